@@ -1,0 +1,23 @@
+//! The custom resources of group `reforge.dev`: types and their schema, nothing else.
+//!
+//! What is written here is what `kubectl explain` shows and what the apiserver enforces; `reforge crds` prints the
+//! manifests, which are committed under `crds/` and in the chart, and checked for drift.
+
+mod conditions;
+mod incident;
+mod recovery_policy;
+mod time;
+
+pub use conditions::{Condition, ConditionStatus, condition, reason, set_condition};
+pub use incident::*;
+pub use recovery_policy::*;
+pub use time::Time;
+
+/// The API group of every kind here.
+pub const GROUP: &str = "reforge.dev";
+/// The label with the catalogue's resource type.
+pub const LABEL_TYPE: &str = "reforge.dev/resource-type";
+/// The label with the name of the policy that took the event.
+pub const LABEL_POLICY: &str = "reforge.dev/policy";
+/// The annotation that a replica writes when it received a build's state change: a hint to look, never a fact.
+pub const ANNOTATION_HINT: &str = "reforge.dev/build-hint";

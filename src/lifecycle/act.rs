@@ -1,0 +1,123 @@
+//! Does what was decided, after it was written: takes a workspace and starts a build, gives a workspace back, tells
+//! people. Decides nothing; before a build it looks once more, live, at what the decision stood on.
+
+use kube::ResourceExt;
+use kube::api::Api;
+use sha2::{Digest, Sha256};
+
+use crate::api::{BuildKind, Incident, IncidentStatus, RecoveryPolicy, Time};
+use crate::recover::codebuild::{BuildState, Order, uuid_of};
+use crate::runtime::kube_call;
+
+use super::controller::Context;
+use super::workspace::Holder;
+
+/// CodeBuild honours an idempotency token for five minutes; after four, what was started is looked up first.
+const TOKEN_SECONDS: i64 = 240;
+
+/// What came of starting a build.
+#[derive(Debug)]
+pub enum Started {
+    /// It runs.
+    Running(BuildState),
+    /// It was not started; why, and it may be tried again.
+    NotYet(String),
+    /// It was not started, since the policy is no longer the one that the plan was judged by.
+    Overtaken,
+}
+
+/// Starts the build that the Incident's status intends, or finds the one that was started before.
+pub async fn start_build(ctx: &Context, incident: &Incident, kind: BuildKind) -> Started {
+    match try_start(ctx, incident, kind).await {
+        Ok(started) => started,
+        Err(why) => Started::NotYet(why),
+    }
+}
+
+async fn try_start(ctx: &Context, incident: &Incident, kind: BuildKind) -> Result<Started, String> {
+    let status = incident.status.clone().unwrap_or_default();
+    let (Some(workspace), Some(intent)) = (&status.workspace, &status.recovery.intent) else {
+        return Err("the Incident intends no build".to_owned());
+    };
+    let policy = live_policy(ctx, incident).await?;
+    let listed = policy.spec.recovery.workspaces.iter().find(|w| w.name == workspace.name);
+    let listed = listed.ok_or_else(|| format!("the policy no longer lists workspace {}", workspace.name))?;
+    let project = match kind {
+        BuildKind::Plan => &listed.plan_project,
+        BuildKind::Apply => &listed.project,
+    };
+
+    let me = Holder::of(incident);
+    let taken = ctx.workspaces.take(&workspace.backend, &me).await.map_err(|e| format!("taking the workspace: {e}"))?;
+    if let Err(other) = taken {
+        return Ok(Started::NotYet(format!("waiting for {other}, which works on the same Terraform workspace")));
+    }
+
+    let name = incident.name_any();
+    let known = if intent.tries > 1 || Time::now().millis_since(intent.since) > TOKEN_SECONDS * 1000 {
+        ctx.builds.find(project, &name, status.step.attempt).await.map_err(|e| e.to_string())?
+    } else {
+        None
+    };
+    let build = match known {
+        Some(build) => build,
+        None => {
+            if kind == BuildKind::Apply && !still_stands(&policy, &status) {
+                return Ok(Started::Overtaken);
+            }
+            let order = Order {
+                project: project.clone(),
+                incident: name,
+                attempt: status.step.attempt,
+                token: token(incident, status.step.attempt, kind),
+                source_version: match kind {
+                    BuildKind::Plan => listed.source_version.clone(),
+                    BuildKind::Apply => status.plan.as_ref().map(|p| p.source_version.clone()),
+                },
+                targets: intent.targets.clone(),
+                plan: status
+                    .plan
+                    .as_ref()
+                    .filter(|_| kind == BuildKind::Apply)
+                    .map(|p| (uuid_of(&p.build).to_owned(), p.digest.clone())),
+            };
+            ctx.builds.start(&order).await.map_err(|e| e.to_string())?
+        }
+    };
+    if let Err(error) = ctx.workspaces.note_build(&workspace.backend, &me, &build.id).await {
+        tracing::warn!(%error, build = build.id, "the build could not be noted in the workspace's lease");
+    }
+    Ok(Started::Running(build))
+}
+
+/// Gives the Incident's workspace back, if it has it.
+pub async fn release_workspace(ctx: &Context, incident: &Incident) {
+    let Some(workspace) = incident.status.as_ref().and_then(|s| s.workspace.as_ref()) else { return };
+    if let Err(error) = ctx.workspaces.release(&workspace.backend, &Holder::of(incident)).await {
+        // Whoever wants it next sees that this Incident is done with it.
+        tracing::warn!(%error, incident = incident.name_any(), "the workspace's lease could not be given back");
+    }
+}
+
+/// Whether the plan that is to be applied is committed to, under the policy that it was judged by.
+fn still_stands(policy: &RecoveryPolicy, status: &IncidentStatus) -> bool {
+    status.plan.as_ref().is_some_and(|plan| {
+        policy.uid().as_deref() == Some(plan.policy_uid.as_str())
+            && policy.metadata.generation == Some(plan.policy_generation)
+            && !policy.spec.suspend
+            && status.recovery.committed_to.as_deref() == Some(plan.digest.as_str())
+    })
+}
+
+async fn live_policy(ctx: &Context, incident: &Incident) -> Result<RecoveryPolicy, String> {
+    let namespace = incident.namespace().unwrap_or_default();
+    let policies: Api<RecoveryPolicy> = Api::namespaced(ctx.client.clone(), &namespace);
+    let name = &incident.spec.policy_ref.name;
+    let found = kube_call(policies.get_opt(name)).await.map_err(|e| format!("reading RecoveryPolicy {name}: {e}"))?;
+    found.ok_or_else(|| format!("RecoveryPolicy {name} was deleted"))
+}
+
+fn token(incident: &Incident, attempt: u32, kind: BuildKind) -> String {
+    let text = format!("{}/{attempt}/{kind:?}", incident.uid().unwrap_or_default());
+    hex::encode(Sha256::digest(text))
+}

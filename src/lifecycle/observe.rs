@@ -1,0 +1,202 @@
+//! Collects what a decision needs, and only for the step that the Incident is in. All I/O into the lifecycle is here;
+//! a call that fails becomes [`Seen::Trouble`], never an error that loses the Incident.
+
+use kube::ResourceExt;
+use kube::runtime::reflector::ObjectRef;
+
+use crate::api::{BuildKind, Incident, IncidentStatus, Phase, RecoveryPolicySpec, StepName, Time};
+use crate::intake::catalog::Catalog;
+use crate::policy::select;
+use crate::recover::artifacts::Changed;
+use crate::recover::codebuild::uuid_of;
+use crate::recover::inventory;
+use crate::verify::ResourceIdentity;
+
+use super::controller::Context;
+use super::decide::{PolicyState, Seen, View};
+use super::workspace::Holder;
+
+/// Looks at all that the next decision depends on.
+pub async fn observe(ctx: &Context, incident: &Incident) -> View {
+    let status = incident.status.clone().unwrap_or_default();
+    let entry = Catalog::builtin().entry(&incident.spec.resource.r#type);
+    let policy = policy(ctx, incident);
+    let seen = match &policy {
+        PolicyState::Stands { spec, .. } if !spec.suspend => {
+            look(ctx, incident, &status, spec).await.unwrap_or_else(Seen::Trouble)
+        }
+        _ => Seen::Nothing,
+    };
+    let now = Time::now();
+    let created = incident.creation_timestamp().map_or(now, |t| Time(t.0.as_millisecond()));
+    View {
+        now,
+        created,
+        generation: incident.metadata.generation.unwrap_or_default(),
+        name: incident.name_any(),
+        namespace: incident.namespace().unwrap_or_default(),
+        spec: incident.spec.clone(),
+        status,
+        policy,
+        // A type that the catalogue no longer has is treated as one that holds data: the careful side.
+        stateful: entry.is_none_or(|e| e.stateful),
+        attachments: entry.map(|e| e.attachments.clone()).unwrap_or_default(),
+        seen,
+    }
+}
+
+fn policy(ctx: &Context, incident: &Incident) -> PolicyState {
+    let namespace = incident.namespace().unwrap_or_default();
+    let reference = ObjectRef::new(&incident.spec.policy_ref.name).within(&namespace);
+    let Some(policy) = ctx.policies.get(&reference) else { return PolicyState::Gone };
+    match select::validate(&policy, &ctx.settings.grants()) {
+        Ok(()) => PolicyState::Stands {
+            uid: policy.uid().unwrap_or_default(),
+            generation: policy.metadata.generation.unwrap_or_default(),
+            spec: Box::new(policy.spec.clone()),
+        },
+        Err(not_granted) => PolicyState::NotGranted(not_granted.to_string()),
+    }
+}
+
+async fn look(
+    ctx: &Context,
+    incident: &Incident,
+    status: &IncidentStatus,
+    policy: &RecoveryPolicySpec,
+) -> Result<Seen, String> {
+    match status.step.name {
+        StepName::Locate => locate(ctx, incident, policy).await,
+        StepName::Classify => {
+            let roles = &ctx.settings.recovery_roles;
+            Ok(Seen::Verdict(ctx.classifier.classify(&incident.spec, &policy.classification, roles).await))
+        }
+        StepName::Settle => {
+            let resource = &incident.spec.resource;
+            let settle = ctx.verifier.settled(&resource.r#type, &resource.id, incident.spec.change).await;
+            settle.map(Seen::Settling).map_err(|e| e.to_string())
+        }
+        StepName::Plan => build(ctx, incident, status, BuildKind::Plan).await,
+        StepName::Apply => build(ctx, incident, status, BuildKind::Apply).await,
+        StepName::Gate => at_gate(ctx, incident, status).await,
+        StepName::Verify => verify(ctx, incident, status).await,
+        StepName::Ended => Ok(Seen::Nothing),
+    }
+}
+
+async fn locate(ctx: &Context, incident: &Incident, policy: &RecoveryPolicySpec) -> Result<Seen, String> {
+    let (event, resource) = (&incident.spec.event, &incident.spec.resource);
+    let entry = Catalog::builtin()
+        .entry(&resource.r#type)
+        .ok_or_else(|| format!("the catalogue has no type {}; was it removed by an upgrade?", resource.r#type))?;
+    let mut inventories = Vec::new();
+    for workspace in &policy.recovery.workspaces {
+        let found = ctx.artifacts.inventory(&workspace.name).await.map_err(|e| e.to_string())?;
+        inventories.push((workspace.name.clone(), found));
+    }
+    Ok(Seen::Location(inventory::locate(&inventories, entry, &event.account_id, &event.region, &resource.id)))
+}
+
+async fn build(
+    ctx: &Context,
+    incident: &Incident,
+    status: &IncidentStatus,
+    kind: BuildKind,
+) -> Result<Seen, String> {
+    if status.recovery.next_attempt_time.is_some_and(|at| at > Time::now()) {
+        return Ok(Seen::Nothing);
+    }
+    let Some(workspace) = &status.workspace else { return Err("the Incident has no workspace".to_owned()) };
+    let Some(build) = &status.recovery.build else {
+        let other = ctx.workspaces.held_by_other(&workspace.backend, &Holder::of(incident)).await;
+        return other.map(Seen::Workspace).map_err(|e| format!("reading the workspace's lease: {e}"));
+    };
+    let state = ctx.builds.get(&build.id).await.map_err(|e| e.to_string())?;
+    match state {
+        Some(state) if kind == BuildKind::Plan && state.succeeded() => {
+            let summary = ctx.artifacts.summary(&workspace.name, uuid_of(&state.id)).await;
+            match summary {
+                Ok(summary) => Ok(Seen::Planned(state, summary)),
+                // What is malformed stays so: it counts as a build that published nothing.
+                Err(e) if !e.is_retryable() => {
+                    tracing::error!(error = %e, "a plan build published something else than a summary");
+                    Ok(Seen::Planned(state, None))
+                }
+                Err(e) => Err(e.to_string()),
+            }
+        }
+        state => Ok(Seen::Build(state)),
+    }
+}
+
+async fn at_gate(ctx: &Context, incident: &Incident, status: &IncidentStatus) -> Result<Seen, String> {
+    let (Some(workspace), Some(plan)) = (&status.workspace, &status.plan) else {
+        return Err("the Incident has no plan".to_owned());
+    };
+    let found = ctx.artifacts.summary(&workspace.name, uuid_of(&plan.build)).await.map_err(|e| e.to_string())?;
+    let (summary, digest) = found.ok_or_else(|| format!("the summary of {} is gone from the bucket", plan.build))?;
+    Ok(Seen::AtGate { summary, digest, covered: covered(ctx, incident, &workspace.backend) })
+}
+
+/// Whether another Incident of the same workspace was recovered by an apply that began after this event, and had the
+/// same addresses.
+fn covered(ctx: &Context, incident: &Incident, backend: &str) -> bool {
+    let mine = incident.status.as_ref().and_then(|s| s.workspace.as_ref());
+    let addresses = mine.map(|w| w.addresses.as_slice()).unwrap_or_default();
+    ctx.incidents.state().iter().any(|other| {
+        let Some(status) = other.status.as_ref().filter(|s| s.phase == Phase::Recovered) else { return false };
+        let same = status.workspace.as_ref().is_some_and(|w| {
+            w.backend == backend && addresses.iter().all(|a| w.addresses.contains(a))
+        });
+        let applied = status.recovery.builds.iter().any(|b| {
+            b.kind == BuildKind::Apply
+                && b.status == "SUCCEEDED"
+                && b.start.is_some_and(|start| start >= incident.spec.event.time)
+        });
+        same && applied && other.uid() != incident.uid()
+    })
+}
+
+async fn verify(ctx: &Context, incident: &Incident, status: &IncidentStatus) -> Result<Seen, String> {
+    let Some(workspace) = &status.workspace else { return Err("the Incident has no workspace".to_owned()) };
+    let resource = &incident.spec.resource;
+    let entry = Catalog::builtin().entry(&resource.r#type);
+    let apply = status.recovery.build.as_ref().filter(|b| b.kind == BuildKind::Apply);
+    let result = match apply {
+        Some(build) => ctx.artifacts.result(&workspace.name, uuid_of(&build.id)).await.map_err(|e| e.to_string())?,
+        None => None,
+    };
+    let owned = ctx.artifacts.inventory(&workspace.name).await.map_err(|e| e.to_string())?;
+    let mut now: Vec<ResourceIdentity> = owned
+        .map(|inventory| inventory.resources)
+        .unwrap_or_default()
+        .into_iter()
+        .filter(|r| workspace.addresses.contains(&r.address))
+        .map(|r| ResourceIdentity {
+            id: r.attributes.get("id").cloned(),
+            arn: r.attributes.get("arn").cloned(),
+            address: r.address,
+            terraform_type: r.r#type,
+        })
+        .collect();
+    // What the apply itself reports is newer than any inventory.
+    for Changed { address, r#type, id, arn } in result.iter().flat_map(|r| r.resources.clone()) {
+        now.retain(|r| r.address != address);
+        now.push(ResourceIdentity { address, terraform_type: r#type, id, arn });
+    }
+    let empty = match (&result, apply) {
+        (Some(result), _) => !result.remaining.iter().any(|a| workspace.addresses.contains(a)),
+        // Without an apply of its own the Incident came here because its plan was empty.
+        (None, None) => true,
+        (None, Some(_)) => false,
+    };
+    let question = crate::verify::Question {
+        resource_type: &resource.r#type,
+        change: incident.spec.change,
+        old_id: &resource.id,
+        now: &now,
+        plan_is_empty: empty,
+        stateful: entry.is_none_or(|e| e.stateful),
+    };
+    ctx.verifier.verify(&question).await.map(Seen::Verified).map_err(|e| e.to_string())
+}

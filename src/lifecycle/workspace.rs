@@ -1,0 +1,176 @@
+//! One workspace, one writer: a `Lease` per Terraform state in the operator's namespace says which Incident works on
+//! it. Taken and given back by compare-and-swap; keyed by bucket and key of the state, not by project.
+//!
+//! It is the inner fence. The outer ones are CodeBuild's concurrent-build limit, the plan's single claim in S3 and
+//! Terraform's own state lock.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
+use kube::api::{Api, ObjectMeta, PostParams};
+use kube::{Client, ResourceExt};
+use sha2::{Digest, Sha256};
+
+use crate::api::{Incident, Phase, StepName, Time};
+use crate::recover::codebuild::Builds;
+use crate::runtime::kube_call;
+
+const ANNOTATION_BUILD: &str = "reforge.dev/build";
+const ANNOTATION_BACKEND: &str = "reforge.dev/backend";
+/// After this long a holder that no longer exists can have no start of a build under way any more, in seconds.
+const ABANDONED: i64 = 600;
+
+/// The leases of all workspaces.
+#[derive(Clone)]
+pub struct Workspaces {
+    client: Client,
+    leases: Api<Lease>,
+    builds: Builds,
+}
+
+/// Who asks: namespace and name of an Incident.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// The namespace.
+    pub namespace: String,
+    /// The name.
+    pub name: String,
+}
+
+impl Holder {
+    /// The Incident as a holder.
+    pub fn of(incident: &Incident) -> Self {
+        Self { namespace: incident.namespace().unwrap_or_default(), name: incident.name_any() }
+    }
+
+    fn text(&self) -> String {
+        format!("{}/{}", self.namespace, self.name)
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let (namespace, name) = text.split_once('/')?;
+        Some(Self { namespace: namespace.to_owned(), name: name.to_owned() })
+    }
+}
+
+impl Workspaces {
+    /// Leases in the operator's own namespace.
+    pub fn new(client: Client, namespace: &str, builds: Builds) -> Self {
+        Self { leases: Api::namespaced(client.clone(), namespace), client, builds }
+    }
+
+    /// Who works on the workspace, if it is somebody else.
+    pub async fn held_by_other(&self, backend: &str, me: &Holder) -> kube::Result<Option<String>> {
+        match self.read(backend).await? {
+            Some(lease) => self.other(&lease, me).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Takes the workspace; gives back who has it where somebody else does.
+    pub async fn take(&self, backend: &str, me: &Holder) -> kube::Result<Result<(), String>> {
+        let now = MicroTime(k8s_openapi::jiff::Timestamp::now());
+        let spec = LeaseSpec { holder_identity: Some(me.text()), acquire_time: Some(now), ..LeaseSpec::default() };
+        let written = match self.read(backend).await? {
+            Some(lease) if holder(&lease).as_ref() == Some(me) => return Ok(Ok(())),
+            Some(mut lease) => {
+                if let Some(other) = self.other(&lease, me).await? {
+                    return Ok(Err(other));
+                }
+                lease.annotations_mut().remove(ANNOTATION_BUILD);
+                lease.spec = Some(spec);
+                self.replace(&lease).await
+            }
+            None => {
+                let annotations = BTreeMap::from([(ANNOTATION_BACKEND.to_owned(), backend.to_owned())]);
+                let metadata = ObjectMeta {
+                    name: Some(lease_name(backend)),
+                    annotations: Some(annotations),
+                    ..ObjectMeta::default()
+                };
+                let lease = Lease { metadata, spec: Some(spec) };
+                kube_call(self.leases.create(&PostParams::default(), &lease)).await
+            }
+        };
+        match written {
+            Ok(_) => Ok(Ok(())),
+            Err(kube::Error::Api(e)) if e.code == 409 => Ok(Err("another Incident, just now".to_owned())),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// Notes the build that works on the workspace, so that it is known even when the Incident is gone.
+    pub async fn note_build(&self, backend: &str, me: &Holder, build: &str) -> kube::Result<()> {
+        let Some(mut lease) = self.read(backend).await?.filter(|l| holder(l).as_ref() == Some(me)) else {
+            return Ok(());
+        };
+        if lease.annotations().get(ANNOTATION_BUILD).is_some_and(|b| b == build) {
+            return Ok(());
+        }
+        lease.annotations_mut().insert(ANNOTATION_BUILD.to_owned(), build.to_owned());
+        self.replace(&lease).await.map(|_| ())
+    }
+
+    /// Gives the workspace back; nothing happens when somebody else has it.
+    pub async fn release(&self, backend: &str, me: &Holder) -> kube::Result<()> {
+        let Some(mut lease) = self.read(backend).await?.filter(|l| holder(l).as_ref() == Some(me)) else {
+            return Ok(());
+        };
+        lease.annotations_mut().remove(ANNOTATION_BUILD);
+        if let Some(spec) = &mut lease.spec {
+            spec.holder_identity = None;
+        }
+        match self.replace(&lease).await {
+            Err(kube::Error::Api(e)) if e.code == 409 => Ok(()),
+            other => other.map(|_| ()),
+        }
+    }
+
+    async fn read(&self, backend: &str) -> kube::Result<Option<Lease>> {
+        kube_call(self.leases.get_opt(&lease_name(backend))).await
+    }
+
+    async fn replace(&self, lease: &Lease) -> kube::Result<Lease> {
+        kube_call(self.leases.replace(&lease.name_any(), &PostParams::default(), lease)).await
+    }
+
+    /// Who holds the lease, unless it is `me`, nobody, or somebody who is done with it.
+    async fn other(&self, lease: &Lease, me: &Holder) -> kube::Result<Option<String>> {
+        let Some(other) = holder(lease).filter(|h| h != me) else { return Ok(None) };
+        let incidents: Api<Incident> = Api::namespaced(self.client.clone(), &other.namespace);
+        let incident = kube_call(incidents.get_opt(&other.name)).await?;
+        if incident.as_ref().is_some_and(works) {
+            return Ok(Some(other.text()));
+        }
+        let running = match lease.annotations().get(ANNOTATION_BUILD) {
+            // Not knowing is no reason to believe that a build is over.
+            Some(build) => self.builds.get(build).await.map_or(true, |b| b.is_some_and(|b| !b.is_over())),
+            None => incident.is_none() && age_seconds(lease) < ABANDONED,
+        };
+        Ok(running.then(|| other.text()))
+    }
+}
+
+fn works(incident: &Incident) -> bool {
+    let status = incident.status.clone().unwrap_or_default();
+    match status.step.name {
+        StepName::Plan | StepName::Apply => true,
+        StepName::Gate => status.phase != Phase::AwaitingApproval,
+        _ => false,
+    }
+}
+
+fn holder(lease: &Lease) -> Option<Holder> {
+    lease.spec.as_ref()?.holder_identity.as_deref().and_then(Holder::parse)
+}
+
+fn age_seconds(lease: &Lease) -> i64 {
+    let acquired = lease.spec.as_ref().and_then(|s| s.acquire_time.as_ref()).map(|t| t.0.as_millisecond());
+    acquired.map_or(i64::MAX, |t| Time::now().millis_since(Time(t)) / 1000)
+}
+
+fn lease_name(backend: &str) -> String {
+    let digest = hex::encode(Sha256::digest(backend));
+    format!("ws-{}", &digest[..20])
+}

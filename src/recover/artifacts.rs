@@ -1,0 +1,153 @@
+//! What builds publish in the artifact bucket, read: inventories, summaries, results. Nothing else of the bucket is
+//! ever read; plans hold secrets in clear and stay where they are.
+
+use std::time::Duration;
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use thiserror::Error;
+
+use super::inventory::Inventory;
+use super::plan::{PlanDigest, Summary};
+
+/// No object that is read may be larger than this.
+const MAX_BYTES: i64 = 16 * 1024 * 1024;
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Why something that a build should have published could not be read.
+#[derive(Debug, Error)]
+pub enum ArtifactError {
+    /// S3 could not be asked, or refused.
+    #[error("reading s3://{bucket}/{key}: {detail}")]
+    Unreadable {
+        /// The bucket.
+        bucket: String,
+        /// The key.
+        key: String,
+        /// What S3 said.
+        detail: String,
+    },
+    /// The object is not what it should be.
+    #[error("s3://{bucket}/{key} is not what a build of Reforge's buildspec publishes: {detail}")]
+    Malformed {
+        /// The bucket.
+        bucket: String,
+        /// The key.
+        key: String,
+        /// What is wrong.
+        detail: String,
+    },
+}
+
+impl ArtifactError {
+    /// Whether trying again may help.
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Unreadable { .. })
+    }
+}
+
+/// `results/<workspace>/<build>.json`: what an apply did.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ApplyResult {
+    /// The plan's digest.
+    pub digest: String,
+    /// Whether Terraform went through with it.
+    pub applied: bool,
+    /// Addresses that a plan made right afterwards would still change.
+    #[serde(default)]
+    pub remaining: Vec<String>,
+    /// What was changed, as it is now.
+    #[serde(default)]
+    pub resources: Vec<Changed>,
+}
+
+/// A resource that an apply changed, as it is now.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize)]
+pub struct Changed {
+    /// Its address.
+    pub address: String,
+    /// Its Terraform type.
+    pub r#type: String,
+    /// Its id.
+    #[serde(default)]
+    pub id: Option<String>,
+    /// Its ARN.
+    #[serde(default)]
+    pub arn: Option<String>,
+}
+
+/// The artifact bucket.
+#[derive(Clone, Debug)]
+pub struct Artifacts {
+    s3: Client,
+    bucket: String,
+}
+
+impl Artifacts {
+    /// The bucket that the projects were given as REFORGE_BUCKET.
+    pub fn new(s3: Client, bucket: impl Into<String>) -> Self {
+        Self { s3, bucket: bucket.into() }
+    }
+
+    /// The inventory of a workspace; None when no build has published one yet.
+    pub async fn inventory(&self, workspace: &str) -> Result<Option<Inventory>, ArtifactError> {
+        let key = format!("inventory/{workspace}.json");
+        let Some(bytes) = self.get(&key).await? else { return Ok(None) };
+        let inventory: Inventory = self.read(&key, &bytes)?;
+        if inventory.workspace != workspace {
+            return Err(self.malformed(&key, format!("it is of workspace {:?}", inventory.workspace)));
+        }
+        Ok(Some(inventory))
+    }
+
+    /// The summary that a plan build published, with the digest of its bytes.
+    pub async fn summary(
+        &self,
+        workspace: &str,
+        build_uuid: &str,
+    ) -> Result<Option<(Summary, PlanDigest)>, ArtifactError> {
+        let key = format!("plans/{workspace}/{build_uuid}/summary.json");
+        let Some(bytes) = self.get(&key).await? else { return Ok(None) };
+        let summary: Summary = self.read(&key, &bytes)?;
+        if summary.workspace != workspace || summary.build != build_uuid {
+            return Err(self.malformed(&key, "it is of another build".to_owned()));
+        }
+        Ok(Some((summary, PlanDigest::of(&bytes))))
+    }
+
+    /// What an apply build published; None when it did not get that far.
+    pub async fn result(&self, workspace: &str, build_uuid: &str) -> Result<Option<ApplyResult>, ArtifactError> {
+        let key = format!("results/{workspace}/{build_uuid}.json");
+        let Some(bytes) = self.get(&key).await? else { return Ok(None) };
+        self.read(&key, &bytes).map(Some)
+    }
+
+    fn read<T: DeserializeOwned>(&self, key: &str, bytes: &[u8]) -> Result<T, ArtifactError> {
+        serde_json::from_slice(bytes).map_err(|e| self.malformed(key, e.to_string()))
+    }
+
+    fn malformed(&self, key: &str, detail: String) -> ArtifactError {
+        ArtifactError::Malformed { bucket: self.bucket.clone(), key: key.to_owned(), detail }
+    }
+
+    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, ArtifactError> {
+        let unreadable =
+            |detail: String| ArtifactError::Unreadable { bucket: self.bucket.clone(), key: key.to_owned(), detail };
+        let work = async {
+            let object = match self.s3.get_object().bucket(&self.bucket).key(key).send().await {
+                Ok(object) => object,
+                Err(e) if e.code() == Some("NoSuchKey") => return Ok(None),
+                Err(e) => return Err(unreadable(DisplayErrorContext(e).to_string())),
+            };
+            if object.content_length().unwrap_or(0) > MAX_BYTES {
+                return Err(self.malformed(key, format!("it is larger than {MAX_BYTES} bytes")));
+            }
+            let body = object.body.collect().await.map_err(|e| unreadable(e.to_string()))?;
+            Ok(Some(body.to_vec()))
+        };
+        tokio::time::timeout(TIMEOUT, work).await.unwrap_or_else(|_| Err(unreadable("no answer in time".to_owned())))
+    }
+}

@@ -1,0 +1,238 @@
+//! CodeBuild: starts builds with a fixed list of overrides, and reads their state. Never waits for a build.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_sdk_codebuild::Client;
+use aws_sdk_codebuild::error::{DisplayErrorContext, ProvideErrorMetadata};
+use aws_sdk_codebuild::types::{Build, EnvironmentVariable};
+use thiserror::Error;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::api::Time;
+
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// How long questions about builds are gathered before they are asked together.
+const GATHER: Duration = Duration::from_millis(20);
+/// BatchGetBuilds takes 100 ids.
+const BATCH: usize = 100;
+
+/// Why CodeBuild did not do what it was asked for.
+#[derive(Clone, Debug, Error)]
+#[error("{doing}: {detail}")]
+pub struct CodeBuildError {
+    doing: String,
+    detail: String,
+    code: Option<String>,
+}
+
+impl CodeBuildError {
+    fn new<E>(doing: &str, error: E) -> Self
+    where
+        E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
+    {
+        let code = error.code().map(str::to_owned);
+        Self { doing: doing.to_owned(), detail: DisplayErrorContext(error).to_string(), code }
+    }
+
+    fn timeout(doing: &str) -> Self {
+        Self { doing: doing.to_owned(), detail: "no answer in time".to_owned(), code: None }
+    }
+
+    /// Whether trying again may help: not when the project does not exist or the operator may not start it.
+    pub fn is_retryable(&self) -> bool {
+        !matches!(
+            self.code.as_deref(),
+            Some("ResourceNotFoundException" | "InvalidInputException" | "AccessDeniedException")
+        )
+    }
+}
+
+/// What a build is started with; the list is fixed, and none of it is free text from an event or a policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Order {
+    /// The project.
+    pub project: String,
+    /// The Incident's name.
+    pub incident: String,
+    /// The attempt.
+    pub attempt: u32,
+    /// The idempotency token; CodeBuild honours it for five minutes.
+    pub token: String,
+    /// The commit; None: what the project's source says.
+    pub source_version: Option<String>,
+    /// Terraform addresses, from an inventory or a plan.
+    pub targets: Vec<String>,
+    /// For an apply: the UUID of the plan build, and the plan's digest.
+    pub plan: Option<(String, String)>,
+}
+
+/// The state of a build.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct BuildState {
+    /// `<project>:<uuid>`.
+    pub id: String,
+    /// IN_PROGRESS, SUCCEEDED, FAILED, FAULT, TIMED_OUT, STOPPED.
+    pub status: String,
+    /// Where its log is.
+    pub url: Option<String>,
+    /// When it started.
+    pub start: Option<Time>,
+    /// When it ended.
+    pub end: Option<Time>,
+    /// REFORGE_ERROR as the build exported it.
+    pub error: Option<String>,
+}
+
+impl BuildState {
+    /// Whether it has ended.
+    pub fn is_over(&self) -> bool {
+        self.status != "IN_PROGRESS"
+    }
+
+    /// Whether it ended well.
+    pub fn succeeded(&self) -> bool {
+        self.status == "SUCCEEDED"
+    }
+}
+
+/// The UUID in a build id.
+pub fn uuid_of(build_id: &str) -> &str {
+    build_id.rsplit(':').next().unwrap_or(build_id)
+}
+
+type Answer = Result<Option<BuildState>, CodeBuildError>;
+type Ask = (String, oneshot::Sender<Answer>);
+
+/// The builds of the operator's account.
+#[derive(Clone, Debug)]
+pub struct Builds {
+    client: Client,
+    asks: mpsc::Sender<Ask>,
+}
+
+impl Builds {
+    /// Starts the task that asks for builds in batches; it ends with the last clone.
+    pub fn new(client: Client) -> Self {
+        let (asks, queue) = mpsc::channel(1024);
+        tokio::spawn(ask_in_batches(client.clone(), queue));
+        Self { client, asks }
+    }
+
+    /// Starts a build, or gives back the one that the same token started within five minutes.
+    pub async fn start(&self, order: &Order) -> Result<BuildState, CodeBuildError> {
+        let doing = format!("starting CodeBuild project {}", order.project);
+        let mut variables = vec![
+            ("REFORGE_INCIDENT", order.incident.clone()),
+            ("REFORGE_ATTEMPT", order.attempt.to_string()),
+            ("REFORGE_TARGETS", serde_json::json!(order.targets).to_string()),
+        ];
+        if let Some((build, digest)) = &order.plan {
+            variables.push(("REFORGE_PLAN_BUILD", build.clone()));
+            variables.push(("REFORGE_PLAN_DIGEST", digest.clone()));
+        }
+        let variables = variables
+            .into_iter()
+            .map(|(name, value)| EnvironmentVariable::builder().name(name).value(value).build())
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|e| CodeBuildError { doing: doing.clone(), detail: e.to_string(), code: None })?;
+        let call = self
+            .client
+            .start_build()
+            .project_name(&order.project)
+            .idempotency_token(&order.token)
+            .set_source_version(order.source_version.clone())
+            .set_environment_variables_override(Some(variables))
+            .send();
+        let started = within(&doing, call).await?;
+        started.build().map(state).ok_or_else(|| CodeBuildError {
+            doing,
+            detail: "CodeBuild answered without a build".to_owned(),
+            code: None,
+        })
+    }
+
+    /// The state of one build; None when CodeBuild does not know it. Questions asked at the same time share a call.
+    pub async fn get(&self, id: &str) -> Answer {
+        let doing = "reading a build";
+        let (answer, wait) = oneshot::channel();
+        self.asks.send((id.to_owned(), answer)).await.map_err(|_| CodeBuildError::timeout(doing))?;
+        wait.await.unwrap_or_else(|_| Err(CodeBuildError::timeout(doing)))
+    }
+
+    /// The build that was started for an Incident's attempt, looked for among the project's last 100: for when an
+    /// idempotency token is too old to be trusted.
+    pub async fn find(
+        &self,
+        project: &str,
+        incident: &str,
+        attempt: u32,
+    ) -> Result<Option<BuildState>, CodeBuildError> {
+        let doing = format!("listing the builds of CodeBuild project {project}");
+        let listed = within(&doing, self.client.list_builds_for_project().project_name(project).send()).await?;
+        let ids: Vec<String> = listed.ids().iter().take(BATCH).cloned().collect();
+        if ids.is_empty() {
+            return Ok(None);
+        }
+        let builds = within(&doing, self.client.batch_get_builds().set_ids(Some(ids)).send()).await?;
+        let attempt = attempt.to_string();
+        let ours = builds.builds().iter().find(|build| {
+            let variables = build.environment().map(|e| e.environment_variables()).unwrap_or_default();
+            let has = |name: &str, value: &str| variables.iter().any(|v| v.name() == name && v.value() == value);
+            has("REFORGE_INCIDENT", incident) && has("REFORGE_ATTEMPT", &attempt)
+        });
+        Ok(ours.map(state))
+    }
+}
+
+async fn within<T, E, F>(doing: &str, call: F) -> Result<T, CodeBuildError>
+where
+    F: Future<Output = Result<T, E>>,
+    E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
+{
+    match tokio::time::timeout(TIMEOUT, call).await {
+        Ok(answer) => answer.map_err(|e| CodeBuildError::new(doing, e)),
+        Err(_) => Err(CodeBuildError::timeout(doing)),
+    }
+}
+
+async fn ask_in_batches(client: Client, mut queue: mpsc::Receiver<Ask>) {
+    while let Some(first) = queue.recv().await {
+        tokio::time::sleep(GATHER).await;
+        let mut asks = vec![first];
+        while asks.len() < BATCH
+            && let Ok(more) = queue.try_recv()
+        {
+            asks.push(more);
+        }
+        let client = client.clone();
+        tokio::spawn(async move {
+            let ids: Vec<String> = asks.iter().map(|(id, _)| id.clone()).collect();
+            let answer = within("reading builds", client.batch_get_builds().set_ids(Some(ids)).send()).await;
+            let found: Result<HashMap<String, BuildState>, Arc<CodeBuildError>> = answer
+                .map(|output| output.builds().iter().map(state).map(|s| (s.id.clone(), s)).collect())
+                .map_err(Arc::new);
+            for (id, reply) in asks {
+                // A closed receiver is a reconcile that was cancelled; nobody misses the answer.
+                let _ = reply.send(match &found {
+                    Ok(map) => Ok(map.get(&id).cloned()),
+                    Err(e) => Err(CodeBuildError::clone(e)),
+                });
+            }
+        });
+    }
+}
+
+fn state(build: &Build) -> BuildState {
+    let time = |t: Option<&aws_sdk_codebuild::primitives::DateTime>| t.and_then(|t| t.to_millis().ok()).map(Time);
+    let error = build.exported_environment_variables().iter().find(|v| v.name() == Some("REFORGE_ERROR"));
+    BuildState {
+        id: build.id().unwrap_or_default().to_owned(),
+        status: build.build_status().map_or("IN_PROGRESS", |s| s.as_str()).to_owned(),
+        url: build.logs().and_then(|l| l.deep_link()).map(str::to_owned),
+        start: time(build.start_time()),
+        end: time(build.end_time()),
+        error: error.and_then(|v| v.value()).filter(|v| !v.is_empty()).map(str::to_owned),
+    }
+}
