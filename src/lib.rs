@@ -14,3 +14,12 @@
 //! [`runtime`] holds what any server needs (settings, leadership, probes, telemetry), [`cli`] the commands.
 
 pub mod api;
+pub mod classify;
+pub mod cli;
+pub mod intake;
+pub mod lifecycle;
+pub mod notify;
+pub mod policy;
+pub mod recover;
+pub mod runtime;
+pub mod verify;

@@ -6,13 +6,13 @@ use kube::api::{Api, Patch, PatchParams};
 use serde_json::json;
 
 use crate::api::{Incident, IncidentStatus};
-use crate::runtime::kube_call;
+use crate::runtime::{KubeCallError, kube_call};
 
 /// The field manager of every status that the operator writes.
 pub const FIELD_MANAGER: &str = "reforge";
 
 /// Writes `status` over that of `incident`; a conflict (409) says that it is no longer what was decided on.
-pub async fn write(api: &Api<Incident>, incident: &Incident, status: &IncidentStatus) -> kube::Result<Incident> {
+pub async fn write(api: &Api<Incident>, incident: &Incident, status: &IncidentStatus) -> Result<Incident, KubeCallError> {
     let patch = json!({
         "apiVersion": "reforge.dev/v1alpha1",
         "kind": "Incident",

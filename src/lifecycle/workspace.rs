@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 
 use crate::api::{Incident, Phase, StepName, Time};
 use crate::recover::codebuild::Builds;
-use crate::runtime::kube_call;
+use crate::runtime::{KubeCallError, kube_call};
 
 const ANNOTATION_BUILD: &str = "reforge.dev/build";
 const ANNOTATION_BACKEND: &str = "reforge.dev/backend";
@@ -61,7 +61,7 @@ impl Workspaces {
     }
 
     /// Who works on the workspace, if it is somebody else.
-    pub async fn held_by_other(&self, backend: &str, me: &Holder) -> kube::Result<Option<String>> {
+    pub async fn held_by_other(&self, backend: &str, me: &Holder) -> Result<Option<String>, KubeCallError> {
         match self.read(backend).await? {
             Some(lease) => self.other(&lease, me).await,
             None => Ok(None),
@@ -69,7 +69,7 @@ impl Workspaces {
     }
 
     /// Takes the workspace; gives back who has it where somebody else does.
-    pub async fn take(&self, backend: &str, me: &Holder) -> kube::Result<Result<(), String>> {
+    pub async fn take(&self, backend: &str, me: &Holder) -> Result<Result<(), String>, KubeCallError> {
         let now = MicroTime(k8s_openapi::jiff::Timestamp::now());
         let spec = LeaseSpec { holder_identity: Some(me.text()), acquire_time: Some(now), ..LeaseSpec::default() };
         let written = match self.read(backend).await? {
@@ -95,13 +95,13 @@ impl Workspaces {
         };
         match written {
             Ok(_) => Ok(Ok(())),
-            Err(kube::Error::Api(e)) if e.code == 409 => Ok(Err("another Incident, just now".to_owned())),
+            Err(e) if e.is_conflict() => Ok(Err("another Incident, just now".to_owned())),
             Err(e) => Err(e),
         }
     }
 
     /// Notes the build that works on the workspace, so that it is known even when the Incident is gone.
-    pub async fn note_build(&self, backend: &str, me: &Holder, build: &str) -> kube::Result<()> {
+    pub async fn note_build(&self, backend: &str, me: &Holder, build: &str) -> Result<(), KubeCallError> {
         let Some(mut lease) = self.read(backend).await?.filter(|l| holder(l).as_ref() == Some(me)) else {
             return Ok(());
         };
@@ -113,7 +113,7 @@ impl Workspaces {
     }
 
     /// Gives the workspace back; nothing happens when somebody else has it.
-    pub async fn release(&self, backend: &str, me: &Holder) -> kube::Result<()> {
+    pub async fn release(&self, backend: &str, me: &Holder) -> Result<(), KubeCallError> {
         let Some(mut lease) = self.read(backend).await?.filter(|l| holder(l).as_ref() == Some(me)) else {
             return Ok(());
         };
@@ -122,21 +122,21 @@ impl Workspaces {
             spec.holder_identity = None;
         }
         match self.replace(&lease).await {
-            Err(kube::Error::Api(e)) if e.code == 409 => Ok(()),
+            Err(e) if e.is_conflict() => Ok(()),
             other => other.map(|_| ()),
         }
     }
 
-    async fn read(&self, backend: &str) -> kube::Result<Option<Lease>> {
+    async fn read(&self, backend: &str) -> Result<Option<Lease>, KubeCallError> {
         kube_call(self.leases.get_opt(&lease_name(backend))).await
     }
 
-    async fn replace(&self, lease: &Lease) -> kube::Result<Lease> {
+    async fn replace(&self, lease: &Lease) -> Result<Lease, KubeCallError> {
         kube_call(self.leases.replace(&lease.name_any(), &PostParams::default(), lease)).await
     }
 
     /// Who holds the lease, unless it is `me`, nobody, or somebody who is done with it.
-    async fn other(&self, lease: &Lease, me: &Holder) -> kube::Result<Option<String>> {
+    async fn other(&self, lease: &Lease, me: &Holder) -> Result<Option<String>, KubeCallError> {
         let Some(other) = holder(lease).filter(|h| h != me) else { return Ok(None) };
         let incidents: Api<Incident> = Api::namespaced(self.client.clone(), &other.namespace);
         let incident = kube_call(incidents.get_opt(&other.name)).await?;

@@ -146,7 +146,7 @@ impl Builds {
             .set_environment_variables_override(Some(variables))
             .send();
         let started = within(&doing, call).await?;
-        started.build().map(state).ok_or_else(|| CodeBuildError {
+        started.build_value().map(state).ok_or_else(|| CodeBuildError {
             doing,
             detail: "CodeBuild answered without a build".to_owned(),
             code: None,

@@ -1,0 +1,167 @@
+//! What can be made to go wrong, and what was counted: the handle that tests and the sandbox's program hold.
+//!
+//! Everything here takes effect at once and holds until it is taken back.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// How the scripted model behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ModelMode {
+    /// Reads the event in the prompt and gives the verdict that its name suggests.
+    #[default]
+    Scripted,
+    /// As scripted, after this long.
+    Slow(Duration),
+    /// Takes the request and never answers.
+    Silent,
+    /// `ThrottlingException`, 429.
+    Throttled,
+    /// Free text in place of a verdict.
+    Nonsense,
+    /// Says that everything is normal, with 99 percent: as if an event's text had talked it into it.
+    TakenIn,
+    /// 503.
+    Down,
+}
+
+/// How events go to the rules' targets.
+#[derive(Debug, Clone, Copy)]
+pub struct Delivery {
+    /// From the call to the delivery.
+    pub delay: Duration,
+    /// Each event is delivered twice.
+    pub twice: bool,
+    /// Nothing is delivered; what comes in waits, in order.
+    pub held: bool,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    model: ModelMode,
+    slow: Duration,
+    refusals: HashMap<(String, String), (u32, String)>,
+    away: HashSet<String>,
+    calls: HashMap<(String, String, String), u64>,
+}
+
+/// The switches of one edge; clones are the same switches.
+///
+/// Services are named as they are signed for (`dynamodb`, `sqs`, `codebuild`, `bedrock`), operations as in CloudTrail without an API
+/// version (`DeleteTable`, `DeleteFunction`, `PutBucketPublicAccessBlock`), principals by user name or session name (`mallory`, `AWSCodeBuild-..`).
+#[derive(Debug, Clone)]
+pub struct Faults {
+    state: Arc<Mutex<State>>,
+    delivery: Arc<watch::Sender<Delivery>>,
+}
+
+impl Faults {
+    pub(super) fn new(delay: Duration, slow: Duration) -> Self {
+        let delivery = watch::Sender::new(Delivery { delay, twice: false, held: false });
+        Self { state: Arc::new(Mutex::new(State { slow, ..State::default() })), delivery: Arc::new(delivery) }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sets how the model behaves.
+    pub fn set_model(&self, mode: ModelMode) {
+        self.state().model = mode;
+    }
+
+    /// Sets how long tables are `DELETING` and instances `shutting-down`. What is being deleted keeps its time.
+    pub fn set_slow_deletes(&self, duration: Duration) {
+        self.state().slow = duration;
+    }
+
+    /// Sets the time from a call to the delivery of its event.
+    pub fn set_delivery_delay(&self, delay: Duration) {
+        self.delivery.send_modify(|d| d.delay = delay);
+    }
+
+    /// Delivers each event twice, or once again.
+    pub fn set_delivery_twice(&self, twice: bool) {
+        self.delivery.send_modify(|d| d.twice = twice);
+    }
+
+    /// Holds events back until [`Faults::release_delivery`].
+    pub fn hold_delivery(&self) {
+        self.delivery.send_modify(|d| d.held = true);
+    }
+
+    /// Delivers what was held back, in order.
+    pub fn release_delivery(&self) {
+        self.delivery.send_modify(|d| d.held = false);
+    }
+
+    /// Refuses the next `count` calls of the operation with this error code (`ThrottlingException`, `AccessDeniedException`, ...). They are recorded as failed.
+    pub fn refuse_next(&self, service: &str, operation: &str, count: u32, code: &str) {
+        self.state().refusals.insert((service.to_owned(), operation.to_owned()), (count, code.to_owned()));
+    }
+
+    /// Answers every call of the service with a bare 503, unrecorded, until [`Faults::bring_back`].
+    pub fn take_away(&self, service: &str) {
+        self.state().away.insert(service.to_owned());
+    }
+
+    /// Ends [`Faults::take_away`].
+    pub fn bring_back(&self, service: &str) {
+        self.state().away.remove(service);
+    }
+
+    /// How often the operation was called, refused calls included; by everybody when no principal is given.
+    pub fn calls(&self, service: &str, operation: &str, principal: Option<&str>) -> u64 {
+        let state = self.state();
+        let matching = state.calls.iter().filter(|((s, o, p), _)| {
+            s == service && o == operation && principal.is_none_or(|wanted| wanted == p)
+        });
+        matching.map(|(_, count)| count).sum()
+    }
+
+    pub(super) fn count(&self, service: &str, operation: &str, principal: String) {
+        *self.state().calls.entry((service.to_owned(), operation.to_owned(), principal)).or_default() += 1;
+    }
+
+    pub(super) fn is_away(&self, service: &str) -> bool {
+        self.state().away.contains(service)
+    }
+
+    /// The code to refuse this call with, if it is to be refused.
+    pub(super) fn refusal(&self, service: &str, operation: &str) -> Option<String> {
+        let mut state = self.state();
+        let key = (service.to_owned(), operation.to_owned());
+        let (left, code) = state.refusals.get_mut(&key)?;
+        let code = code.clone();
+        *left = left.saturating_sub(1);
+        if *left == 0 {
+            state.refusals.remove(&key);
+        }
+        Some(code)
+    }
+
+    pub(super) fn model(&self) -> ModelMode {
+        self.state().model
+    }
+
+    pub(super) fn slow_deletes(&self) -> Duration {
+        self.state().slow
+    }
+
+    pub(super) fn delivery(&self) -> watch::Receiver<Delivery> {
+        self.delivery.subscribe()
+    }
+}
+
+/// The HTTP status that AWS sends with an error code.
+pub(super) fn status_of(code: &str) -> u16 {
+    match code {
+        "ThrottlingException" | "TooManyRequestsException" => 429,
+        "InternalServerError" | "InternalFailure" | "InternalServerException" => 500,
+        "ServiceUnavailable" | "ServiceUnavailableException" | "SlowDown" => 503,
+        c if c.starts_with("AccessDenied") => 403,
+        _ => 400,
+    }
+}

@@ -1,0 +1,153 @@
+//! The edge: one HTTP server in front of the emulated AWS, through which all AWS calls of the sandbox go.
+//!
+//! It adds what the emulator lacks: CloudTrail records and their events, builds that really run, deletions that take time, a scripted
+//! model, principals, and faults. Everything else passes unchanged. A request goes through `proxy` from top to bottom:
+//! count and faults -> `bedrock` -> `codebuild` -> `slow` -> the emulator (`upstream`) -> `cloudtrail` -> `eventbridge`.
+//! The edge keeps its state in memory and knows nothing of Reforge beyond the names of three access keys (`principal`).
+
+mod bedrock;
+mod call;
+mod cloudtrail;
+mod codebuild;
+mod eventbridge;
+mod faults;
+mod http;
+mod principal;
+mod proxy;
+mod slow;
+mod upstream;
+
+pub use codebuild::BuildInfo;
+pub use faults::{Delivery, Faults, ModelMode};
+
+use anyhow::Context as _;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use proxy::Proxy;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+/// How long deletions take that are not immediate in AWS.
+#[derive(Debug, Clone, Copy)]
+pub struct SlowDeletes(pub Duration);
+
+impl Default for SlowDeletes {
+    fn default() -> Self {
+        Self(Duration::from_secs(3))
+    }
+}
+
+/// What an edge is started with.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The emulator, `http://127.0.0.1:PORT`.
+    pub ministack: String,
+    /// Scratch folders and logs of builds go below `builds/` in it.
+    pub run_dir: PathBuf,
+    /// Added to the environment of every build, before the project's own variables (`TF_CLI_CONFIG_FILE`).
+    pub build_env: Vec<(String, String)>,
+    /// Put before `PATH` in builds.
+    pub path_prefix: Vec<PathBuf>,
+    /// How long deletions take.
+    pub slow: SlowDeletes,
+    /// From a call to the delivery of its event.
+    pub delivery_delay: Duration,
+}
+
+impl Config {
+    /// The defaults: no additions to builds, deletions of 3 s, events after 200 ms.
+    pub fn new(ministack: impl Into<String>, run_dir: impl Into<PathBuf>) -> Self {
+        Self {
+            ministack: ministack.into(),
+            run_dir: run_dir.into(),
+            build_env: Vec::new(),
+            path_prefix: Vec::new(),
+            slow: SlowDeletes::default(),
+            delivery_delay: Duration::from_millis(200),
+        }
+    }
+}
+
+/// A running edge. Dropping it ends the server; [`Edge::shutdown`] also stops the builds and waits for them.
+#[derive(Debug)]
+pub struct Edge {
+    url: String,
+    proxy: Arc<Proxy>,
+    /// Aborted when dropped: the server and the delivery of events.
+    tasks: JoinSet<()>,
+}
+
+impl Edge {
+    /// Starts an edge on a free port of 127.0.0.1.
+    ///
+    /// # Errors
+    /// When the run folder can't be made or no port can be opened.
+    pub async fn start(config: Config) -> anyhow::Result<Self> {
+        let builds = config.run_dir.join("builds");
+        tokio::fs::create_dir_all(&builds).await.with_context(|| format!("make the folder {}", builds.display()))?;
+        let listener = TcpListener::bind("127.0.0.1:0").await.context("open a port for the edge")?;
+        let url = format!("http://localhost:{}", listener.local_addr()?.port());
+        let (proxy, deliveries) = Proxy::new(config, &url);
+        let proxy = Arc::new(proxy);
+        let mut tasks = JoinSet::new();
+        tasks.spawn(deliveries);
+        tasks.spawn(serve(listener, Arc::clone(&proxy)));
+        Ok(Self { url, proxy, tasks })
+    }
+
+    /// `http://localhost:PORT`: the endpoint of all AWS clients, and the `HTTP_PROXY` of those that put an account id or a bucket before the host.
+    pub fn url(&self) -> String {
+        self.url.clone()
+    }
+
+    /// The switches and counters.
+    pub fn faults(&self) -> Faults {
+        self.proxy.faults()
+    }
+
+    /// The builds so far, oldest first.
+    pub fn builds(&self) -> Vec<BuildInfo> {
+        self.proxy.codebuild().list()
+    }
+
+    /// The CloudTrail records so far, oldest first, whether or not a rule matched them.
+    pub fn records(&self) -> Vec<serde_json::Value> {
+        self.proxy.trail().records()
+    }
+
+    /// Stops all builds, waits until their processes are gone, and ends the server.
+    pub async fn shutdown(mut self) {
+        self.proxy.codebuild().shutdown().await;
+        self.tasks.shutdown().await;
+    }
+}
+
+async fn serve(listener: TcpListener, proxy: Arc<Proxy>) {
+    // Connections are aborted with this task.
+    let mut connections = JoinSet::new();
+    loop {
+        let (stream, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!(%error, "the edge could not take a connection");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        while connections.try_join_next().is_some() {}
+        let proxy = Arc::clone(&proxy);
+        connections.spawn(async move {
+            let peer = peer.ip().to_string();
+            let service = service_fn(move |request| {
+                let (proxy, peer) = (Arc::clone(&proxy), peer.clone());
+                async move { proxy.serve(request, peer).await }
+            });
+            if let Err(error) = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await {
+                tracing::debug!(%error, "a connection to the edge broke off");
+            }
+        });
+    }
+}

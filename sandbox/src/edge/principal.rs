@@ -1,0 +1,145 @@
+//! Who calls: access key ids to CloudTrail's `userIdentity`.
+//!
+//! Given the signing header, it gives the key, its account and the signed service; signatures are not checked, as the emulator checks none.
+
+use super::http::Request;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+/// The account of every key that is not itself an account id.
+pub const DEFAULT_ACCOUNT: &str = "000000000000";
+/// The region of requests that name none.
+pub const DEFAULT_REGION: &str = "us-east-1";
+
+/// What the request's credential scope says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Credential {
+    /// The access key id, empty when the request is not signed.
+    pub access_key: String,
+    /// The account that the key belongs to.
+    pub account: String,
+    /// The region signed for.
+    pub region: String,
+    /// The service signed for (`dynamodb`, `ec2`, `s3`, ...), empty when the request is not signed.
+    pub service: String,
+}
+
+impl Credential {
+    /// Reads the `Authorization` header, else the query of a presigned URL.
+    pub fn of(request: &Request) -> Self {
+        let header = request.header("authorization");
+        let scope = match header.split_once("Credential=") {
+            Some((_, rest)) => rest.split([',', ' ']).next().unwrap_or("").to_owned(),
+            None => request.query_pairs().into_iter().find(|(k, _)| k == "X-Amz-Credential").map(|(_, v)| v).unwrap_or_default(),
+        };
+        let mut parts = scope.split('/');
+        let access_key = parts.next().unwrap_or("").to_owned();
+        let region = parts.nth(1).filter(|r| !r.is_empty()).unwrap_or(DEFAULT_REGION).to_owned();
+        let service = parts.next().unwrap_or("").to_owned();
+        let is_account = access_key.len() == 12 && access_key.bytes().all(|b| b.is_ascii_digit());
+        let account = if is_account { access_key.clone() } else { DEFAULT_ACCOUNT.to_owned() };
+        Self { access_key, account, region, service }
+    }
+}
+
+/// A session of a role.
+#[derive(Debug, Clone)]
+struct Session {
+    role_arn: String,
+    name: String,
+    since: Timestamp,
+}
+
+/// The sessions known to the edge.
+#[derive(Debug)]
+pub struct Principals {
+    sessions: Mutex<HashMap<String, Session>>,
+}
+
+impl Default for Principals {
+    fn default() -> Self {
+        let operator = Session {
+            role_arn: format!("arn:aws:iam::{DEFAULT_ACCOUNT}:role/reforge-operator"),
+            name: "reforge".to_owned(),
+            since: Timestamp::now(),
+        };
+        Self { sessions: Mutex::new(HashMap::from([("AKIAOPERATOR".to_owned(), operator)])) }
+    }
+}
+
+impl Principals {
+    /// Makes `access_key` a session `name` of the role.
+    pub fn add_session(&self, access_key: &str, role_arn: &str, name: &str) {
+        let session = Session { role_arn: role_arn.to_owned(), name: name.to_owned(), since: Timestamp::now() };
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner).insert(access_key.to_owned(), session);
+    }
+
+    /// A short name for counting: the session's name for a role, the user's name otherwise.
+    pub fn short_name(&self, access_key: &str) -> String {
+        let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        sessions.get(access_key).map_or_else(|| user_name(access_key), |s| s.name.clone())
+    }
+
+    /// The `userIdentity` element of a record.
+    pub fn identity(&self, credential: &Credential) -> Value {
+        let (key, account) = (&credential.access_key, &credential.account);
+        if key.is_empty() {
+            return json!({"type": "AWSAccount", "principalId": "", "accountId": "ANONYMOUS_PRINCIPAL"});
+        }
+        let session = self.sessions.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned();
+        match session {
+            Some(session) => assumed_role(key, &session),
+            None => {
+                let name = user_name(key);
+                json!({
+                    "type": "IAMUser",
+                    "principalId": unique_id("AIDA", &name),
+                    "arn": format!("arn:aws:iam::{account}:user/{name}"),
+                    "accountId": account,
+                    "accessKeyId": key,
+                    "userName": name,
+                })
+            }
+        }
+    }
+}
+
+fn assumed_role(key: &str, session: &Session) -> Value {
+    let account = session.role_arn.split(':').nth(4).filter(|a| !a.is_empty()).unwrap_or(DEFAULT_ACCOUNT);
+    let role = session.role_arn.rsplit('/').next().unwrap_or(&session.role_arn);
+    let principal = unique_id("AROA", role);
+    json!({
+        "type": "AssumedRole",
+        "principalId": format!("{principal}:{}", session.name),
+        "arn": format!("arn:aws:sts::{account}:assumed-role/{role}/{}", session.name),
+        "accountId": account,
+        "accessKeyId": key,
+        "sessionContext": {
+            "sessionIssuer": {
+                "type": "Role",
+                "principalId": principal,
+                "arn": session.role_arn,
+                "accountId": account,
+                "userName": role,
+            },
+            "attributes": {"creationDate": format!("{:.0}", session.since), "mfaAuthenticated": "false"},
+        },
+    })
+}
+
+fn user_name(access_key: &str) -> String {
+    match access_key {
+        "AKIAMALLORY" => "mallory".to_owned(),
+        "AKIATERRAFORM" => "terraform".to_owned(),
+        other => other.to_owned(),
+    }
+}
+
+/// IAM's unique ids: a prefix for the kind and 17 letters and digits, the same for the same name.
+fn unique_id(prefix: &str, name: &str) -> String {
+    let digest = hex::encode_upper(Sha256::digest(name.as_bytes()));
+    format!("{prefix}{}", &digest[..17])
+}

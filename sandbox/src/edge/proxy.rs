@@ -1,0 +1,145 @@
+//! The way of one request through the edge, and nothing else: each step is a module of its own.
+
+use super::bedrock;
+use super::call::{Call, Kind};
+use super::cloudtrail::Trail;
+use super::codebuild::CodeBuild;
+use super::eventbridge::Bus;
+use super::faults::{Faults, status_of};
+use super::http::{Reply, Request};
+use super::principal::Principals;
+use super::slow::SlowDeletes;
+use super::upstream::Upstream;
+use super::Config;
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use std::sync::Arc;
+
+/// The parts of one edge.
+#[derive(Debug)]
+pub struct Proxy {
+    upstream: Upstream,
+    faults: Faults,
+    principals: Arc<Principals>,
+    bus: Arc<Bus>,
+    trail: Trail,
+    codebuild: Arc<CodeBuild>,
+    slow: SlowDeletes,
+}
+
+impl Proxy {
+    /// The parts, and the future that delivers events.
+    pub fn new(config: Config, url: &str) -> (Self, impl Future<Output = ()> + Send + 'static) {
+        let upstream = Upstream::new(&config.ministack);
+        let faults = Faults::new(config.delivery_delay, config.slow.0);
+        let principals = Arc::new(Principals::default());
+        let (bus, deliveries) = Bus::new(upstream.clone(), faults.clone());
+        let proxy = Self {
+            codebuild: CodeBuild::new(config, url, upstream.clone(), Arc::clone(&principals), Arc::clone(&bus)),
+            trail: Trail::new(Arc::clone(&bus)),
+            slow: SlowDeletes::new(faults.clone()),
+            upstream,
+            faults,
+            principals,
+            bus,
+        };
+        (proxy, deliveries)
+    }
+
+    /// The switches and counters.
+    pub fn faults(&self) -> Faults {
+        self.faults.clone()
+    }
+
+    /// The builds.
+    pub fn codebuild(&self) -> &Arc<CodeBuild> {
+        &self.codebuild
+    }
+
+    /// The records.
+    pub fn trail(&self) -> &Trail {
+        &self.trail
+    }
+
+    /// Answers one request.
+    ///
+    /// # Errors
+    /// When the caller breaks off before its request is read.
+    pub async fn serve(&self, request: hyper::Request<Incoming>, peer: String) -> Result<hyper::Response<Full<Bytes>>, hyper::Error> {
+        let request = Request::read(request, peer).await?;
+        let reply = match Call::of(&request) {
+            _ if request.path().starts_with("/_sandbox/builds/") => self.codebuild.log_page(request.path()).await,
+            Some(call) => self.aws(&request, &call).await,
+            None => self.forward(&request).await.unwrap_or_else(|| Reply::new(503, "text/plain", "")),
+        };
+        Ok(reply.into_hyper())
+    }
+
+    async fn aws(&self, request: &Request, call: &Call) -> Reply {
+        let principal = self.principals.short_name(&call.credential.access_key);
+        self.faults.count(&call.service, &call.operation, principal);
+        if self.faults.is_away(&call.service) {
+            return Reply::new(503, "text/plain", "");
+        }
+        let reply = match self.faults.refusal(&call.service, &call.operation) {
+            Some(code) => call.refusal(status_of(&code), &code, "Refused by the sandbox, as it was told to."),
+            None => self.answer(request, call).await,
+        };
+        if reply.is_success() {
+            self.learn(call, &reply);
+        }
+        if call.kind == Kind::Write {
+            self.trail.write(request, call, self.principals.identity(&call.credential), &reply);
+        }
+        reply
+    }
+
+    async fn answer(&self, request: &Request, call: &Call) -> Reply {
+        if call.service == "bedrock"
+            && let Some(reply) = bedrock::answer(request, &self.faults).await
+        {
+            return reply;
+        }
+        if call.service == "codebuild"
+            && let Some(reply) = self.codebuild.answer(call, request).await
+        {
+            return reply;
+        }
+        if let Some(reply) = self.slow.before(call) {
+            return reply;
+        }
+        match self.forward(request).await {
+            Some(reply) if call.service == "codebuild" => self.codebuild.complete(call, request, reply),
+            Some(reply) => self.slow.after(call, reply),
+            None => call.refusal(503, "ServiceUnavailable", "The emulated AWS does not answer."),
+        }
+    }
+
+    async fn forward(&self, request: &Request) -> Option<Reply> {
+        match self.upstream.forward(request).await {
+            Ok(reply) => Some(reply),
+            Err(error) => {
+                tracing::warn!(target = request.target, error = format!("{error:#}"), "the emulator did not answer");
+                None
+            }
+        }
+    }
+
+    /// What the edge itself must know of successful calls: changed rules, and the sessions that STS gave out.
+    fn learn(&self, call: &Call, reply: &Reply) {
+        match (call.service.as_str(), call.operation.as_str()) {
+            ("events", _) if call.kind == Kind::Write => self.bus.rules_changed(),
+            ("sqs", "CreateQueue" | "DeleteQueue") => self.bus.rules_changed(),
+            ("sts", "AssumeRole" | "AssumeRoleWithWebIdentity") => {
+                let text = reply.text();
+                let key = super::call::xml_text(&text, "AccessKeyId");
+                let role = call.parameters["roleArn"].as_str();
+                let name = call.parameters["roleSessionName"].as_str();
+                if let (Some(key), Some(role), Some(name)) = (key, role, name) {
+                    self.principals.add_session(&key, role, name);
+                }
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! `reforge run`: the operator.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use clap::Args;
+use futures::StreamExt;
+use kube::api::Api;
+use kube::runtime::events::{Recorder, Reporter};
+use kube::runtime::reflector::{self, Store};
+use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Client, Resource};
+use serde::de::DeserializeOwned;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::api::{Incident, RecoveryPolicy};
+use crate::classify::Classifier;
+use crate::intake::Intake;
+use crate::intake::queue::Queue;
+use crate::lifecycle::controller::{self, Context};
+use crate::lifecycle::policies;
+use crate::lifecycle::workspace::Workspaces;
+use crate::notify::Notifier;
+use crate::recover::artifacts::Artifacts;
+use crate::recover::codebuild::Builds;
+use crate::runtime::http::{self, Readiness};
+use crate::runtime::metrics::Metrics;
+use crate::runtime::settings::Settings;
+use crate::runtime::telemetry::{self, LogFormat};
+use crate::runtime::{gate, leader};
+use crate::verify::Verifier;
+
+/// Take events from the queue, and take Incidents to their end.
+///
+/// AWS and Kubernetes are reached as their own tools reach them: AWS by the environment, the shared files, the pod's
+/// identity; Kubernetes by KUBECONFIG or the pod's ServiceAccount. SIGTERM or ctrl-c stops receiving, finishes what is
+/// in hand and gives the leadership back.
+#[derive(Debug, Args)]
+pub struct Run {
+    /// The settings, a YAML file; docs/settings.md lists them.
+    #[arg(long, env = "REFORGE_SETTINGS", default_value = "/etc/reforge/settings.yaml")]
+    settings: PathBuf,
+    /// The operator's own namespace: where its leases are.
+    #[arg(long, env = "POD_NAMESPACE", default_value = "reforge")]
+    namespace: String,
+    /// What this replica is called in leases and Events; must differ between replicas.
+    #[arg(long, env = "POD_NAME", default_value = "reforge")]
+    identity: String,
+    /// Where probes and metrics are served.
+    #[arg(long, env = "REFORGE_LISTEN", default_value = "0.0.0.0:8080")]
+    listen: SocketAddr,
+    /// The form of the log.
+    #[arg(long, env = "REFORGE_LOG_FORMAT", value_enum, default_value = "json")]
+    log_format: LogFormat,
+}
+
+impl Run {
+    /// Runs until it is told to stop.
+    pub fn run(self) -> Result<()> {
+        telemetry::start(self.log_format);
+        let settings = Settings::load(&self.settings)?;
+        // kube and the AWS SDK could each bring their own; the first one wins.
+        if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
+            tracing::debug!("a rustls crypto provider was installed before");
+        }
+        tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(operate(self, settings))
+    }
+}
+
+async fn operate(args: Run, settings: Settings) -> Result<()> {
+    let stop = CancellationToken::new();
+    stop_on_signal(stop.clone())?;
+    let client = Client::try_default().await.context("finding the apiserver; is KUBECONFIG right?")?;
+    let aws = aws_config::defaults(BehaviorVersion::latest()).region(Region::new(settings.region.clone())).load().await;
+    let metrics = Metrics::default();
+    let tasks = TaskTracker::new();
+
+    let sqs = aws_sdk_sqs::Client::new(&aws);
+    let queue = Queue::new(sqs, &settings.queue_url, &settings.dead_letter_queue_url, metrics.clone());
+    let open = watch::Sender::new(false);
+    let readiness = Readiness { open: open.subscribe(), queue: queue.state() };
+    tasks.spawn(http::serve(args.listen, readiness, metrics.registry(), stop.clone()));
+
+    let policies = cache::<RecoveryPolicy>(&client, &tasks, &stop);
+    let incidents = cache::<Incident>(&client, &tasks, &stop);
+    let synced = async { tokio::join!(policies.wait_until_ready(), incidents.wait_until_ready()) };
+    let Some(ready) = stop.run_until_cancelled(synced).await else { return Ok(()) };
+    ready.0.context("the cache of policies ended")?;
+    ready.1.context("the cache of Incidents ended")?;
+    open.send_replace(true);
+    tasks.spawn(gate::keep(client.clone(), open.clone(), stop.clone()));
+
+    let intake = Arc::new(Intake {
+        client: client.clone(),
+        policies: policies.clone(),
+        incidents: incidents.clone(),
+        grants: settings.grants(),
+        recovery_roles: settings.recovery_roles.clone(),
+        metrics: metrics.clone(),
+        open: open.clone(),
+    });
+    let receiving = queue.run(open.subscribe(), stop.clone(), move |body| intake.clone().handle(body));
+    tasks.spawn(receiving);
+
+    let leads = watch::Sender::new(false);
+    let grants = settings.grants();
+    let ctx = Arc::new(context(&args, settings, &client, &aws, (policies, incidents), metrics));
+    tasks.spawn(lead(ctx, grants, leads.subscribe(), stop.clone()));
+    let (namespace, identity) = (args.namespace.clone(), args.identity.clone());
+    // The lease is kept until the work is done, and given back after.
+    let done = CancellationToken::new();
+    let election = tokio::spawn({
+        let (client, done) = (client.clone(), done.clone());
+        async move { leader::elect(client, &namespace, &identity, leads, done).await }
+    });
+
+    tasks.close();
+    tasks.wait().await;
+    done.cancel();
+    election.await.context("the election ended badly")
+}
+
+fn context(
+    args: &Run,
+    settings: Settings,
+    client: &Client,
+    aws: &SdkConfig,
+    (policies, incidents): (Store<RecoveryPolicy>, Store<Incident>),
+    metrics: Metrics,
+) -> Context {
+    let builds = Builds::new(aws_sdk_codebuild::Client::new(aws));
+    let s3 = s3_client(aws);
+    let reporter = Reporter { controller: "reforge".into(), instance: Some(args.identity.clone()) };
+    let recorder = Recorder::new(client.clone(), reporter);
+    let sns = aws_sdk_sns::Client::new(aws);
+    let (topic, cluster) = (settings.topic_arn.clone(), settings.cluster_name.clone());
+    Context {
+        client: client.clone(),
+        policies,
+        incidents,
+        artifacts: Artifacts::new(s3.clone(), &settings.artifact_bucket),
+        workspaces: Workspaces::new(client.clone(), &args.namespace, builds.clone()),
+        builds,
+        classifier: Classifier::new(aws_sdk_bedrockruntime::Client::new(aws), settings.classifier.clone()),
+        verifier: Verifier::new(aws, s3),
+        notifier: Notifier::new(sns, recorder, topic, cluster, metrics.clone()),
+        metrics,
+        settings,
+    }
+}
+
+/// An endpoint of one's own (AWS_ENDPOINT_URL) rarely has a host name for each bucket.
+fn s3_client(aws: &SdkConfig) -> aws_sdk_s3::Client {
+    let own_endpoint = aws.endpoint_url().is_some();
+    let config = aws_sdk_s3::config::Builder::from(aws).force_path_style(own_endpoint).build();
+    aws_sdk_s3::Client::from_conf(config)
+}
+
+/// Works while this replica leads, from scratch each time.
+async fn lead(
+    ctx: Arc<Context>,
+    grants: crate::policy::grants::Grants,
+    mut leads: watch::Receiver<bool>,
+    stop: CancellationToken,
+) {
+    loop {
+        let elected = stop.run_until_cancelled(leads.wait_for(|leads| *leads)).await.map(|r| r.is_ok());
+        if elected != Some(true) {
+            return;
+        }
+        let term = CancellationToken::new();
+        let work = tokio::spawn({
+            let (ctx, grants, term) = (ctx.clone(), grants.clone(), term.clone());
+            async move {
+                let (incidents, policies) = (term.clone().cancelled_owned(), term.cancelled_owned());
+                tokio::join!(controller::run(ctx.clone(), incidents), policies::run(ctx.client.clone(), grants, policies));
+            }
+        });
+        let lost = tokio::select! {
+            _ = leads.wait_for(|leads| !*leads) => true,
+            () = stop.cancelled() => false,
+        };
+        term.cancel();
+        if lost {
+            // A reconcile must not outlive the lease; what it has written carries its resourceVersion.
+            work.abort();
+        }
+        // An aborted task ends with an error that says so.
+        let _ = work.await;
+    }
+}
+
+/// A cache of every object of a kind, kept until `stop`.
+fn cache<K>(client: &Client, tasks: &TaskTracker, stop: &CancellationToken) -> Store<K>
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug + Send + Sync + 'static,
+{
+    let (reader, writer) = reflector::store();
+    let stream = watcher(Api::<K>::all(client.clone()), watcher::Config::default()).default_backoff();
+    let stop = stop.clone();
+    tasks.spawn(async move {
+        let mut stream = pin!(reflector::reflector(writer, stream));
+        while let Some(Some(event)) = stop.run_until_cancelled(stream.next()).await {
+            if let Err(error) = event {
+                tracing::warn!(%error, kind = std::any::type_name::<K>(), "watching; it goes on");
+            }
+        }
+    });
+    reader
+}
+
+fn stop_on_signal(stop: CancellationToken) -> Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping: what is in hand is finished");
+        stop.cancel();
+        // A second request, or too long a wait, ends it; nothing is lost by that.
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+            () = tokio::time::sleep(Duration::from_secs(25)) => {}
+        }
+        std::process::exit(1);
+    });
+    Ok(())
+}

@@ -1,0 +1,140 @@
+//! Which Incidents a record opens, and why it opens none. Pure: record, catalogue, policies and grants go in.
+
+use std::sync::Arc;
+
+use kube::ResourceExt;
+
+use crate::api::{Change, Event, PolicyRef, RecoveryPolicy, Resource};
+use crate::policy::grants::Grants;
+use crate::policy::select;
+
+use super::catalog::Catalog;
+use super::event::{Record, Unreadable};
+
+/// An Incident to open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// The policy's namespace, and so the Incident's.
+    pub namespace: String,
+    /// The policy that takes it.
+    pub policy: PolicyRef,
+    /// The event.
+    pub event: Event,
+    /// The resource.
+    pub resource: Resource,
+    /// What happened.
+    pub change: Change,
+}
+
+/// Why a record opens no Incident. Each is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum DropReason {
+    /// The call failed: nothing happened.
+    FailedCall,
+    /// The call only reads.
+    ReadOnly,
+    /// The catalogue does not have the event.
+    NotInCatalogue,
+    /// A build of ours did it.
+    OwnAction,
+    /// Nobody was granted the account or the region.
+    ForeignAccount,
+    /// No policy takes it.
+    NoPolicy,
+    /// The record names no resource.
+    NoId,
+}
+
+impl DropReason {
+    /// One word for the counter.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::FailedCall => "FailedCall",
+            Self::ReadOnly => "ReadOnly",
+            Self::NotInCatalogue => "NotInCatalogue",
+            Self::OwnAction => "OwnAction",
+            Self::ForeignAccount => "ForeignAccount",
+            Self::NoPolicy => "NoPolicy",
+            Self::NoId => "NoId",
+        }
+    }
+}
+
+/// What a record amounts to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Detection {
+    /// These Incidents: one for each resource that a policy takes.
+    Open(Vec<Candidate>),
+    /// None, for this reason.
+    Drop(DropReason),
+}
+
+/// What detection depends on beside the record.
+pub struct Surroundings<'a> {
+    /// What is known of AWS's events.
+    pub catalog: &'a Catalog,
+    /// Every policy.
+    pub policies: &'a [Arc<RecoveryPolicy>],
+    /// Who may recover what.
+    pub grants: &'a Grants,
+    /// The roles that recovery builds run under.
+    pub recovery_roles: &'a [String],
+    /// Whether a build, by its UUID, is one that an Incident started.
+    pub is_own_build: &'a dyn Fn(&str) -> bool,
+}
+
+/// Detects. An id that is not of its type's form is an error: somebody made the record up, or AWS changed it.
+pub fn detect(record: &Record, around: &Surroundings<'_>) -> Result<Detection, Unreadable> {
+    let event = &record.event;
+    if record.error_code.is_some() {
+        return Ok(Detection::Drop(DropReason::FailedCall));
+    }
+    if record.read_only {
+        return Ok(Detection::Drop(DropReason::ReadOnly));
+    }
+    let Some(found) = around.catalog.find(&event.source, &event.name, &record.detail) else {
+        return Ok(Detection::Drop(DropReason::NotInCatalogue));
+    };
+    if !around.grants.knows(&event.account_id, &event.region) {
+        return Ok(Detection::Drop(DropReason::ForeignAccount));
+    }
+    if is_own(event, around) {
+        return Ok(Detection::Drop(DropReason::OwnAction));
+    }
+    if let Some(invalid) = found.invalid.first().filter(|_| found.ids.is_empty()) {
+        return Err(Unreadable::Id(super::event::shorten(invalid, 256)));
+    }
+    if found.ids.is_empty() {
+        return Ok(Detection::Drop(DropReason::NoId));
+    }
+    let candidates: Vec<Candidate> = found
+        .ids
+        .iter()
+        .filter_map(|id| {
+            let resource = Resource {
+                r#type: found.entry.r#type.clone(),
+                cloud_formation_type: found.entry.cloud_formation_type.clone(),
+                id: id.clone(),
+                arn: Some(found.entry.arn_of(&event.region, &event.account_id, id)),
+            };
+            let policy = select::select(around.policies, around.grants, event, &resource)?;
+            Some(Candidate {
+                namespace: policy.namespace().unwrap_or_default(),
+                policy: PolicyRef { name: policy.name_any() },
+                event: event.clone(),
+                resource,
+                change: found.change,
+            })
+        })
+        .collect();
+    Ok(if candidates.is_empty() { Detection::Drop(DropReason::NoPolicy) } else { Detection::Open(candidates) })
+}
+
+/// A recovery role acting in a session that CodeBuild named after a build of ours. The role without such a build is
+/// not ours: somebody else uses it.
+fn is_own(event: &Event, around: &Surroundings<'_>) -> bool {
+    let issuer = event.actor.issuer_arn.as_deref();
+    let role = issuer.is_some_and(|arn| around.recovery_roles.iter().any(|role| role == arn));
+    let build = event.actor.session_name.as_deref().and_then(|name| name.strip_prefix("AWSCodeBuild-"));
+    role && build.is_some_and(|uuid| (around.is_own_build)(uuid))
+}

@@ -1,0 +1,205 @@
+//! Reads a queue message: an EventBridge envelope around a CloudTrail record or a build's state change. Gives typed
+//! values back or says why it cannot; asks nobody, and trusts no field further than its form.
+
+use serde::Deserialize;
+use serde_json::Value;
+use thiserror::Error;
+
+use crate::api::{Actor, Event, Time};
+
+/// What a message carries.
+#[derive(Clone, Debug)]
+pub enum Message {
+    /// An API call, as CloudTrail recorded it.
+    ApiCall(Box<Record>),
+    /// A CodeBuild build changed its state; a hint to look.
+    BuildChange {
+        /// `<project>:<uuid>`.
+        build_id: String,
+    },
+}
+
+/// An API call.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// What an Incident keeps of it.
+    pub event: Event,
+    /// Whether the call only reads.
+    pub read_only: bool,
+    /// The error, if the call failed: then nothing happened.
+    pub error_code: Option<String>,
+    /// CloudTrail's record as it came.
+    pub detail: Value,
+}
+
+/// Why a message cannot be read; it goes to the dead-letter queue with these words.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Unreadable {
+    /// Not JSON, or not an EventBridge event.
+    #[error("not an EventBridge event: {0}")]
+    NotAnEvent(String),
+    /// An event of a kind that no rule of Reforge's asks for.
+    #[error("an event of kind {0:?}, which Reforge does not take; does a rule send too much to the queue?")]
+    Kind(String),
+    /// A part of the record is missing or of the wrong form.
+    #[error("the record's {0} is missing or malformed")]
+    Part(&'static str),
+    /// Envelope and record disagree.
+    #[error("the envelope says {envelope}, the record {record}: the message is not what CloudTrail sent")]
+    Disagree {
+        /// What the envelope says.
+        envelope: String,
+        /// What the record says.
+        record: String,
+    },
+    /// The id is not of the form that its type has.
+    #[error("{0:?} is not an id of the event's resource type")]
+    Id(String),
+}
+
+impl Unreadable {
+    /// One word for the counter.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::NotAnEvent(_) => "NotAnEvent",
+            Self::Kind(_) => "UnknownKind",
+            Self::Part(_) => "MalformedRecord",
+            Self::Disagree { .. } => "AccountMismatch",
+            Self::Id(_) => "InvalidId",
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Envelope {
+    #[serde(rename = "detail-type")]
+    detail_type: String,
+    account: String,
+    region: String,
+    detail: Value,
+}
+
+/// Reads the body of a message.
+pub fn parse(body: &str) -> Result<Message, Unreadable> {
+    let envelope: Envelope = serde_json::from_str(body).map_err(|e| Unreadable::NotAnEvent(e.to_string()))?;
+    match envelope.detail_type.as_str() {
+        "AWS API Call via CloudTrail" => record(envelope).map(|r| Message::ApiCall(Box::new(r))),
+        "CodeBuild Build State Change" => {
+            let arn = text(&envelope.detail, "build-id").ok_or(Unreadable::Part("build-id"))?;
+            let build_id = arn.rsplit('/').next().unwrap_or(&arn).to_owned();
+            Ok(Message::BuildChange { build_id })
+        }
+        other => Err(Unreadable::Kind(shorten(other, 128))),
+    }
+}
+
+fn record(envelope: Envelope) -> Result<Record, Unreadable> {
+    let detail = envelope.detail;
+    for (field, said) in [("recipientAccountId", &envelope.account), ("awsRegion", &envelope.region)] {
+        if let Some(record) = text(&detail, field).filter(|r| r != said) {
+            return Err(Unreadable::Disagree { envelope: shorten(said, 64), record: shorten(&record, 64) });
+        }
+    }
+    if envelope.account.len() != 12 || !envelope.account.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(Unreadable::Part("account"));
+    }
+    let part = |field: &'static str| text(&detail, field).filter(|t| !t.is_empty()).ok_or(Unreadable::Part(field));
+    let time = part("eventTime").and_then(|t| Time::parse(&t).ok_or(Unreadable::Part("eventTime")))?;
+    let event = Event {
+        id: shorten(&part("eventID")?, 128),
+        time,
+        name: shorten(without_version(&part("eventName")?), 128),
+        source: shorten(&part("eventSource")?, 128),
+        account_id: envelope.account,
+        region: shorten(&envelope.region, 32),
+        actor: actor(&detail),
+        request_parameters: super::redact::parameters(&detail["requestParameters"]),
+    };
+    let read_only = match &detail["readOnly"] {
+        Value::Bool(yes) => *yes,
+        Value::String(word) => word.eq_ignore_ascii_case("true"),
+        _ => false,
+    };
+    Ok(Record { event, read_only, error_code: text(&detail, "errorCode"), detail })
+}
+
+fn actor(detail: &Value) -> Actor {
+    let identity = &detail["userIdentity"];
+    let session = &identity["sessionContext"];
+    let arn = text(identity, "arn");
+    // assumed-role/<role>/<session>: the last part is the name that the caller gave the session.
+    let session_name = arn
+        .as_deref()
+        .filter(|a| a.contains(":assumed-role/"))
+        .and_then(|a| a.splitn(3, '/').nth(2))
+        .map(|name| shorten(name, 256));
+    let mfa = match &session["attributes"]["mfaAuthenticated"] {
+        Value::Bool(yes) => Some(*yes),
+        Value::String(word) => Some(word == "true"),
+        _ => None,
+    };
+    Actor {
+        r#type: text(identity, "type").map_or_else(|| "Unknown".to_owned(), |t| shorten(&t, 64)),
+        arn: arn.map(|a| shorten(&a, 2048)),
+        issuer_arn: text(&session["sessionIssuer"], "arn").map(|a| shorten(&a, 2048)),
+        session_name,
+        invoked_by: text(identity, "invokedBy").map(|t| shorten(&t, 256)),
+        source_ip: text(detail, "sourceIPAddress").map(|t| shorten(&t, 256)),
+        user_agent: text(detail, "userAgent").map(|t| shorten(&t, 1024)),
+        mfa,
+    }
+}
+
+/// Lambda's names carry an API version: `DeleteFunction20150331`, `UpdateFunctionConfiguration20150331v2`.
+pub fn without_version(name: &str) -> &str {
+    let base = match name.rsplit_once('v') {
+        Some((base, version)) if !version.is_empty() && version.bytes().all(|b| b.is_ascii_digit()) => base,
+        _ => name,
+    };
+    match base.len().checked_sub(8).map(|at| base.split_at_checked(at)) {
+        Some(Some((stem, date))) if !stem.is_empty() && date.bytes().all(|b| b.is_ascii_digit()) => stem,
+        _ => name,
+    }
+}
+
+/// At most `max` characters, none of which a terminal or a log could take for an order: control characters and those
+/// that change the writing direction are written as escapes.
+pub fn shorten(text: &str, max: usize) -> String {
+    let mut short = String::new();
+    let mut left = max;
+    for c in text.chars() {
+        let shown: String = if is_unsafe(c) { c.escape_unicode().collect() } else { c.into() };
+        let Some(rest) = left.checked_sub(shown.chars().count()) else { break };
+        left = rest;
+        short.push_str(&shown);
+    }
+    short
+}
+
+fn is_unsafe(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+fn text(value: &Value, field: &str) -> Option<String> {
+    value.get(field)?.as_str().map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_is_stripped_and_nothing_else() {
+        assert_eq!(without_version("DeleteFunction20150331"), "DeleteFunction");
+        assert_eq!(without_version("UpdateFunctionConfiguration20150331v2"), "UpdateFunctionConfiguration");
+        for plain in ["DeleteTable", "PutRolePolicyv2", "20150331", "", "Delete2015"] {
+            assert_eq!(without_version(plain), plain);
+        }
+    }
+
+    #[test]
+    fn no_character_reaches_a_terminal_as_an_order() {
+        assert_eq!(shorten("a\u{1b}[31mb\u{202e}c", 100), "a\\u{1b}[31mb\\u{202e}c");
+        assert_eq!(shorten("äöü", 2), "äö");
+    }
+}

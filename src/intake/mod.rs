@@ -1,0 +1,148 @@
+//! From the queue to an Incident: [`queue`] receives, [`event`] parses, [`catalog`] knows, [`detect`] decides,
+//! [`open`] stores. Calls no AWS service but the queue.
+
+pub mod catalog;
+pub mod detect;
+pub mod event;
+pub mod open;
+pub mod queue;
+pub mod redact;
+
+use std::sync::Arc;
+
+use kube::api::{Api, Patch, PatchParams};
+use kube::runtime::reflector::Store;
+use kube::{Client, ResourceExt};
+use serde_json::json;
+use tokio::sync::watch;
+
+use crate::api::{ANNOTATION_HINT, Incident, RecoveryPolicy};
+use crate::policy::grants::Grants;
+use crate::recover::codebuild::uuid_of;
+use crate::runtime::kube_call;
+use crate::runtime::metrics::Metrics;
+
+use catalog::Catalog;
+use detect::{Candidate, Detection, Surroundings};
+use event::{Message, Record};
+use open::{OpenError, Opened};
+use queue::Handled;
+
+/// What handling a message needs.
+pub struct Intake {
+    /// The apiserver.
+    pub client: Client,
+    /// Every policy, from the cache.
+    pub policies: Store<RecoveryPolicy>,
+    /// Every Incident, from the cache: which builds are ours.
+    pub incidents: Store<Incident>,
+    /// Who may recover what.
+    pub grants: Grants,
+    /// The roles that recovery builds run under.
+    pub recovery_roles: Vec<String>,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// Closed when the apiserver refuses, so that receiving stops; [`crate::runtime::gate`] opens it again.
+    pub open: watch::Sender<bool>,
+}
+
+impl Intake {
+    /// Handles the body of one message.
+    pub async fn handle(self: Arc<Self>, body: String) -> Handled {
+        match event::parse(&body) {
+            Ok(Message::ApiCall(record)) => self.api_call(&record).await,
+            Ok(Message::BuildChange { build_id }) => {
+                self.hint(&build_id).await;
+                Handled::Done
+            }
+            Err(unreadable) => self.dead_letter(&unreadable),
+        }
+    }
+
+    fn dead_letter(&self, why: &event::Unreadable) -> Handled {
+        tracing::warn!(reason = %why, "a message cannot be read; it goes to the dead-letter queue");
+        self.metrics.dead_lettered(why.word());
+        Handled::DeadLetter(why.to_string())
+    }
+
+    async fn api_call(&self, record: &Record) -> Handled {
+        let policies = self.policies.state();
+        let detection = detect::detect(
+            record,
+            &Surroundings {
+                catalog: Catalog::builtin(),
+                policies: &policies,
+                grants: &self.grants,
+                recovery_roles: &self.recovery_roles,
+                is_own_build: &|uuid| self.is_own_build(uuid),
+            },
+        );
+        match detection {
+            Ok(Detection::Drop(reason)) => {
+                self.metrics.dropped(reason.word());
+                tracing::debug!(event_id = record.event.id, event = record.event.name, reason = reason.word(), "dropped");
+                Handled::Done
+            }
+            Ok(Detection::Open(candidates)) => self.open_all(&candidates).await,
+            Err(unreadable) => self.dead_letter(&unreadable),
+        }
+    }
+
+    /// Stores every Incident of a message, or none is said to be: the message then comes again, and finds those that
+    /// were stored.
+    async fn open_all(&self, candidates: &[Candidate]) -> Handled {
+        for candidate in candidates {
+            let name = open::name_of(candidate);
+            match open::open(&self.client, candidate).await {
+                Ok(Opened::New) => {
+                    self.metrics.opened(&candidate.resource.r#type);
+                    tracing::info!(
+                        event_id = candidate.event.id,
+                        incident = name,
+                        event = candidate.event.name,
+                        resource = candidate.resource.id,
+                        "an Incident was opened"
+                    );
+                }
+                Ok(Opened::Known) => {
+                    self.metrics.redelivered.inc();
+                }
+                Err(error @ OpenError::Other { .. }) => {
+                    tracing::error!(event_id = candidate.event.id, incident = name, %error, "the message goes to the dead-letter queue");
+                    self.metrics.dead_lettered("NameTaken");
+                    return Handled::DeadLetter(error.to_string());
+                }
+                Err(error) => {
+                    tracing::error!(event_id = candidate.event.id, incident = name, %error, "the message stays in the queue");
+                    self.open.send_replace(false);
+                    return Handled::Keep;
+                }
+            }
+        }
+        Handled::Done
+    }
+
+    fn is_own_build(&self, uuid: &str) -> bool {
+        let has = |incident: &Arc<Incident>| {
+            let builds = incident.status.as_ref().map(|s| s.recovery.builds.as_slice()).unwrap_or_default();
+            builds.iter().any(|b| uuid_of(&b.id) == uuid)
+        };
+        self.incidents.state().iter().any(has)
+    }
+
+    /// Wakes the Incident that waits for a build. Only a hint: the leader asks CodeBuild. A lost one costs a poll.
+    async fn hint(&self, build_id: &str) {
+        let waits = |incident: &Arc<Incident>| {
+            let build = incident.status.as_ref().and_then(|s| s.recovery.build.as_ref());
+            build.is_some_and(|b| b.id == build_id)
+        };
+        let Some(incident) = self.incidents.state().into_iter().find(waits) else { return };
+        let api: Api<Incident> = Api::namespaced(self.client.clone(), &incident.namespace().unwrap_or_default());
+        let now = crate::api::Time::now().to_string();
+        let patch = json!({"metadata": {"annotations": {ANNOTATION_HINT: now}}});
+        let params = PatchParams { field_manager: Some("reforge-intake".to_owned()), ..PatchParams::default() };
+        if let Err(error) = kube_call(api.patch(&incident.name_any(), &params, &Patch::Merge(&patch))).await {
+            tracing::debug!(%error, build_id, "the Incident was not woken; it polls");
+        }
+    }
+}

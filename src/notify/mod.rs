@@ -1,0 +1,88 @@
+//! Tells people of the transitions that matter: a Kubernetes Event, and one SNS message for each topic that asks for
+//! it. Called once, after the transition was written; what cannot be sent is counted and logged, and holds nothing up.
+
+mod message;
+
+use std::time::Duration;
+
+use aws_sdk_sns::Client;
+use aws_sdk_sns::error::DisplayErrorContext;
+use kube::runtime::events::{Event, EventType, Recorder};
+use kube::{Resource, ResourceExt};
+
+use crate::api::{Incident, Moment, RecoveryPolicy, condition};
+use crate::runtime::metrics::Metrics;
+
+pub use message::{Message, message};
+
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Who tells people.
+#[derive(Clone)]
+pub struct Notifier {
+    sns: Client,
+    recorder: Recorder,
+    default_topic: Option<String>,
+    cluster: Option<String>,
+    metrics: Metrics,
+}
+
+impl Notifier {
+    /// Tells through `sns` and `recorder`; the default topic is for policies that name none.
+    pub fn new(
+        sns: Client,
+        recorder: Recorder,
+        default_topic: Option<String>,
+        cluster: Option<String>,
+        metrics: Metrics,
+    ) -> Self {
+        Self { sns, recorder, default_topic, cluster, metrics }
+    }
+
+    /// Tells of a transition.
+    pub async fn tell(&self, incident: &Incident, moment: Moment, policy: Option<&RecoveryPolicy>) {
+        self.event(incident, moment).await;
+        let message = message(incident, moment, self.cluster.as_deref());
+        for topic in self.topics(policy, moment) {
+            let call = self.sns.publish().topic_arn(&topic).subject(&message.subject).message(&message.text).send();
+            let error = match tokio::time::timeout(TIMEOUT, call).await {
+                Ok(Ok(_)) => continue,
+                Ok(Err(error)) => DisplayErrorContext(error).to_string(),
+                Err(_) => "no answer in time".to_owned(),
+            };
+            self.metrics.notifications_failed.inc();
+            tracing::error!(incident = incident.name_any(), topic, error, "people were not told");
+        }
+    }
+
+    fn topics(&self, policy: Option<&RecoveryPolicy>, moment: Moment) -> Vec<String> {
+        let named = policy.map(|p| p.spec.notifications.as_slice()).unwrap_or_default();
+        if named.is_empty() {
+            return self.default_topic.iter().cloned().collect();
+        }
+        let asks = named.iter().filter(|n| n.on.is_empty() || n.on.contains(&moment));
+        asks.map(|n| n.sns.topic_arn.clone()).collect()
+    }
+
+    async fn event(&self, incident: &Incident, moment: Moment) {
+        let status = incident.status.clone().unwrap_or_default();
+        let ready = status.conditions.iter().find(|c| c.r#type == condition::READY);
+        let note: String = ready.map(|c| c.message.as_str()).unwrap_or_default().chars().take(1000).collect();
+        let event = Event {
+            type_: match moment {
+                Moment::AwaitingApproval | Moment::Failed => EventType::Warning,
+                _ => EventType::Normal,
+            },
+            // The recorder takes events of one reason for repetitions, whatever their note: a reason per transition.
+            reason: format!("{moment:?}"),
+            note: Some(note),
+            action: format!("{:?}", status.step.name),
+            secondary: None,
+        };
+        let about = incident.object_ref(&());
+        let published = tokio::time::timeout(TIMEOUT, self.recorder.publish(&event, &about)).await;
+        if let Ok(Err(error)) = published {
+            tracing::warn!(incident = incident.name_any(), %error, "the Kubernetes Event was not written");
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! Which policy takes an event, and whether a policy may be used at all. Pure.
+
+use std::sync::Arc;
+
+use kube::ResourceExt;
+use thiserror::Error;
+
+use crate::api::{Event, Match, RecoveryPolicy, Resource};
+
+use super::grants::Grants;
+
+/// What a policy names without its namespace having been granted it.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum NotGranted {
+    /// Nothing was granted to the namespace.
+    #[error("namespace {0} was granted nothing")]
+    Namespace(String),
+    /// An account.
+    #[error("account {0} is not granted to the namespace")]
+    Account(String),
+    /// A region.
+    #[error("region {0} is not granted to the namespace")]
+    Region(String),
+    /// A project.
+    #[error("CodeBuild project {0} is not granted to the namespace")]
+    Project(String),
+}
+
+/// Whether the namespace of a policy was granted all that it names.
+pub fn validate(policy: &RecoveryPolicy, grants: &Grants) -> Result<(), NotGranted> {
+    let namespace = policy.namespace().unwrap_or_default();
+    let granted: Vec<_> = grants.of(&namespace).collect();
+    if granted.is_empty() {
+        return Err(NotGranted::Namespace(namespace));
+    }
+    let Match { accounts, regions, .. } = &policy.spec.r#match;
+    if let Some(account) = accounts.iter().find(|a| !granted.iter().any(|g| g.accounts.contains(a))) {
+        return Err(NotGranted::Account(account.clone()));
+    }
+    if let Some(region) = regions.iter().find(|r| !granted.iter().any(|g| g.regions.contains(r))) {
+        return Err(NotGranted::Region(region.clone()));
+    }
+    let mut projects = policy.spec.recovery.workspaces.iter().flat_map(|w| [&w.project, &w.plan_project]);
+    match projects.find(|p| !grants.allows_project(&namespace, p)) {
+        Some(project) => Err(NotGranted::Project(project.clone())),
+        None => Ok(()),
+    }
+}
+
+/// The policy that takes the event: of those that match, the one of the highest priority, then the first by name.
+/// Grants of two namespaces do not overlap, so the order between namespaces decides nothing that an owner would mind.
+pub fn select<'a>(
+    policies: &'a [Arc<RecoveryPolicy>],
+    grants: &Grants,
+    event: &Event,
+    resource: &Resource,
+) -> Option<&'a Arc<RecoveryPolicy>> {
+    let takes = |policy: &&Arc<RecoveryPolicy>| {
+        let namespace = policy.namespace().unwrap_or_default();
+        grants.allows(&namespace, &event.account_id, &event.region)
+            && validate(policy, grants).is_ok()
+            && is_match(&policy.spec.r#match, event, resource)
+    };
+    policies
+        .iter()
+        .filter(takes)
+        .min_by_key(|p| (std::cmp::Reverse(p.spec.priority), p.namespace(), p.name_any()))
+}
+
+fn is_match(wanted: &Match, event: &Event, resource: &Resource) -> bool {
+    let any = |list: &[String], value: &str| list.is_empty() || list.iter().any(|entry| entry == value);
+    let r#type = wanted.resource_types.iter().any(|t| *t == resource.r#type || *t == resource.cloud_formation_type);
+    let id = wanted.resource_ids.is_empty() || wanted.resource_ids.iter().any(|glob| matches_glob(glob, &resource.id));
+    r#type
+        && id
+        && any(&wanted.events, &event.name)
+        && any(&wanted.accounts, &event.account_id)
+        && any(&wanted.regions, &event.region)
+}
+
+/// Whether `text` matches a glob of `*` (any characters, slashes too) and `?` (one character).
+///
+/// The crates for globs speak of paths, where `*` stops at a slash and brackets have a meaning; ids of AWS are not
+/// paths. Linear in practice and never exponential: only the last star is gone back to.
+pub fn matches_glob(glob: &str, text: &str) -> bool {
+    let (glob, text): (Vec<char>, Vec<char>) = (glob.chars().collect(), text.chars().collect());
+    let (mut g, mut t) = (0, 0);
+    let mut star: Option<(usize, usize)> = None;
+    while t < text.len() {
+        match glob.get(g) {
+            Some('*') => {
+                star = Some((g, t));
+                g += 1;
+            }
+            Some(&c) if c == '?' || c == text[t] => {
+                g += 1;
+                t += 1;
+            }
+            _ => {
+                let Some((at, from)) = star else { return false };
+                star = Some((at, from + 1));
+                g = at + 1;
+                t = from + 1;
+            }
+        }
+    }
+    glob[g..].iter().all(|&c| c == '*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::matches_glob;
+
+    #[test]
+    fn globs_match_whole_ids() {
+        for (glob, text) in [("*", ""), ("orders-*", "orders-eu"), ("a?c", "abc"), ("*b*", "abc"), ("/x/*", "/x/y/z")] {
+            assert!(matches_glob(glob, text), "{glob} {text}");
+        }
+        for (glob, text) in [("orders-*", "my-orders-eu"), ("a?c", "ac"), ("", "a"), ("*x", "xy"), ("A", "a")] {
+            assert!(!matches_glob(glob, text), "{glob} {text}");
+        }
+    }
+
+    #[test]
+    fn a_hostile_glob_takes_no_time() {
+        assert!(!matches_glob(&"*a".repeat(200), &"a".repeat(150)));
+    }
+}

@@ -1,0 +1,76 @@
+//! What is counted, for Prometheus.
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::registry::Registry;
+
+use crate::api::IncidentStatus;
+
+/// One label: a reason, a type or a phase. Never anything that an event's author can choose freely.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Word {
+    word: String,
+}
+
+/// Every counter of the operator. Clones count together.
+#[derive(Clone, Debug, Default)]
+pub struct Metrics {
+    /// Messages taken from the queue.
+    pub messages_received: Counter,
+    /// Events whose Incident was there already.
+    pub redelivered: Counter,
+    /// Reconciles that ended in an error.
+    pub reconcile_errors: Counter,
+    /// Messages to people that could not be sent.
+    pub notifications_failed: Counter,
+    dropped: Family<Word, Counter>,
+    dead_lettered: Family<Word, Counter>,
+    opened: Family<Word, Counter>,
+    steps: Family<Word, Counter>,
+}
+
+impl Metrics {
+    /// Counts a record that opened no Incident.
+    pub fn dropped(&self, reason: &str) {
+        self.dropped.get_or_create(&word(reason)).inc();
+    }
+
+    /// Counts a message that nobody can read.
+    pub fn dead_lettered(&self, reason: &str) {
+        self.dead_lettered.get_or_create(&word(reason)).inc();
+    }
+
+    /// Counts a new Incident.
+    pub fn opened(&self, r#type: &str) {
+        self.opened.get_or_create(&word(r#type)).inc();
+    }
+
+    /// Counts a step that was taken, once it is written.
+    pub fn step(&self, status: &IncidentStatus) {
+        self.steps.get_or_create(&word(&format!("{:?}", status.step.name))).inc();
+    }
+
+    /// How many records were dropped for this reason so far.
+    pub fn dropped_so_far(&self, reason: &str) -> u64 {
+        self.dropped.get_or_create(&word(reason)).get()
+    }
+
+    /// A registry with all of them.
+    pub fn registry(&self) -> Registry {
+        let mut all = Registry::with_prefix("reforge");
+        all.register("messages_received", "Messages taken from the queue", self.messages_received.clone());
+        all.register("events_redelivered", "Events whose Incident was there already", self.redelivered.clone());
+        all.register("events_dropped", "Records that opened no Incident, by reason", self.dropped.clone());
+        all.register("messages_dead_lettered", "Messages that nobody can read, by reason", self.dead_lettered.clone());
+        all.register("incidents_opened", "New Incidents, by resource type", self.opened.clone());
+        all.register("incident_steps", "Steps taken by Incidents, by step", self.steps.clone());
+        all.register("reconcile_errors", "Reconciles that ended in an error", self.reconcile_errors.clone());
+        all.register("notifications_failed", "Messages to people not sent", self.notifications_failed.clone());
+        all
+    }
+}
+
+fn word(text: &str) -> Word {
+    Word { word: text.to_owned() }
+}

@@ -1,0 +1,42 @@
+//! What any server needs: [`settings`], [`leader`]ship, probes and metrics over [`http`], [`telemetry`], and the gate
+//! that opens and closes intake.
+
+pub mod gate;
+pub mod http;
+pub mod leader;
+pub mod metrics;
+pub mod settings;
+pub mod telemetry;
+
+use std::time::Duration;
+
+use thiserror::Error;
+
+/// kube's client has no read timeout of its own.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Why a call to the apiserver did not go well.
+#[derive(Debug, Error)]
+pub enum KubeCallError {
+    /// It answered with an error, or could not be reached.
+    #[error(transparent)]
+    Kube(#[from] kube::Error),
+    /// It did not answer.
+    #[error("the apiserver did not answer within {} s", TIMEOUT.as_secs())]
+    Timeout,
+}
+
+impl KubeCallError {
+    /// Whether somebody else wrote first.
+    pub fn is_conflict(&self) -> bool {
+        matches!(self, Self::Kube(kube::Error::Api(e)) if e.code == 409)
+    }
+}
+
+/// Bounds a call to the apiserver in time.
+pub async fn kube_call<T>(call: impl Future<Output = kube::Result<T>>) -> Result<T, KubeCallError> {
+    match tokio::time::timeout(TIMEOUT, call).await {
+        Ok(answer) => Ok(answer?),
+        Err(_) => Err(KubeCallError::Timeout),
+    }
+}

@@ -1,0 +1,118 @@
+//! The operator's settings: one YAML file, which the chart renders. Unknown fields are refused, so that a misspelt one
+//! is noticed.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use thiserror::Error;
+
+use crate::api::ClassifierMode;
+use crate::policy::grants::{Grant, Grants};
+
+/// Why the settings cannot be used.
+#[derive(Debug, Error)]
+pub enum SettingsError {
+    /// The file cannot be read.
+    #[error("reading the settings {}: {source}; give the file with --settings", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file says something else than settings.
+    #[error("the settings {} are not well-formed: {detail}; docs/settings.md lists them", path.display())]
+    Form {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        detail: String,
+    },
+}
+
+/// All that the operator is told.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Settings {
+    /// The queue with the events.
+    pub queue_url: String,
+    /// Where unreadable messages go.
+    pub dead_letter_queue_url: String,
+    /// The bucket that builds publish to.
+    pub artifact_bucket: String,
+    /// The region of the operator's own AWS resources.
+    pub region: String,
+    /// The topic for policies that name none.
+    #[serde(default)]
+    pub topic_arn: Option<String>,
+    /// Who judges.
+    #[serde(default)]
+    pub classifier: ClassifierSettings,
+    /// Which namespaces may recover what. Without any, no policy counts.
+    #[serde(default)]
+    pub grants: Vec<Grant>,
+    /// The ARNs of the roles that the builds run under: how their own calls are known.
+    #[serde(default)]
+    pub recovery_roles: Vec<String>,
+    /// What messages call this cluster.
+    #[serde(default)]
+    pub cluster_name: Option<String>,
+}
+
+/// Who judges.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct ClassifierSettings {
+    /// Rules, or Bedrock on top of them.
+    pub mode: ClassifierMode,
+    /// A model that Bedrock's Converse API serves.
+    pub model_id: String,
+    /// How long the model may take in all, in seconds.
+    pub timeout_seconds: u64,
+}
+
+impl Default for ClassifierSettings {
+    fn default() -> Self {
+        Self { mode: ClassifierMode::Rules, model_id: "amazon.nova-lite-v1:0".to_owned(), timeout_seconds: 20 }
+    }
+}
+
+impl Settings {
+    /// Reads a file.
+    pub fn load(path: &Path) -> Result<Self, SettingsError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| SettingsError::File { path: path.to_owned(), source })?;
+        Self::parse(&text).map_err(|e| SettingsError::Form { path: path.to_owned(), detail: e.to_string() })
+    }
+
+    /// Reads YAML.
+    pub fn parse(text: &str) -> Result<Self, serde_yaml::Error> {
+        serde_yaml::from_str(text)
+    }
+
+    /// The grants.
+    pub fn grants(&self) -> Grants {
+        Grants(self.grants.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Settings;
+
+    const SMALL: &str =
+        "queueUrl: q\ndeadLetterQueueUrl: d\nartifactBucket: b\nregion: eu-west-1\nclassifier: {mode: Bedrock}\n";
+
+    #[test]
+    fn what_is_not_said_has_its_default() {
+        let settings = Settings::parse(SMALL).unwrap();
+        assert_eq!(settings.classifier.model_id, "amazon.nova-lite-v1:0");
+        assert!(settings.grants.is_empty());
+    }
+
+    #[test]
+    fn a_misspelt_setting_is_refused() {
+        let error = Settings::parse(&format!("{SMALL}topicArm: x\n")).unwrap_err();
+        assert!(error.to_string().contains("topicArm"), "{error}");
+    }
+}

@@ -1,0 +1,166 @@
+//! AWS's own word: whether a change is through ([`Verifier::settled`]), and whether a resource is back
+//! ([`Verifier::verify`]). One file per way of asking. Reads only.
+
+mod dynamodb;
+mod ec2;
+mod lambda;
+mod s3;
+mod ssm;
+
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata};
+use thiserror::Error;
+
+use crate::api::{Change, Check, Data, Verification};
+
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A call to AWS that did not go well; trying again may help.
+#[derive(Debug, Error)]
+#[error("asking AWS about {what}: {detail}")]
+pub struct VerifyError {
+    what: String,
+    detail: String,
+}
+
+/// A resource as Terraform knows it now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResourceIdentity {
+    /// Its address.
+    pub address: String,
+    /// Its Terraform type.
+    pub terraform_type: String,
+    /// Its id.
+    pub id: Option<String>,
+    /// Its ARN.
+    pub arn: Option<String>,
+}
+
+/// What is asked.
+#[derive(Clone, Debug)]
+pub struct Question<'a> {
+    /// The catalogue's type.
+    pub resource_type: &'a str,
+    /// What had happened.
+    pub change: Change,
+    /// The id in the event.
+    pub old_id: &'a str,
+    /// The Incident's addresses as Terraform knows them now.
+    pub now: &'a [ResourceIdentity],
+    /// Whether a plan made after the apply leaves the Incident's addresses alone.
+    pub plan_is_empty: bool,
+    /// Whether the type holds data that Terraform does not bring back.
+    pub stateful: bool,
+}
+
+impl Question<'_> {
+    fn id_of(&self, terraform_type: &str) -> Option<&str> {
+        self.now.iter().find(|r| r.terraform_type == terraform_type).and_then(|r| r.id.as_deref())
+    }
+
+    fn has(&self, terraform_type: &str) -> bool {
+        self.now.iter().any(|r| r.terraform_type == terraform_type)
+    }
+}
+
+/// What a service says of the resource.
+struct Found {
+    check: Check,
+    more: Vec<Check>,
+    id: Option<String>,
+    arn: Option<String>,
+}
+
+impl Found {
+    fn new(name: &str, passed: bool, detail: impl Into<String>) -> Self {
+        Self { check: check(name, passed, detail), more: Vec::new(), id: None, arn: None }
+    }
+}
+
+/// Clients of the services that are asked.
+#[derive(Clone, Debug)]
+pub struct Verifier {
+    dynamodb: aws_sdk_dynamodb::Client,
+    ec2: aws_sdk_ec2::Client,
+    lambda: aws_sdk_lambda::Client,
+    s3: aws_sdk_s3::Client,
+    ssm: aws_sdk_ssm::Client,
+}
+
+impl Verifier {
+    /// Clients for the account and region of `config`; `s3` as the artifacts are read with.
+    pub fn new(config: &SdkConfig, s3: aws_sdk_s3::Client) -> Self {
+        Self {
+            dynamodb: aws_sdk_dynamodb::Client::new(config),
+            ec2: aws_sdk_ec2::Client::new(config),
+            lambda: aws_sdk_lambda::Client::new(config),
+            s3,
+            ssm: aws_sdk_ssm::Client::new(config),
+        }
+    }
+
+    /// Whether AWS has carried the change out; if not, what it says. Where deleting is a matter of the call itself,
+    /// nothing is asked.
+    pub async fn settled(&self, r#type: &str, id: &str, change: Change) -> Result<Option<String>, VerifyError> {
+        match (r#type, change) {
+            ("dynamodb", Change::Deleted) => dynamodb::settling(&self.dynamodb, id).await,
+            ("ec2", Change::Deleted | Change::Stopped) => ec2::settling(&self.ec2, id).await,
+            _ => Ok(None),
+        }
+    }
+
+    /// Whether the resource is back.
+    pub async fn verify(&self, question: &Question<'_>) -> Result<Verification, VerifyError> {
+        let found = match question.resource_type {
+            "dynamodb" => Some(dynamodb::find(&self.dynamodb, question).await?),
+            "ec2" => Some(ec2::find(&self.ec2, question).await?),
+            "lambda" => Some(lambda::find(&self.lambda, question).await?),
+            "s3" => Some(s3::find(&self.s3, question).await?),
+            "ssm" => Some(ssm::find(&self.ssm, question).await?),
+            // For these the plan's word is all there is.
+            _ => None,
+        };
+        let detail = if question.plan_is_empty { "nothing left to change" } else { "the plan would still change it" };
+        let mut checks = vec![check("Terraform agrees", question.plan_is_empty, detail)];
+        let (mut new_id, mut new_arn) = (None, None);
+        if let Some(found) = found {
+            checks.insert(0, found.check);
+            checks.extend(found.more);
+            (new_id, new_arn) = (found.id, found.arn);
+        }
+        let data = match (question.stateful, question.change) {
+            (true, Change::Deleted) => Data::Empty,
+            _ => Data::Intact,
+        };
+        Ok(Verification { checks, new_id, new_arn, data })
+    }
+}
+
+/// Whether every check passed.
+pub fn passed(verification: &Verification) -> bool {
+    !verification.checks.is_empty() && verification.checks.iter().all(|c| c.passed)
+}
+
+fn check(name: &str, passed: bool, detail: impl Into<String>) -> Check {
+    Check { name: name.to_owned(), passed, detail: crate::intake::event::shorten(&detail.into(), 512) }
+}
+
+/// Asks with a deadline; None when AWS says that there is no such thing, by one of the codes in `absent`.
+async fn ask<T, E>(
+    what: &str,
+    absent: &[&str],
+    call: impl Future<Output = Result<T, E>>,
+) -> Result<Option<T>, VerifyError>
+where
+    E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
+{
+    let failed = |detail: String| VerifyError { what: what.to_owned(), detail };
+    match tokio::time::timeout(TIMEOUT, call).await {
+        Ok(Ok(answer)) => Ok(Some(answer)),
+        Ok(Err(e)) if e.code().is_some_and(|code| absent.contains(&code)) => Ok(None),
+        Ok(Err(e)) => Err(failed(DisplayErrorContext(e).to_string())),
+        Err(_) => Err(failed("no answer in time".to_owned())),
+    }
+}
