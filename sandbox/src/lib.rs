@@ -1,0 +1,14 @@
+//! A real control plane (etcd, kube-apiserver) and an emulated AWS on one machine.
+//!
+//! [`parts`] are had once and kept in a cache; [`ControlPlane`] and [`Aws`] start them in a folder of their own on free
+//! loopback ports, and end them when they are dropped, or when the process that started them dies.
+
+mod aws;
+mod control_plane;
+pub mod edge;
+pub mod parts;
+mod process;
+
+pub use aws::Aws;
+pub use control_plane::ControlPlane;
+pub use process::Process;

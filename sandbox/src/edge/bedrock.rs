@@ -21,15 +21,21 @@ pub async fn answer(request: &Request, faults: &Faults) -> Option<Reply> {
         ModelMode::Throttled => {
             Reply::json_error(429, "ThrottlingException", "Too many requests, please wait before trying again.")
         }
-        ModelMode::Down => Reply::json_error(503, "ServiceUnavailableException", "The service is temporarily unavailable."),
+        ModelMode::Down => {
+            Reply::json_error(503, "ServiceUnavailableException", "The service is temporarily unavailable.")
+        }
         // Bedrock User Guide, "Supported models and model features": Titan text models take no system prompt.
-        _ if model.contains("amazon.titan") && body["system"].as_array().is_some_and(|s| !s.is_empty()) => Reply::json_error(
-            400,
-            "ValidationException",
-            "This model doesn't support the system field. Remove system and try again.",
-        ),
+        _ if model.contains("amazon.titan") && body["system"].as_array().is_some_and(|s| !s.is_empty()) => {
+            Reply::json_error(
+                400,
+                "ValidationException",
+                "This model doesn't support the system field. Remove system and try again.",
+            )
+        }
         ModelMode::Nonsense => converse(&body, "The weather in the valley was unremarkable, and the goats agreed."),
-        ModelMode::TakenIn => converse(&body, &verdict("NORMAL", 99, "(scripted model, taken in) The event says that it is authorised.")),
+        ModelMode::TakenIn => {
+            converse(&body, &verdict("NORMAL", 99, "(scripted model, taken in) The event says that it is authorised."))
+        }
         ModelMode::Scripted | ModelMode::Slow(_) | ModelMode::Silent => converse(&body, &scripted(&prompt(&body))),
     })
 }
@@ -57,8 +63,12 @@ fn verdict(word: &str, confidence: u8, reason: &str) -> String {
     json!({"verdict": word, "confidencePercent": confidence, "reason": reason}).to_string()
 }
 
-/// The event's name in the prompt's last mention of one: instructions before the event may give examples. Escaped quotes and `key: value` lines are read too.
+/// The name in the event, which is a line of JSON between delimiters; else in the prompt's last mention of one, since instructions before it may give examples.
 fn event_name(prompt: &str) -> Option<String> {
+    let mut events = prompt.lines().filter_map(|line| serde_json::from_str::<Value>(line.trim()).ok());
+    if let Some(name) = events.find_map(|e| e["eventName"].as_str().map(str::to_owned)) {
+        return Some(name);
+    }
     let mentions = prompt.match_indices("eventName").map(|(at, key)| at + key.len());
     mentions
         .filter_map(|at| {

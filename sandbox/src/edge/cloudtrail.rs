@@ -30,7 +30,7 @@ impl Trail {
         let source = format!("aws.{}", call.service);
         let scope = Scope { account: call.credential.account.clone(), region: call.region().to_owned() };
         let time = record["eventTime"].as_str().unwrap_or_default().to_owned();
-        self.bus.send(&scope, "AWS API Call via CloudTrail", &source, &time, &[], record.clone());
+        self.bus.send(&scope, "AWS API Call via CloudTrail", &source, &time, &[], &record);
         let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
         if records.len() == KEPT {
             records.pop_front();

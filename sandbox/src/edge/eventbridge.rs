@@ -54,7 +54,15 @@ impl Bus {
     }
 
     /// Puts an event into its envelope and in line for delivery.
-    pub fn send(&self, scope: &Scope, detail_type: &str, source: &str, time: &str, resources: &[String], detail: Value) {
+    pub fn send(
+        &self,
+        scope: &Scope,
+        detail_type: &str,
+        source: &str,
+        time: &str,
+        resources: &[String],
+        detail: &Value,
+    ) {
         let envelope = json!({
             "version": "0",
             "id": uuid::Uuid::new_v4().to_string(),

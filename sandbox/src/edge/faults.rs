@@ -115,9 +115,10 @@ impl Faults {
     /// How often the operation was called, refused calls included; by everybody when no principal is given.
     pub fn calls(&self, service: &str, operation: &str, principal: Option<&str>) -> u64 {
         let state = self.state();
-        let matching = state.calls.iter().filter(|((s, o, p), _)| {
-            s == service && o == operation && principal.is_none_or(|wanted| wanted == p)
-        });
+        let matching = state
+            .calls
+            .iter()
+            .filter(|((s, o, p), _)| s == service && o == operation && principal.is_none_or(|wanted| wanted == p));
         matching.map(|(_, count)| count).sum()
     }
 

@@ -145,7 +145,9 @@ async fn serve(listener: TcpListener, proxy: Arc<Proxy>) {
                 let (proxy, peer) = (Arc::clone(&proxy), peer.clone());
                 async move { proxy.serve(request, peer).await }
             });
-            if let Err(error) = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await {
+            if let Err(error) =
+                hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await
+            {
                 tracing::debug!(%error, "a connection to the edge broke off");
             }
         });

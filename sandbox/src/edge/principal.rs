@@ -2,7 +2,7 @@
 //!
 //! Given the signing header, it gives the key, its account and the signed service; signatures are not checked, as the emulator checks none.
 
-use super::http::Request;
+use super::http::{Reply, Request};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -33,7 +33,12 @@ impl Credential {
         let header = request.header("authorization");
         let scope = match header.split_once("Credential=") {
             Some((_, rest)) => rest.split([',', ' ']).next().unwrap_or("").to_owned(),
-            None => request.query_pairs().into_iter().find(|(k, _)| k == "X-Amz-Credential").map(|(_, v)| v).unwrap_or_default(),
+            None => request
+                .query_pairs()
+                .into_iter()
+                .find(|(k, _)| k == "X-Amz-Credential")
+                .map(|(_, v)| v)
+                .unwrap_or_default(),
         };
         let mut parts = scope.split('/');
         let access_key = parts.next().unwrap_or("").to_owned();
@@ -83,6 +88,20 @@ impl Principals {
         sessions.get(access_key).map_or_else(|| user_name(access_key), |s| s.name.clone())
     }
 
+    /// STS's answer to `GetCallerIdentity`: the same principal that the records show, which the emulator does not know.
+    pub fn caller_identity(&self, credential: &Credential) -> Reply {
+        let identity = self.identity(credential);
+        let text = |name: &str| identity[name].as_str().unwrap_or_default().to_owned();
+        let (arn, id, account) = (text("arn"), text("principalId"), text("accountId"));
+        let xml = format!(
+            "<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><GetCallerIdentityResult>\
+             <Arn>{arn}</Arn><UserId>{id}</UserId><Account>{account}</Account></GetCallerIdentityResult>\
+             <ResponseMetadata><RequestId>{}</RequestId></ResponseMetadata></GetCallerIdentityResponse>",
+            uuid::Uuid::new_v4()
+        );
+        Reply::new(200, "text/xml", xml)
+    }
+
     /// The `userIdentity` element of a record.
     pub fn identity(&self, credential: &Credential) -> Value {
         let (key, account) = (&credential.access_key, &credential.account);
@@ -90,20 +109,18 @@ impl Principals {
             return json!({"type": "AWSAccount", "principalId": "", "accountId": "ANONYMOUS_PRINCIPAL"});
         }
         let session = self.sessions.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned();
-        match session {
-            Some(session) => assumed_role(key, &session),
-            None => {
-                let name = user_name(key);
-                json!({
-                    "type": "IAMUser",
-                    "principalId": unique_id("AIDA", &name),
-                    "arn": format!("arn:aws:iam::{account}:user/{name}"),
-                    "accountId": account,
-                    "accessKeyId": key,
-                    "userName": name,
-                })
-            }
+        if let Some(session) = session {
+            return assumed_role(key, &session);
         }
+        let name = user_name(key);
+        json!({
+            "type": "IAMUser",
+            "principalId": unique_id("AIDA", &name),
+            "arn": format!("arn:aws:iam::{account}:user/{name}"),
+            "accountId": account,
+            "accessKeyId": key,
+            "userName": name,
+        })
     }
 }
 

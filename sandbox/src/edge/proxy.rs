@@ -1,5 +1,6 @@
 //! The way of one request through the edge, and nothing else: each step is a module of its own.
 
+use super::Config;
 use super::bedrock;
 use super::call::{Call, Kind};
 use super::cloudtrail::Trail;
@@ -10,7 +11,6 @@ use super::http::{Reply, Request};
 use super::principal::Principals;
 use super::slow::SlowDeletes;
 use super::upstream::Upstream;
-use super::Config;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use std::sync::Arc;
@@ -65,7 +65,11 @@ impl Proxy {
     ///
     /// # Errors
     /// When the caller breaks off before its request is read.
-    pub async fn serve(&self, request: hyper::Request<Incoming>, peer: String) -> Result<hyper::Response<Full<Bytes>>, hyper::Error> {
+    pub async fn serve(
+        &self,
+        request: hyper::Request<Incoming>,
+        peer: String,
+    ) -> Result<hyper::Response<Full<Bytes>>, hyper::Error> {
         let request = Request::read(request, peer).await?;
         let reply = match Call::of(&request) {
             _ if request.path().starts_with("/_sandbox/builds/") => self.codebuild.log_page(request.path()).await,
@@ -95,6 +99,9 @@ impl Proxy {
     }
 
     async fn answer(&self, request: &Request, call: &Call) -> Reply {
+        if call.service == "sts" && call.operation == "GetCallerIdentity" {
+            return self.principals.caller_identity(&call.credential);
+        }
         if call.service == "bedrock"
             && let Some(reply) = bedrock::answer(request, &self.faults).await
         {

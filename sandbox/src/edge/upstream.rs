@@ -30,7 +30,8 @@ impl Upstream {
     /// `base` is `http://host:port` without a slash at the end.
     pub fn new(base: &str) -> Self {
         // The emulator closes idle connections after some seconds; one that it closes while we send would fail the call.
-        let client = Client::builder(TokioExecutor::new()).pool_idle_timeout(std::time::Duration::from_secs(2)).build_http();
+        let client =
+            Client::builder(TokioExecutor::new()).pool_idle_timeout(std::time::Duration::from_secs(2)).build_http();
         Self { base: base.trim_end_matches('/').to_owned(), client }
     }
 
@@ -52,7 +53,13 @@ impl Upstream {
         Ok(Reply { status: parts.status.as_u16(), headers: end_to_end(parts.headers), body })
     }
 
-    async fn own(&self, builder: hyper::http::request::Builder, service: &str, scope: &Scope, body: String) -> anyhow::Result<Reply> {
+    async fn own(
+        &self,
+        builder: hyper::http::request::Builder,
+        service: &str,
+        scope: &Scope,
+        body: String,
+    ) -> anyhow::Result<Reply> {
         let credential = format!(
             "AWS4-HMAC-SHA256 Credential={}/20260101/{}/{service}/aws4_request, SignedHeaders=host, Signature=0",
             scope.account, scope.region
@@ -61,7 +68,8 @@ impl Upstream {
             .header("authorization", credential)
             .body(Full::new(Bytes::from(body)))
             .with_context(|| format!("build a {service} call"))?;
-        let response = self.client.request(outgoing).await.with_context(|| format!("reach the emulator's {service}"))?;
+        let response =
+            self.client.request(outgoing).await.with_context(|| format!("reach the emulator's {service}"))?;
         let (parts, body) = response.into_parts();
         let body = body.collect().await.with_context(|| format!("read the answer of {service}"))?.to_bytes();
         Ok(Reply { status: parts.status.as_u16(), headers: end_to_end(parts.headers), body })
@@ -100,8 +108,10 @@ impl Upstream {
     /// # Errors
     /// When the emulator can't be reached, or the object or version does not exist.
     pub async fn object(&self, scope: &Scope, bucket: &str, key: &str, version: Option<&str>) -> anyhow::Result<Reply> {
-        let key: Vec<String> =
-            key.split('/').map(|part| form_urlencoded::byte_serialize(part.as_bytes()).collect::<String>().replace('+', "%20")).collect();
+        let key: Vec<String> = key
+            .split('/')
+            .map(|part| form_urlencoded::byte_serialize(part.as_bytes()).collect::<String>().replace('+', "%20"))
+            .collect();
         let query = version.map(|v| format!("?versionId={v}")).unwrap_or_default();
         let builder = hyper::Request::get(format!("{}/{bucket}/{}{query}", self.base, key.join("/")));
         let reply = self.own(builder, "s3", scope, String::new()).await?;

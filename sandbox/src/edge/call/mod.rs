@@ -116,7 +116,9 @@ impl Call {
         let code = member(["__type", "code"])
             .or_else(|| xml::first_text(&text, "Code"))
             .or_else(|| (!header.is_empty()).then(|| header.to_owned()))
-            .unwrap_or_else(|| if reply.status >= 500 { "ServiceUnavailable".to_owned() } else { "ClientError".to_owned() });
+            .unwrap_or_else(|| {
+                if reply.status >= 500 { "ServiceUnavailable".to_owned() } else { "ClientError".to_owned() }
+            });
         let code = code.rsplit('#').next().unwrap_or_default().split(':').next().unwrap_or_default().to_owned();
         let message = member(["message", "Message"]).or_else(|| xml::first_text(&text, "Message")).unwrap_or_default();
         // Seen in real records: EC2's codes say whose fault it was, and IAM's are the exception's name.
@@ -158,12 +160,16 @@ impl Call {
             Protocol::Query => Reply::new(
                 status,
                 xml,
-                format!("<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error><RequestId>0</RequestId></ErrorResponse>"),
+                format!(
+                    "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error><RequestId>0</RequestId></ErrorResponse>"
+                ),
             ),
             Protocol::Ec2 => Reply::new(
                 status,
                 xml,
-                format!("<Response><Errors><Error><Code>{code}</Code><Message>{message}</Message></Error></Errors><RequestID>0</RequestID></Response>"),
+                format!(
+                    "<Response><Errors><Error><Code>{code}</Code><Message>{message}</Message></Error></Errors><RequestID>0</RequestID></Response>"
+                ),
             ),
             Protocol::S3 => Reply::new(
                 status,
@@ -230,7 +236,10 @@ fn target_service(prefix: &str, signed: &str) -> String {
 
 /// Event names of Lambda carry an API version (`DeleteFunction20150331`, `..20150331v2`).
 fn without_version(name: &str) -> &str {
-    let base = name.rsplit_once('v').filter(|(_, v)| !v.is_empty() && v.bytes().all(|b| b.is_ascii_digit())).map_or(name, |(b, _)| b);
+    let base = name
+        .rsplit_once('v')
+        .filter(|(_, v)| !v.is_empty() && v.bytes().all(|b| b.is_ascii_digit()))
+        .map_or(name, |(b, _)| b);
     match base.len().checked_sub(8).and_then(|at| base.split_at_checked(at)) {
         Some((stem, digits)) if !stem.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) => stem,
         _ => name,
@@ -239,8 +248,25 @@ fn without_version(name: &str) -> &str {
 
 fn kind(service: &str, operation: &str, data: bool) -> Kind {
     const READS: [&str; 19] = [
-        "Get", "List", "Describe", "Head", "BatchGet", "Lookup", "Search", "Query", "Scan", "Select", "Test", "Validate", "Check",
-        "Simulate", "Preview", "Estimate", "AssumeRole", "Decrypt", "Encrypt",
+        "Get",
+        "List",
+        "Describe",
+        "Head",
+        "BatchGet",
+        "Lookup",
+        "Search",
+        "Query",
+        "Scan",
+        "Select",
+        "Test",
+        "Validate",
+        "Check",
+        "Simulate",
+        "Preview",
+        "Estimate",
+        "AssumeRole",
+        "Decrypt",
+        "Encrypt",
     ];
     let is_data = data
         || match service {
@@ -248,7 +274,9 @@ fn kind(service: &str, operation: &str, data: bool) -> Kind {
                 ["Item", "Statement", "Transaction", "Items"].iter().any(|end| operation.ends_with(end))
                     || matches!(operation, "Query" | "Scan")
             }
-            "sqs" => ["SendMessage", "ReceiveMessage", "DeleteMessage", "ChangeMessageVisibility"].iter().any(|p| operation.starts_with(p)),
+            "sqs" => ["SendMessage", "ReceiveMessage", "DeleteMessage", "ChangeMessageVisibility"]
+                .iter()
+                .any(|p| operation.starts_with(p)),
             "sns" => operation.starts_with("Publish"),
             "events" => operation == "PutEvents",
             "logs" => operation == "PutLogEvents",

@@ -33,7 +33,9 @@ pub fn lambda(request: &Request) -> Option<Found> {
         ("DELETE", [_, "functions", name, "aliases", alias]) => {
             ("DeleteAlias20150331", json!({"functionName": name, "name": alias}))
         }
-        ("PUT", [_, "functions", name, "concurrency"]) => ("PutFunctionConcurrency20171031", json!({"functionName": name})),
+        ("PUT", [_, "functions", name, "concurrency"]) => {
+            ("PutFunctionConcurrency20171031", json!({"functionName": name}))
+        }
         ("DELETE", [_, "functions", name, "concurrency"]) => {
             ("DeleteFunctionConcurrency20171031", json!({"functionName": name}))
         }

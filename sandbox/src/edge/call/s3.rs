@@ -61,13 +61,11 @@ pub fn bucket_and_key(request: &Request) -> (String, String) {
     let host = request.header("host").split(':').next().unwrap_or("");
     let path = request.path().trim_start_matches('/');
     let virtual_bucket = host.strip_suffix(".localhost").or_else(|| host.split_once(".s3").map(|(bucket, _)| bucket));
-    match virtual_bucket.filter(|b| *b != "s3" && !b.starts_with("s3.")) {
-        Some(bucket) => (bucket.to_owned(), percent_decode(path)),
-        None => {
-            let (bucket, key) = path.split_once('/').unwrap_or((path, ""));
-            (percent_decode(bucket), percent_decode(key))
-        }
+    if let Some(bucket) = virtual_bucket.filter(|b| *b != "s3" && !b.starts_with("s3.")) {
+        return (bucket.to_owned(), percent_decode(path));
     }
+    let (bucket, key) = path.split_once('/').unwrap_or((path, ""));
+    (percent_decode(bucket), percent_decode(key))
 }
 
 fn parameters(request: &Request, bucket: &str, sub: Option<&str>) -> Value {

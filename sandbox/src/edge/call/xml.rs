@@ -8,15 +8,9 @@ use serde_json::{Map, Value};
 /// The document's root as (name, value), or nothing when the text is not XML.
 pub fn parse(text: &str) -> Option<(String, Value)> {
     let mut rest = text;
-    loop {
-        match next_tag(&mut rest)? {
-            Tag::Open { name, empty } => {
-                let value = if empty { Value::String(String::new()) } else { content(&mut rest)? };
-                return Some((name, value));
-            }
-            Tag::Close => return None,
-        }
-    }
+    let Tag::Open { name, empty } = next_tag(&mut rest)? else { return None };
+    let value = if empty { Value::String(String::new()) } else { content(&mut rest)? };
+    Some((name, value))
 }
 
 /// The text of the first element of that name, however deep.

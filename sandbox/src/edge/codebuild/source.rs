@@ -1,0 +1,58 @@
+//! A build's source: an S3 zip (or single file) unpacked into its folder, or none.
+
+use super::build::Build;
+use crate::edge::upstream::Upstream;
+use anyhow::Context as _;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use std::io::Cursor;
+use std::path::Path;
+
+/// Puts the source into `folder` and returns its resolved version: the object's version id, or the SHA-256 of its bytes in a bucket without versions.
+///
+/// # Errors
+/// When the object or the version does not exist, is no good zip, or the source type is not one of the sandbox's.
+pub async fn fetch(upstream: &Upstream, build: &Build, folder: &Path) -> anyhow::Result<Option<String>> {
+    let source = &build.project["source"];
+    match source["type"].as_str().unwrap_or("NO_SOURCE") {
+        "NO_SOURCE" => Ok(None),
+        "S3" => {
+            let location = source["location"].as_str().unwrap_or_default();
+            let location = location.strip_prefix("arn:aws:s3:::").unwrap_or(location);
+            let (bucket, key) = location.split_once('/').with_context(|| format!("{location} is not bucket/key"))?;
+            let version = build.project["sourceVersion"].as_str().filter(|v| !v.is_empty());
+            let object = upstream.object(&build.scope, bucket, key, version).await?;
+            let digest = hex::encode(Sha256::digest(&object.body));
+            let id = object.headers.get("x-amz-version-id").and_then(|v| v.to_str().ok()).filter(|v| *v != "null");
+            let resolved = version.or(id).map_or(digest, str::to_owned);
+            let (folder, name) = (folder.to_owned(), key.rsplit('/').next().unwrap_or(key).to_owned());
+            tokio::task::spawn_blocking(move || unpack(&object.body, &folder, &name)).await??;
+            Ok(Some(resolved))
+        }
+        other => anyhow::bail!("the sandbox has no source type {other}: use S3 or NO_SOURCE"),
+    }
+}
+
+fn unpack(bytes: &[u8], folder: &Path, name: &str) -> anyhow::Result<()> {
+    if bytes.starts_with(b"PK") {
+        let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).context("read the source as a zip")?;
+        archive.extract(folder).context("unpack the source")
+    } else {
+        std::fs::write(folder.join(name), bytes).context("write the source")
+    }
+}
+
+/// The buildspec's text: the project's own if it is one, else the file that it names in the source.
+///
+/// # Errors
+/// When there is no such file.
+pub async fn buildspec(project: &Value, folder: &Path) -> anyhow::Result<String> {
+    let spec = project["source"]["buildspec"].as_str().map(str::trim).filter(|s| !s.is_empty());
+    match spec {
+        Some(inline) if inline.contains('\n') || inline.starts_with('{') => Ok(inline.to_owned()),
+        path => {
+            let path = path.unwrap_or("buildspec.yml");
+            tokio::fs::read_to_string(folder.join(path)).await.with_context(|| format!("YAML_FILE_ERROR: stat {path}"))
+        }
+    }
+}

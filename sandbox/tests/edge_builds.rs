@@ -1,0 +1,194 @@
+//! CodeBuild: builds run for real.
+#![allow(missing_docs)]
+
+mod edge_support;
+use edge_support::{World, within};
+use serde_json::json;
+use std::io::Write as _;
+use std::time::Duration;
+
+const TALKATIVE: &str = "version: 0.2
+env:
+  variables: {FROM_SPEC: s, OVERRIDDEN: s}
+  exported-variables: [ANSWER]
+phases:
+  install:
+    commands:
+      - export CARRIED=over
+      - cd /tmp
+  build:
+    commands:
+      - echo \"env $FROM_SPEC $FROM_PROJECT $OVERRIDDEN $CARRIED $(pwd) $CODEBUILD_BUILD_SUCCEEDING\"
+      - export ANSWER=\"forty two\"
+  post_build:
+    commands: [\"echo in $CODEBUILD_BUILD_ID\"]
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_build_runs_its_phases_with_the_environment_of_its_overrides() {
+    let world = World::start().await;
+    world.project("talk-a", TALKATIVE).await;
+    let overrides = json!([{"name": "OVERRIDDEN", "value": "o", "type": "PLAINTEXT"}]);
+    let id = world.build(json!({"projectName": "talk-a", "environmentVariablesOverride": overrides})).await;
+    let build = world.over(&id).await;
+    let log = world.log(&build);
+    assert_eq!(build["buildStatus"], "SUCCEEDED", "{log}");
+    assert!(log.contains("env s p o over /tmp 1"), "{log}");
+    assert!(log.contains(&format!("in {id}")), "{log}");
+    assert_eq!(build["exportedEnvironmentVariables"], json!([{"name": "ANSWER", "value": "forty two"}]));
+    let phases: Vec<_> = build["phases"].as_array().unwrap().iter().map(|p| p["phaseType"].as_str().unwrap()).collect();
+    let expected = [
+        "SUBMITTED",
+        "QUEUED",
+        "PROVISIONING",
+        "DOWNLOAD_SOURCE",
+        "INSTALL",
+        "PRE_BUILD",
+        "BUILD",
+        "POST_BUILD",
+        "UPLOAD_ARTIFACTS",
+        "FINALIZING",
+        "COMPLETED",
+    ];
+    assert_eq!(phases, expected);
+    assert!(build["endTime"].as_f64().unwrap() >= build["startTime"].as_f64().unwrap());
+    let info = world.edge.builds().remove(0);
+    assert_eq!((info.id, info.overrides), (id, vec![("OVERRIDDEN".to_owned(), "o".to_owned())]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_builds_own_calls_are_recorded_under_its_session() {
+    let world = World::start().await;
+    world.create_table("built-b").await;
+    let curl = "curl -sS -X POST $AWS_ENDPOINT_URL -H \"authorization: AWS4-HMAC-SHA256 Credential=$AWS_ACCESS_KEY_ID/20260101/us-east-1/dynamodb/aws4_request, SignedHeaders=host, Signature=0\" -H 'x-amz-target: DynamoDB_20120810.DeleteTable' -d '{\"TableName\":\"built-b\"}'";
+    let spec = json!({"version": 0.2, "phases": {"build": {"commands": [curl]}}});
+    world.project("calls-b", &spec.to_string()).await;
+    let pattern = json!({"source": ["aws.dynamodb"], "detail": {"requestParameters": {"tableName": ["built-b"]}, "eventName": ["DeleteTable"]}});
+    let queue = world.queue_for("rule-calls-b", pattern).await;
+    let id = world.build(json!({"projectName": "calls-b"})).await;
+    let build = world.over(&id).await;
+    assert_eq!(build["buildStatus"], "SUCCEEDED", "{}", world.log(&build));
+    let event = world.receive_all(&queue, 1).await.remove(0);
+    let (identity, uuid) = (&event["detail"]["userIdentity"], id.split(':').nth(1).unwrap());
+    assert_eq!(identity["type"], "AssumedRole");
+    assert_eq!(
+        identity["arn"],
+        json!(format!("arn:aws:sts::000000000000:assumed-role/recovery-role/AWSCodeBuild-{uuid}"))
+    );
+    assert_eq!(identity["sessionContext"]["sessionIssuer"]["arn"], "arn:aws:iam::000000000000:role/recovery-role");
+    assert_eq!(world.edge.faults().calls("dynamodb", "DeleteTable", Some(&format!("AWSCodeBuild-{uuid}"))), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_build_phase_runs_post_build_and_fails_the_build() {
+    let world = World::start().await;
+    let spec = "phases:\n  build:\n    commands: ['echo before', 'exit 42', 'echo after']\n    finally: ['echo finally']\n  post_build:\n    commands: ['echo post $CODEBUILD_BUILD_SUCCEEDING']\n";
+    world.project("fails-c", spec).await;
+    let build = world.over(&world.build(json!({"projectName": "fails-c"})).await).await;
+    let log = world.log(&build);
+    assert_eq!(build["buildStatus"], "FAILED");
+    assert!(log.contains("\nfinally\n") && log.contains("\npost 0\n") && !log.contains("\nafter\n"), "{log}");
+    let phase = build["phases"].as_array().unwrap().iter().find(|p| p["phaseType"] == "BUILD").unwrap();
+    assert_eq!(phase["phaseStatus"], "FAILED");
+    assert_eq!(phase["contexts"][0]["message"], "Error while executing command: exit 42. Reason: exit status 42");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_install_ends_the_build() {
+    let world = World::start().await;
+    world
+        .project("fails-d", "phases:\n  install:\n    commands: ['false']\n  build:\n    commands: ['echo build']\n")
+        .await;
+    let build = world.over(&world.build(json!({"projectName": "fails-d"})).await).await;
+    assert_eq!(build["buildStatus"], "FAILED");
+    assert!(!world.log(&build).contains("\nbuild\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stopped_build_ends_with_all_its_processes() {
+    let world = World::start().await;
+    let spec = "phases:\n  build:\n    commands: ['trap \"echo let go; exit 1\" TERM; echo up; sleep 300 & wait']\n  post_build:\n    commands: ['echo post']\n";
+    world.project("stops-e", spec).await;
+    let id = world.build(json!({"projectName": "stops-e"})).await;
+    let up = || async {
+        let build = world.show(&id).await;
+        (build["currentPhase"] == "BUILD" && world.log(&build).contains("\nup\n")).then_some(())
+    };
+    within(Duration::from_secs(20), up).await;
+    world.ok("CodeBuild_20161006.StopBuild", json!({"id": id})).await;
+    let build = world.over(&id).await;
+    assert_eq!(build["buildStatus"], "STOPPED");
+    let log = world.log(&build);
+    assert!(log.contains("let go") && !log.contains("\npost\n"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_starts_one_build_and_the_limit_refuses_a_second() {
+    let world = World::start().await;
+    world.project("once-f", "phases:\n  build:\n    commands: ['sleep 300']\n").await;
+    world.ok("CodeBuild_20161006.UpdateProject", json!({"name": "once-f", "concurrentBuildLimit": 1})).await;
+    let shown = world.ok("CodeBuild_20161006.BatchGetProjects", json!({"names": ["once-f"]})).await;
+    assert_eq!(shown["projects"][0]["concurrentBuildLimit"], 1);
+    let input = json!({"projectName": "once-f", "idempotencyToken": "t1"});
+    let first = world.build(input.clone()).await;
+    assert_eq!(world.build(input.clone()).await, first);
+    let changed = json!({"projectName": "once-f", "idempotencyToken": "t1", "sourceVersion": "x"});
+    let (_, refused) = world.json("test", "CodeBuild_20161006.StartBuild", changed).await;
+    assert_eq!(refused["__type"], "InvalidInputException");
+    let (_, refused) = world.json("test", "CodeBuild_20161006.StartBuild", json!({"projectName": "once-f"})).await;
+    assert_eq!(refused["__type"], "AccountLimitExceededException");
+    let ids = world.ok("CodeBuild_20161006.ListBuildsForProject", json!({"projectName": "once-f"})).await;
+    assert_eq!(ids["ids"], json!([first]));
+    world.edge.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_source_is_a_zip_in_s3_and_its_version_is_resolved() {
+    let world = World::start().await;
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (name, text) in [
+        ("buildspec.yml", "phases:\n  build:\n    commands: ['sh scripts/say.sh']\n"),
+        ("scripts/say.sh", "echo \"said $CODEBUILD_RESOLVED_SOURCE_VERSION\"\n"),
+    ] {
+        zip.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+        zip.write_all(text.as_bytes()).unwrap();
+    }
+    let bytes = zip.finish().unwrap().into_inner();
+    world.rest("test", "s3", "PUT", "/source-g", "").await;
+    world
+        .rest(
+            "test",
+            "s3",
+            "PUT",
+            "/source-g?versioning",
+            "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>",
+        )
+        .await;
+    world.rest("test", "s3", "PUT", "/source-g/infra/source.zip", bytes).await;
+    world.project("source-g", "").await;
+    let source = json!({"type": "S3", "location": "source-g/infra/source.zip"});
+    world.ok("CodeBuild_20161006.UpdateProject", json!({"name": "source-g", "source": source})).await;
+    let build = world.over(&world.build(json!({"projectName": "source-g"})).await).await;
+    let (log, version) = (world.log(&build), build["resolvedSourceVersion"].as_str().unwrap().to_owned());
+    assert_eq!(build["buildStatus"], "SUCCEEDED", "{log} {build}");
+    assert!(log.contains(&format!("said {version}")), "{log}");
+    let again = world.over(&world.build(json!({"projectName": "source-g", "sourceVersion": version})).await).await;
+    assert_eq!(again["resolvedSourceVersion"], build["resolvedSourceVersion"]);
+    let gone = world.over(&world.build(json!({"projectName": "source-g", "sourceVersion": "nosuch"})).await).await;
+    assert_eq!(gone["buildStatus"], "FAILED");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_build_tells_the_bus_when_it_starts_and_ends() {
+    let world = World::start().await;
+    let queue =
+        world.queue_for("rule-h", json!({"source": ["aws.codebuild"], "detail": {"project-name": ["tells-h"]}})).await;
+    world.project("tells-h", "phases:\n  build:\n    commands: ['true']\n").await;
+    let id = world.build(json!({"projectName": "tells-h"})).await;
+    let events = world.receive_all(&queue, 2).await;
+    let statuses: Vec<_> = events.iter().map(|e| e["detail"]["build-status"].as_str().unwrap()).collect();
+    assert_eq!(statuses, ["IN_PROGRESS", "SUCCEEDED"]);
+    assert_eq!(events[1]["detail-type"], "CodeBuild Build State Change");
+    assert!(events[1]["detail"]["build-id"].as_str().unwrap().ends_with(&format!("build/{id}")));
+    assert_eq!(events[1]["detail"]["additional-information"]["build-complete"], true);
+}

@@ -1,0 +1,173 @@
+//! An edge of its own for each test, before one emulated AWS for all tests of a file; and AWS calls as plain HTTP, so that it shows what goes over the wire.
+#![allow(dead_code, reason = "each test file uses its part")]
+
+use http_body_util::{BodyExt, Full};
+use hyper::Request;
+use hyper::body::Bytes;
+use hyper::http::request::Builder;
+use hyper_util::client::legacy::{Client, connect::HttpConnector};
+use hyper_util::rt::TokioExecutor;
+use sandbox::Aws;
+use sandbox::edge::{Config, Edge};
+use serde_json::{Value, json};
+use std::future::Future;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+use tokio::sync::OnceCell;
+
+static AWS: OnceCell<Aws> = OnceCell::const_new();
+
+pub struct World {
+    pub edge: Edge,
+    http: Client<HttpConnector, Full<Bytes>>,
+    run_dir: TempDir,
+}
+
+impl World {
+    pub async fn start() -> Self {
+        let aws = AWS.get_or_init(|| async { Aws::start().await.unwrap() }).await;
+        let run_dir = tempfile::tempdir().unwrap();
+        let mut config = Config::new(aws.url(), run_dir.path());
+        config.delivery_delay = Duration::from_millis(20);
+        let edge = Edge::start(config).await.unwrap();
+        Self { edge, http: Client::builder(TokioExecutor::new()).build_http(), run_dir }
+    }
+
+    async fn send(&self, key: &str, service: &str, request: Builder, body: impl Into<Bytes>) -> (u16, String) {
+        let credential =
+            format!("AWS4-HMAC-SHA256 Credential={key}/20260101/us-east-1/{service}/aws4_request, SignedHeaders=host");
+        let request = request.header("authorization", credential).header("user-agent", "test/1");
+        let response = self.http.request(request.body(Full::new(body.into())).unwrap()).await.unwrap();
+        let status = response.status().as_u16();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        (status, String::from_utf8_lossy(&body).into_owned())
+    }
+
+    /// A call of a JSON protocol: status and answer.
+    pub async fn json(&self, key: &str, target: &str, input: Value) -> (u16, Value) {
+        let service = match target.split('.').next().unwrap() {
+            "DynamoDB_20120810" => "dynamodb",
+            "AmazonSSM" => "ssm",
+            "AmazonSQS" => "sqs",
+            "AWSEvents" => "events",
+            "CodeBuild_20161006" => "codebuild",
+            other => panic!("no service for {other}"),
+        };
+        let request = Request::post(self.edge.url()).header("x-amz-target", target);
+        let (status, text) = self.send(key, service, request, input.to_string()).await;
+        (status, serde_json::from_str(&text).unwrap_or(Value::Null))
+    }
+
+    /// A call of a JSON protocol that must succeed.
+    pub async fn ok(&self, target: &str, input: Value) -> Value {
+        let (status, answer) = self.json("AKIATERRAFORM", target, input).await;
+        assert!(status < 300, "{target}: {status} {answer}");
+        answer
+    }
+
+    /// A call of the Query protocol: status and XML.
+    pub async fn form(&self, key: &str, service: &str, pairs: &[(&str, &str)]) -> (u16, String) {
+        let body: Vec<String> = pairs.iter().map(|(k, v)| format!("{k}={v}")).collect();
+        let request = Request::post(self.edge.url()).header("content-type", "application/x-www-form-urlencoded");
+        self.send(key, service, request, body.join("&")).await
+    }
+
+    /// A call of a REST protocol: status and body.
+    pub async fn rest(
+        &self,
+        key: &str,
+        service: &str,
+        method: &str,
+        path: &str,
+        body: impl Into<Bytes>,
+    ) -> (u16, String) {
+        let request = Request::builder().method(method).uri(format!("{}{path}", self.edge.url()));
+        self.send(key, service, request, body).await
+    }
+
+    pub async fn create_table(&self, name: &str) -> (u16, Value) {
+        let input = json!({
+            "TableName": name, "BillingMode": "PAY_PER_REQUEST",
+            "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+            "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+        });
+        self.json("AKIATERRAFORM", "DynamoDB_20120810.CreateTable", input).await
+    }
+
+    /// The records of one event name, oldest first.
+    pub fn records(&self, event_name: &str) -> Vec<Value> {
+        self.edge.records().into_iter().filter(|r| r["eventName"] == json!(event_name)).collect()
+    }
+
+    /// A queue that gets what matches the pattern; returns its URL.
+    pub async fn queue_for(&self, name: &str, pattern: Value) -> String {
+        let url =
+            self.ok("AmazonSQS.CreateQueue", json!({"QueueName": name})).await["QueueUrl"].as_str().unwrap().to_owned();
+        self.ok("AWSEvents.PutRule", json!({"Name": name, "EventPattern": pattern.to_string()})).await;
+        let arn = format!("arn:aws:sqs:us-east-1:000000000000:{name}");
+        self.ok("AWSEvents.PutTargets", json!({"Rule": name, "Targets": [{"Id": "q", "Arn": arn}]})).await;
+        url
+    }
+
+    /// Takes what is in the queue now.
+    pub async fn receive(&self, queue: &str) -> Vec<Value> {
+        let answer = self.ok("AmazonSQS.ReceiveMessage", json!({"QueueUrl": queue, "MaxNumberOfMessages": 10})).await;
+        let bodies = answer["Messages"].as_array().cloned().unwrap_or_default();
+        bodies.iter().map(|m| serde_json::from_str(m["Body"].as_str().unwrap()).unwrap()).collect()
+    }
+
+    /// Takes from the queue until there are as many.
+    pub async fn receive_all(&self, queue: &str, count: usize) -> Vec<Value> {
+        let mut all = Vec::new();
+        let start = Instant::now();
+        while all.len() < count && start.elapsed() < Duration::from_secs(20) {
+            all.extend(self.receive(queue).await);
+            tokio::time::sleep(Duration::from_millis(30)).await;
+        }
+        assert_eq!(all.len(), count, "messages in {queue}");
+        all
+    }
+
+    /// A project without a source that runs this buildspec.
+    pub async fn project(&self, name: &str, buildspec: &str) {
+        let input = json!({
+            "name": name, "source": {"type": "NO_SOURCE", "buildspec": buildspec}, "artifacts": {"type": "NO_ARTIFACTS"},
+            "serviceRole": "arn:aws:iam::000000000000:role/recovery-role",
+            "environment": {"type": "LINUX_CONTAINER", "image": "i", "computeType": "BUILD_GENERAL1_SMALL",
+                "environmentVariables": [{"name": "FROM_PROJECT", "value": "p"}, {"name": "OVERRIDDEN", "value": "p"}]},
+        });
+        self.ok("CodeBuild_20161006.CreateProject", input).await;
+    }
+
+    /// Starts a build and returns its id.
+    pub async fn build(&self, input: Value) -> String {
+        self.ok("CodeBuild_20161006.StartBuild", input).await["build"]["id"].as_str().unwrap().to_owned()
+    }
+
+    pub async fn show(&self, id: &str) -> Value {
+        self.ok("CodeBuild_20161006.BatchGetBuilds", json!({"ids": [id]})).await["builds"][0].clone()
+    }
+
+    /// Waits until the build is over.
+    pub async fn over(&self, id: &str) -> Value {
+        let build = || async { Some(self.show(id).await).filter(|b| b["buildComplete"] == json!(true)) };
+        within(Duration::from_secs(60), build).await
+    }
+
+    pub fn log(&self, build: &Value) -> String {
+        let uuid = build["logs"]["streamName"].as_str().unwrap();
+        std::fs::read_to_string(self.run_dir.path().join(format!("builds/{uuid}.log"))).unwrap()
+    }
+}
+
+/// Asks again until there is an answer.
+pub async fn within<T, F: Future<Output = Option<T>>>(patience: Duration, ask: impl Fn() -> F) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(answer) = ask().await {
+            return answer;
+        }
+        assert!(start.elapsed() < patience, "nothing within {patience:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}

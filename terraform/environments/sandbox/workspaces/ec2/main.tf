@@ -1,0 +1,13 @@
+# The workspace `ec2` of the sandbox: the web server.
+
+module "web" {
+  source         = "../../../../modules/ec2"
+  ami            = var.ami
+  require_imdsv2 = false
+  tags           = { Application = "myapp", Environment = "sandbox" }
+}
+
+output "instance_id" {
+  description = "Id of the web server."
+  value       = module.web.instance_id
+}

@@ -1,0 +1,246 @@
+//! The queue on an emulated SQS and a real apiserver: what is deleted, what stays, what goes to the dead letters.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_config::{BehaviorVersion, Region};
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::config::Credentials;
+use aws_sdk_sqs::types::QueueAttributeName;
+use kube::runtime::{WatchStreamExt, reflector, watcher};
+use reforge::api::{Incident, RecoveryPolicy};
+use reforge::intake::Intake;
+use reforge::intake::queue::{Handled, Queue, QueueState};
+use reforge::policy::grants::{Grant, Grants};
+use reforge::runtime::gate;
+use reforge::runtime::metrics::Metrics;
+use sandbox::{Aws, ControlPlane};
+use serde_json::json;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::records::envelope;
+use crate::world::{client, eventually, namespace, plane, policy};
+
+struct Sqs {
+    client: Client,
+    url: String,
+    dead: String,
+    _aws: Aws,
+}
+
+impl Sqs {
+    async fn start() -> Self {
+        let aws = Aws::start().await.expect("the emulated AWS starts");
+        let config = aws_config::defaults(BehaviorVersion::latest())
+            .region(Region::new("us-east-1"))
+            .credentials_provider(Credentials::for_tests())
+            .endpoint_url(aws.url())
+            .load()
+            .await;
+        let client = Client::new(&config);
+        let create = async |name: &str| {
+            client.create_queue().queue_name(name).send().await.expect("a queue").queue_url.expect("its URL")
+        };
+        let (url, dead) = (create("events").await, create("dead").await);
+        Self { client, url, dead, _aws: aws }
+    }
+
+    fn queue(&self) -> Queue {
+        Queue::new(self.client.clone(), &self.url, &self.dead, Metrics::default())
+    }
+
+    async fn send(&self, body: &str) {
+        self.client.send_message().queue_url(&self.url).message_body(body).send().await.expect("sent");
+    }
+
+    /// Messages in a queue, in sight and in flight.
+    async fn count(&self, url: &str) -> u32 {
+        let names = [
+            QueueAttributeName::ApproximateNumberOfMessages,
+            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+        ];
+        let call = self.client.get_queue_attributes().queue_url(url).set_attribute_names(Some(names.to_vec()));
+        let attributes = call.send().await.expect("attributes").attributes.unwrap_or_default();
+        attributes.values().filter_map(|v| v.parse::<u32>().ok()).sum()
+    }
+
+    async fn is_empty(&self) -> Option<()> {
+        (self.count(&self.url).await == 0).then_some(())
+    }
+}
+
+/// The whole of intake on a control plane, until it is stopped.
+struct Running {
+    stop: CancellationToken,
+    metrics: Metrics,
+    open: watch::Sender<bool>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Running {
+    async fn start(sqs: &Sqs, plane: &ControlPlane, namespace: &str) -> Self {
+        let client = client(plane).await;
+        let stop = CancellationToken::new();
+        let (policies, writer) = reflector::store();
+        let api = kube::Api::<RecoveryPolicy>::namespaced(client.clone(), namespace);
+        let stream = watcher(api, watcher::Config::default()).default_backoff();
+        let watching = stop.clone().run_until_cancelled_owned(async move {
+            use futures::StreamExt;
+            reflector::reflector(writer, stream).for_each(|_| async {}).await;
+        });
+        tokio::spawn(watching);
+        policies.wait_until_ready().await.expect("the policies are read");
+        let (incidents, _writer) = reflector::store::<Incident>();
+        let open = watch::Sender::new(true);
+        let metrics = Metrics::default();
+        let intake = Arc::new(Intake {
+            client: client.clone(),
+            policies,
+            incidents,
+            grants: Grants(vec![Grant {
+                namespace: namespace.into(),
+                accounts: vec!["111122223333".into()],
+                regions: vec!["eu-west-1".into()],
+                projects: vec!["aiops-*".into()],
+            }]),
+            recovery_roles: vec![],
+            metrics: metrics.clone(),
+            open: open.clone(),
+        });
+        tokio::spawn(gate::keep(client, open.clone(), stop.clone()));
+        let receiving = sqs.queue().run(open.subscribe(), stop.clone(), move |body| intake.clone().handle(body));
+        Self { stop, metrics, open, task: tokio::spawn(receiving) }
+    }
+
+    async fn end(self) {
+        self.stop.cancel();
+        self.task.await.expect("intake ends in order");
+    }
+}
+
+fn deleted_table() -> String {
+    envelope("dynamodb.amazonaws.com", "DeleteTable", &json!({"tableName": "orders"})).to_string()
+}
+
+fn incidents(plane: &ControlPlane, namespace: &str) -> usize {
+    plane.kubectl(&["get", "inc", "-n", namespace, "-o", "name"]).map_or(0, |list| list.lines().count())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redelivered_message_opens_no_second_incident() {
+    let (sqs, namespace) = (Sqs::start().await, namespace());
+    plane().kubectl_with(&policy(&namespace).to_string(), &["apply", "-f", "-"]).expect("a policy");
+    let running = Running::start(&sqs, plane(), &namespace).await;
+    for _ in 0..3 {
+        sqs.send(&deleted_table()).await;
+    }
+    eventually("the queue is empty", || sqs.is_empty()).await;
+    assert_eq!(incidents(plane(), &namespace), 1);
+    assert_eq!(running.metrics.redelivered.get(), 2);
+    running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unreadable_message_goes_to_the_dead_letters_with_its_reason() {
+    let (sqs, namespace) = (Sqs::start().await, namespace());
+    let running = Running::start(&sqs, plane(), &namespace).await;
+    sqs.send("{ this is no JSON").await;
+    eventually("the queue is empty", || sqs.is_empty()).await;
+    let call = sqs.client.receive_message().queue_url(&sqs.dead).message_attribute_names("All");
+    let dead = call.send().await.expect("received").messages.unwrap_or_default();
+    let [message] = &dead[..] else { panic!("{} messages", dead.len()) };
+    assert_eq!(message.body.as_deref(), Some("{ this is no JSON"));
+    let reason = message.message_attributes.as_ref().and_then(|a| a.get("ReforgeReason")?.string_value.clone());
+    assert!(reason.as_deref().is_some_and(|r| r.contains("not an EventBridge event")), "{reason:?}");
+    running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dropped_event_is_counted_and_leaves_the_queue() {
+    let (sqs, namespace) = (Sqs::start().await, namespace());
+    let running = Running::start(&sqs, plane(), &namespace).await;
+    sqs.send(&deleted_table()).await;
+    eventually("the queue is empty", || sqs.is_empty()).await;
+    assert_eq!(running.metrics.dropped_so_far("NoPolicy"), 1);
+    running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_stays_in_the_queue_while_the_apiserver_stores_nothing() {
+    let sqs = Sqs::start().await;
+    let mut own = ControlPlane::start().expect("a control plane of its own");
+    let crds: String = reforge::cli::manifests().expect("CRDs").iter().map(|(_, t)| format!("---\n{t}")).collect();
+    own.kubectl_with(&crds, &["apply", "--server-side", "-f", "-"]).expect("applied");
+    own.kubectl(&["wait", "--for=condition=Established", "crd", "--all"]).expect("established");
+    own.kubectl(&["create", "namespace", "shop"]).expect("a namespace");
+    own.kubectl_with(&policy("shop").to_string(), &["apply", "-f", "-"]).expect("a policy");
+    let running = Running::start(&sqs, &own, "shop").await;
+
+    own.stop_apiserver();
+    sqs.send(&deleted_table()).await;
+    let mut open = running.open.subscribe();
+    open.wait_for(|open| !*open).await.expect("intake closes");
+    assert_eq!(sqs.count(&sqs.url).await, 1, "the message is still there");
+
+    own.start_apiserver().expect("it comes back");
+    eventually("the queue is empty", || sqs.is_empty()).await;
+    assert_eq!(incidents(&own, "shop"), 1);
+    running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_received_before_the_policies_are_known() {
+    let sqs = Sqs::start().await;
+    sqs.send("anything").await;
+    let (open, stop) = (watch::Sender::new(false), CancellationToken::new());
+    let queue = sqs.queue();
+    let state = queue.state();
+    let task = tokio::spawn(queue.run(open.subscribe(), stop.clone(), |_| async { Handled::Done }));
+    // A receive would have hidden the message at once; the state would have changed with it.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(*state.borrow(), QueueState::Unknown);
+    assert_eq!(sqs.count(&sqs.url).await, 1);
+    open.send_replace(true);
+    eventually("the queue is empty", || sqs.is_empty()).await;
+    stop.cancel();
+    task.await.expect("it ends in order");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_queue_is_said_clearly() {
+    let sqs = Sqs::start().await;
+    let missing = format!("{}-missing", sqs.url);
+    let queue = Queue::new(sqs.client.clone(), &missing, &sqs.dead, Metrics::default());
+    let (open, stop) = (watch::Sender::new(true), CancellationToken::new());
+    let mut state = queue.state();
+    let task = tokio::spawn(queue.run(open.subscribe(), stop.clone(), |_| async { Handled::Done }));
+    let said = state.wait_for(|s| matches!(s, QueueState::Trouble(_))).await.expect("a state").clone();
+    let QueueState::Trouble(trouble) = said else { unreachable!("waited for") };
+    assert!(trouble.contains("does not exist; check settings.queueUrl"), "{trouble}");
+    stop.cancel();
+    task.await.expect("it ends in order");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stopping_finishes_what_is_in_hand() {
+    let sqs = Sqs::start().await;
+    sqs.send("slow").await;
+    let (open, stop) = (watch::Sender::new(true), CancellationToken::new());
+    let (begun, mut has_begun) = tokio::sync::mpsc::channel(1);
+    let go_on = Arc::new(tokio::sync::Notify::new());
+    let waits = go_on.clone();
+    let task = tokio::spawn(sqs.queue().run(open.subscribe(), stop.clone(), move |_| {
+        let (begun, waits) = (begun.clone(), waits.clone());
+        async move {
+            begun.send(()).await.expect("the test listens");
+            waits.notified().await;
+            Handled::Done
+        }
+    }));
+    has_begun.recv().await.expect("the handler begins");
+    stop.cancel();
+    go_on.notify_one();
+    task.await.expect("it ends in order");
+    assert_eq!(sqs.count(&sqs.url).await, 0, "the message was deleted before the end");
+}

@@ -1,0 +1,254 @@
+//! CloudTrail's records as they really are: what opens an Incident, and why the rest does not.
+
+use std::sync::Arc;
+
+use reforge::api::{Change, RecoveryPolicy};
+use reforge::intake::catalog::Catalog;
+use reforge::intake::detect::{Candidate, Detection, DropReason, Surroundings, detect};
+use reforge::intake::event::{Message, Record, Unreadable, parse};
+use reforge::policy::grants::{Grant, Grants};
+use serde_json::{Value, json};
+
+use crate::world::policy;
+
+const ACCOUNT: &str = "111122223333";
+const ROLE: &str = "arn:aws:iam::111122223333:role/aiops-shop-recovery";
+const BUILD: &str = "0d2e1c3b-1111-4222-8333-444455556666";
+
+/// An EventBridge envelope around a record, in the shape of CloudTrail's.
+pub fn envelope(source: &str, name: &str, parameters: &Value) -> Value {
+    json!({
+        "version": "0", "id": "9d2e1f00-0000-4000-8000-000000000000", "detail-type": "AWS API Call via CloudTrail",
+        "source": "aws.x", "account": ACCOUNT, "time": "2026-01-02T03:04:05Z", "region": "eu-west-1", "resources": [],
+        "detail": {
+            "eventVersion": "1.10",
+            "userIdentity": {
+                "type": "IAMUser", "principalId": "AIDAEXAMPLE", "arn": "arn:aws:iam::111122223333:user/mallory",
+                "accountId": ACCOUNT, "userName": "mallory",
+            },
+            "eventTime": "2026-01-02T03:04:05Z", "eventSource": source, "eventName": name, "awsRegion": "eu-west-1",
+            "sourceIPAddress": "203.0.113.7", "userAgent": "aws-cli/2.0", "requestParameters": parameters,
+            "responseElements": null, "requestID": "r-1", "eventID": "5f8a1b2c-0000-4000-8000-00000000e001",
+            "readOnly": false, "eventType": "AwsApiCall", "managementEvent": true, "recipientAccountId": ACCOUNT,
+            "eventCategory": "Management",
+        },
+    })
+}
+
+fn deleted_table() -> Value {
+    envelope("dynamodb.amazonaws.com", "DeleteTable", &json!({"tableName": "orders"}))
+}
+
+fn record(envelope: &Value) -> Record {
+    match parse(&envelope.to_string()) {
+        Ok(Message::ApiCall(record)) => *record,
+        other => panic!("not a record: {other:?}"),
+    }
+}
+
+fn grants(account: &str) -> Grants {
+    Grants(vec![Grant {
+        namespace: "shop".into(),
+        accounts: vec![account.into()],
+        regions: vec!["eu-west-1".into()],
+        projects: vec!["aiops-*".into()],
+    }])
+}
+
+fn judged(envelope: &Value, grants: &Grants, policies: &[Arc<RecoveryPolicy>]) -> Result<Detection, Unreadable> {
+    detect(
+        &record(envelope),
+        &Surroundings {
+            catalog: Catalog::builtin(),
+            policies,
+            grants,
+            recovery_roles: &[ROLE.to_owned()],
+            is_own_build: &|uuid| uuid == BUILD,
+        },
+    )
+}
+
+fn policies() -> Vec<Arc<RecoveryPolicy>> {
+    vec![Arc::new(serde_json::from_value(policy("shop")).expect("a policy"))]
+}
+
+fn detected(envelope: &Value) -> Detection {
+    judged(envelope, &grants(ACCOUNT), &policies()).expect("a readable record")
+}
+
+fn opened(envelope: &Value) -> Vec<Candidate> {
+    match detected(envelope) {
+        Detection::Open(candidates) => candidates,
+        Detection::Drop(reason) => panic!("dropped: {reason:?}"),
+    }
+}
+
+fn ids(envelope: &Value) -> Vec<String> {
+    opened(envelope).into_iter().map(|c| c.resource.id).collect()
+}
+
+#[test]
+fn a_deleted_table_opens_an_incident() {
+    let [candidate] = &opened(&deleted_table())[..] else { panic!("not one candidate") };
+    assert_eq!((candidate.change, candidate.resource.id.as_str()), (Change::Deleted, "orders"));
+    assert_eq!(candidate.resource.arn.as_deref(), Some("arn:aws:dynamodb:eu-west-1:111122223333:table/orders"));
+    assert_eq!((candidate.namespace.as_str(), candidate.policy.name.as_str()), ("shop", "all"));
+}
+
+#[test]
+fn a_failed_call_is_dropped() {
+    let mut event = deleted_table();
+    event["detail"]["errorCode"] = json!("AccessDenied");
+    assert_eq!(detected(&event), Detection::Drop(DropReason::FailedCall));
+}
+
+#[test]
+fn a_read_only_call_is_dropped_in_either_spelling() {
+    for spelling in [json!(true), json!("true"), json!("True")] {
+        let mut event = deleted_table();
+        event["detail"]["readOnly"] = spelling;
+        assert_eq!(detected(&event), Detection::Drop(DropReason::ReadOnly));
+    }
+}
+
+#[test]
+fn null_request_parameters_are_no_crash() {
+    let event = envelope("ssm.amazonaws.com", "PutParameter", &Value::Null);
+    assert_eq!(detected(&event), Detection::Drop(DropReason::NoId));
+}
+
+#[test]
+fn a_list_of_three_instances_opens_three_incidents() {
+    let items = json!([{"instanceId": "i-0e35eb936c3e975e8"}, {"instanceId": "i-0aaaaaaaaaaaaaaa1"}, {"instanceId": "i-0aaaaaaaaaaaaaaa2"}]);
+    let event = envelope("ec2.amazonaws.com", "TerminateInstances", &json!({"instancesSet": {"items": items}}));
+    let candidates = opened(&event);
+    let names: std::collections::BTreeSet<String> = candidates.iter().map(reforge::intake::open::name_of).collect();
+    assert_eq!((candidates.len(), names.len()), (3, 3));
+}
+
+#[test]
+fn a_versioned_lambda_name_is_the_same_event() {
+    for name in ["DeleteFunction20150331", "UpdateFunctionConfiguration20150331v2", "DeleteFunction"] {
+        let event = envelope("lambda.amazonaws.com", name, &json!({"functionName": "aiops-monitored-function"}));
+        assert_eq!(ids(&event), ["aiops-monitored-function"], "{name}");
+    }
+}
+
+#[test]
+fn an_arn_as_function_name_is_the_function() {
+    let arn = "arn:aws:lambda:eu-west-1:111122223333:function:pay:live";
+    let event = envelope("lambda.amazonaws.com", "DeleteFunction20150331", &json!({"functionName": arn}));
+    assert_eq!(ids(&event), ["pay"]);
+}
+
+#[test]
+fn every_event_of_the_catalogue_opens_its_incident() {
+    for (source, name, parameters, id) in [
+        ("ec2", "StopInstances", json!({"instancesSet": {"items": [{"instanceId": "i-0e35eb936c3e975e8"}]}}), "i-0e35eb936c3e975e8"),
+        ("s3", "DeleteBucket", json!({"bucketName": "aiops-data"}), "aiops-data"),
+        ("s3", "PutBucketPolicy", json!({"bucketName": "aiops-data", "bucketPolicy": {}}), "aiops-data"),
+        ("ssm", "PutParameter", json!({"name": "/myapp/config/mode", "value": "HIDDEN_DUE_TO_SECURITY_REASONS"}), "/myapp/config/mode"),
+        ("ssm", "DeleteParameter", json!({"name": "/myapp/config/mode"}), "/myapp/config/mode"),
+        ("rds", "DeleteDBInstance", json!({"dBInstanceIdentifier": "orders-db"}), "orders-db"),
+        ("eks", "DeleteCluster", json!({"name": "prod"}), "prod"),
+    ] {
+        let event = envelope(&format!("{source}.amazonaws.com"), name, &parameters);
+        assert_eq!(ids(&event), [id], "{name}");
+    }
+}
+
+#[test]
+fn an_unknown_event_and_a_namesake_of_another_service_are_dropped() {
+    for source in ["dynamodb.amazonaws.com", "glue.amazonaws.com"] {
+        let name = if source.starts_with("glue") { "DeleteTable" } else { "TagResource" };
+        let event = envelope(source, name, &json!({"tableName": "orders"}));
+        assert_eq!(detected(&event), Detection::Drop(DropReason::NotInCatalogue));
+    }
+}
+
+#[test]
+fn broken_json_is_unreadable() {
+    for body in ["", "{", "[]", "null", "{\"detail-type\": 7}"] {
+        assert!(matches!(parse(body), Err(Unreadable::NotAnEvent(_))), "{body}");
+    }
+}
+
+#[test]
+fn a_record_without_its_parts_is_unreadable() {
+    for part in ["eventID", "eventTime", "eventName", "eventSource"] {
+        let mut event = deleted_table();
+        event["detail"].as_object_mut().expect("a record").remove(part);
+        assert_eq!(parse(&event.to_string()).expect_err("unreadable"), Unreadable::Part(part));
+    }
+}
+
+#[test]
+fn an_account_or_region_that_does_not_agree_with_its_envelope_is_refused() {
+    for (field, value) in [("recipientAccountId", "999999999999"), ("awsRegion", "us-east-1")] {
+        let mut event = deleted_table();
+        event["detail"][field] = json!(value);
+        assert_eq!(parse(&event.to_string()).expect_err("refused").word(), "AccountMismatch");
+    }
+}
+
+#[test]
+fn a_foreign_account_and_an_event_without_a_policy_are_dropped() {
+    let foreign = judged(&deleted_table(), &grants("999999999999"), &policies());
+    assert_eq!(foreign, Ok(Detection::Drop(DropReason::ForeignAccount)));
+    let nobody = judged(&deleted_table(), &grants(ACCOUNT), &[]);
+    assert_eq!(nobody, Ok(Detection::Drop(DropReason::NoPolicy)));
+}
+
+#[test]
+fn a_policy_that_names_what_it_was_not_granted_takes_nothing() {
+    let mut manifest = policy("shop");
+    manifest["spec"]["recovery"]["workspaces"][0]["project"] = json!("somebody-elses");
+    let policies = vec![Arc::new(serde_json::from_value(manifest).expect("a policy"))];
+    let detection = judged(&deleted_table(), &grants(ACCOUNT), &policies);
+    assert_eq!(detection, Ok(Detection::Drop(DropReason::NoPolicy)));
+}
+
+fn by_session(role: &str, session: &str) -> Value {
+    let mut event = deleted_table();
+    event["detail"]["userIdentity"] = json!({
+        "type": "AssumedRole", "arn": format!("arn:aws:sts::111122223333:assumed-role/aiops-shop-recovery/{session}"),
+        "sessionContext": {"sessionIssuer": {"type": "Role", "arn": role}, "attributes": {"mfaAuthenticated": "false"}},
+    });
+    event
+}
+
+#[test]
+fn a_builds_own_calls_open_nothing() {
+    let event = by_session(ROLE, &format!("AWSCodeBuild-{BUILD}"));
+    assert_eq!(detected(&event), Detection::Drop(DropReason::OwnAction));
+}
+
+#[test]
+fn the_recovery_role_without_a_build_of_ours_opens_an_incident() {
+    let stranger = "AWSCodeBuild-00000000-0000-4000-8000-000000000000";
+    for event in [by_session(ROLE, stranger), by_session(ROLE, "console")] {
+        assert_eq!(opened(&event).len(), 1);
+    }
+}
+
+#[test]
+fn a_session_named_like_a_build_under_another_role_opens_an_incident() {
+    let event = by_session("arn:aws:iam::111122223333:role/mallory", &format!("AWSCodeBuild-{BUILD}"));
+    assert_eq!(opened(&event).len(), 1);
+}
+
+#[test]
+fn odd_identities_are_no_crash() {
+    for identity in [Value::Null, json!({}), json!({"type": "AssumedRole", "sessionContext": {"sessionIssuer": {}}}), json!("x")] {
+        let mut event = deleted_table();
+        event["detail"]["userIdentity"] = identity;
+        assert_eq!(opened(&event).len(), 1);
+    }
+}
+
+#[test]
+fn an_id_that_is_none_is_refused() {
+    let event = envelope("dynamodb.amazonaws.com", "DeleteTable", &json!({"tableName": "$(rm -rf /)"}));
+    let error = judged(&event, &grants(ACCOUNT), &policies()).expect_err("refused");
+    assert_eq!(error.word(), "InvalidId");
+}
