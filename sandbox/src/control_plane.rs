@@ -43,6 +43,7 @@ impl ControlPlane {
         let etcd = Process::start(&parts::etcd()?, &args, &[], &folder.path().join("etcd.log"))?;
         let key = rcgen::KeyPair::generate().context("making the key for ServiceAccount tokens")?;
         fs::write(folder.path().join("sa.key"), key.serialize_pem())?;
+        fs::write(folder.path().join("sa.pub"), key.public_key_pem())?;
         fs::write(folder.path().join("tokens.csv"), format!("{ADMIN_TOKEN},sandbox-admin,1,\"system:masters\"\n"))?;
         let mut plane = Self { apiserver: None, _etcd: etcd, port, etcd_port, folder };
         plane.write_kubeconfig("admin", ADMIN_TOKEN)?;
@@ -58,7 +59,7 @@ impl ControlPlane {
             format!("--secure-port={}", self.port),
             "--bind-address=127.0.0.1".to_owned(),
             format!("--cert-dir={}", at("certs")),
-            format!("--service-account-key-file={}", at("sa.key")),
+            format!("--service-account-key-file={}", at("sa.pub")),
             format!("--service-account-signing-key-file={}", at("sa.key")),
             "--service-account-issuer=https://sandbox.invalid".to_owned(),
             format!("--token-auth-file={}", at("tokens.csv")),
@@ -71,11 +72,11 @@ impl ControlPlane {
             let ready = self.kubectl(&["get", "--raw", "/readyz", "--request-timeout=2s"]);
             match ready {
                 Ok(_) => return Ok(()),
-                Err(error) if start.elapsed() > PATIENCE => {
+                Err(error) if start.elapsed() > PATIENCE || self.apiserver.as_mut().is_some_and(Process::has_ended) => {
                     let log = fs::read_to_string(&log).unwrap_or_default();
                     let lines: Vec<&str> = log.lines().collect();
                     let end = lines[lines.len().saturating_sub(20)..].join("\n");
-                    bail!("kube-apiserver is not ready after {} s: {error}\n{end}", PATIENCE.as_secs())
+                    bail!("kube-apiserver is not ready after {:.0?}: {error}\n{end}", start.elapsed())
                 }
                 Err(_) => std::thread::sleep(Duration::from_millis(100)),
             }

@@ -8,12 +8,17 @@ use std::process::{Child, Command, Stdio};
 use anyhow::{Context, Result};
 
 /// The child hangs on a pipe from its parent: when the pipe closes, because the handle was dropped or because the
-/// parent was killed, the child is ended, and killed if it does not end within five seconds.
-const WATCH: &str = r#""$@" </dev/null & p=$!
-cat >/dev/null
-kill -TERM $p 2>/dev/null
-for i in 1 2 3 4 5 6 7 8 9 10; do kill -0 $p 2>/dev/null || exit 0; sleep 0.5; done
-kill -KILL $p 2>/dev/null"#;
+/// parent was killed, the child is ended, and killed if it does not end within five seconds. The watcher ends with it.
+const WATCH: &str = r#"exec 3<&0
+"$@" </dev/null 3<&- & p=$!
+(
+  cat <&3 >/dev/null
+  kill -TERM $p 2>/dev/null
+  for i in 1 2 3 4 5 6 7 8 9 10; do kill -0 $p 2>/dev/null || exit 0; sleep 0.5; done
+  kill -KILL $p 2>/dev/null
+) >/dev/null 2>&1 &
+exec 3<&-
+wait $p"#;
 
 /// A process that runs until it is dropped.
 #[derive(Debug)]
@@ -31,6 +36,20 @@ impl Process {
         command.stdin(Stdio::piped()).stdout(out.try_clone()?).stderr(out);
         let watcher = command.spawn().with_context(|| format!("starting {}", program.display()))?;
         Ok(Self { watcher })
+    }
+
+    /// Whether it has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        matches!(self.watcher.try_wait(), Ok(Some(_)))
+    }
+
+    /// Kills it at once, as a machine's failure would.
+    pub fn kill(mut self) -> Result<()> {
+        let watcher = self.watcher.id();
+        let children = Command::new("pkill").args(["-KILL", "-P", &watcher.to_string()]).status()?;
+        anyhow::ensure!(children.success(), "the process had ended already");
+        self.watcher.wait()?;
+        Ok(())
     }
 }
 

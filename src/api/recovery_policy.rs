@@ -80,7 +80,7 @@ pub enum Mode {
 #[serde(rename_all = "camelCase")]
 pub struct Match {
     /// Catalogue names (dynamodb) or CloudFormation types (AWS::DynamoDB::Table); one at least.
-    #[schemars(length(min = 1, max = 64))]
+    #[schemars(length(min = 1, max = 64), inner(length(min = 1, max = 128)))]
     #[x_kube(
         merge_strategy = kube::core::ListMerge::Atomic,
         validation = ("self.all(t, t.matches('^([a-z0-9-]{1,63}|AWS::[A-Za-z0-9]+::[A-Za-z0-9]+)$'))", "each of match.resourceTypes is a catalogue name such as dynamodb, or a CloudFormation type such as AWS::DynamoDB::Table")
