@@ -4,10 +4,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
-use tempfile::TempDir;
 
 use crate::parts;
-use crate::process::{Process, free_port};
+use crate::process::{Process, Scratch, free_port};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -16,13 +15,13 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Aws {
     _ministack: Process,
     port: u16,
-    folder: TempDir,
+    folder: Scratch,
 }
 
 impl Aws {
     /// Starts one, and waits until it answers.
     pub async fn start() -> Result<Self> {
-        let folder = tempfile::Builder::new().prefix("reforge-aws-").tempdir()?;
+        let folder = Scratch::new("reforge-aws-")?;
         let port = free_port()?;
         let env = [
             ("GATEWAY_PORT", port.to_string()),

@@ -6,10 +6,9 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use tempfile::TempDir;
 
 use crate::parts;
-use crate::process::{Process, free_port};
+use crate::process::{Process, Scratch, free_port};
 
 const ADMIN_TOKEN: &str = "sandbox-admin";
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -21,13 +20,13 @@ pub struct ControlPlane {
     _etcd: Process,
     port: u16,
     etcd_port: u16,
-    folder: TempDir,
+    folder: Scratch,
 }
 
 impl ControlPlane {
     /// Starts one, and waits until it is ready.
     pub fn start() -> Result<Self> {
-        let folder = tempfile::Builder::new().prefix("reforge-control-plane-").tempdir()?;
+        let folder = Scratch::new("reforge-control-plane-")?;
         let (port, etcd_port, peer_port) = (free_port()?, free_port()?, free_port()?);
         let url = |port: u16| format!("http://127.0.0.1:{port}");
         let data = folder.path().join("etcd");

@@ -6,9 +6,14 @@
 mod aws;
 mod control_plane;
 pub mod edge;
+mod install;
+mod operator;
 pub mod parts;
 mod process;
+pub mod scenario;
 
 pub use aws::Aws;
 pub use control_plane::ControlPlane;
+pub use install::{ACCOUNT, Caller, NAMESPACE, Outputs, REGION, Sandbox, WORKSPACES, tail};
+pub use operator::Operator;
 pub use process::Process;

@@ -2,7 +2,8 @@
 
 use std::fs::File;
 use std::net::TcpListener;
-use std::path::Path;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result};
@@ -34,7 +35,8 @@ impl Process {
         command.args(["-c", WATCH, "sh"]).arg(program).args(args);
         command.envs(env.iter().map(|(k, v)| (*k, v.as_str())));
         command.stdin(Stdio::piped()).stdout(out.try_clone()?).stderr(out);
-        let watcher = command.spawn().with_context(|| format!("starting {}", program.display()))?;
+        // Out of reach of a terminal's ctrl-c, which the parent answers by ending what it has started.
+        let watcher = command.process_group(0).spawn().with_context(|| format!("starting {}", program.display()))?;
         Ok(Self { watcher })
     }
 
@@ -58,6 +60,46 @@ impl Drop for Process {
         drop(self.watcher.stdin.take());
         // The watcher ends the child within six seconds; a panic while dropping would hide the test's own.
         let _ = self.watcher.wait();
+    }
+}
+
+/// Removes a folder when the pipe from its parent closes; processes that end meanwhile may still write for a moment.
+const CLEAN: &str = r#"cat >/dev/null
+for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+  rm -rf "$1" 2>/dev/null
+  [ -e "$1" ] || exit 0
+  sleep 0.5
+done"#;
+
+/// A scratch folder that is removed when it is dropped, or when the process that made it is gone, however it went.
+#[derive(Debug)]
+pub struct Scratch {
+    path: PathBuf,
+    cleaner: Child,
+}
+
+impl Scratch {
+    /// Makes one in the system's folder for such.
+    pub fn new(prefix: &str) -> Result<Self> {
+        let path = tempfile::Builder::new().prefix(prefix).tempdir()?.keep();
+        let mut command = Command::new("sh");
+        command.args(["-c", CLEAN, "sh"]).arg(&path);
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        let cleaner = command.process_group(0).spawn().context("starting a shell")?;
+        Ok(Self { path, cleaner })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        drop(self.cleaner.stdin.take());
+        // It ends within ten seconds; a panic while dropping would hide the test's own.
+        let _ = self.cleaner.wait();
     }
 }
 

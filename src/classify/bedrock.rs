@@ -14,8 +14,8 @@ use crate::api::{Classification, ClassificationPolicy, ClassifierMode, IncidentS
 use crate::runtime::settings::ClassifierSettings;
 
 use super::prompt::{self, Prompt};
-use super::verdict::{self, Answer};
 use super::rules;
+use super::verdict::{self, Answer};
 
 /// Pauses between tries when throttled; jitter of up to half is added.
 const PAUSES: [Duration; 4] =

@@ -52,5 +52,7 @@ pub fn build(incident: &IncidentSpec, model_id: &str, nonce: &str) -> Prompt {
 
 /// Asks once more, saying what was wrong with the answer.
 pub fn repair(error: &str) -> String {
-    format!("That was not the JSON object that was asked for: {error}. Answer again with the JSON object and nothing else.")
+    format!(
+        "That was not the JSON object that was asked for: {error}. Answer again with the JSON object and nothing else."
+    )
 }

@@ -9,7 +9,8 @@ pub fn judge(incident: &IncidentSpec, policy: &ClassificationPolicy, recovery_ro
     let name = &incident.event.name;
     let (verdict, confidence_percent, reason) = if issuer.is_some_and(|arn| recovery_roles.contains(arn)) {
         (Verdict::Tampering, 95, format!("{name} came from the recovery role, but not from a build of ours"))
-    } else if policy.criticality == Criticality::Standard && issuer.is_some_and(|a| policy.expected_actors.contains(a)) {
+    } else if policy.criticality == Criticality::Standard && issuer.is_some_and(|a| policy.expected_actors.contains(a))
+    {
         (Verdict::Normal, 90, format!("{name} came from an expected actor, and the resource is not critical"))
     } else {
         match incident.change {

@@ -47,7 +47,13 @@ pub fn parse(text: &str) -> Result<Answer, String> {
 
 /// The verdict of rules and model together. A model's NORMAL dismisses a modification of a resource that is not
 /// critical, when it is sure; nothing else.
-pub fn combine(rules: Classification, answer: Answer, criticality: Criticality, change: Change, model: &str) -> Classification {
+pub fn combine(
+    rules: Classification,
+    answer: Answer,
+    criticality: Criticality,
+    change: Change,
+    model: &str,
+) -> Classification {
     let model = Some(model.to_owned());
     if rules.verdict == Verdict::Normal && answer.verdict == Verdict::Normal {
         return Classification { model, ..rules };
@@ -110,7 +116,8 @@ mod tests {
 
     #[test]
     fn a_sure_normal_dismisses_a_harmless_modification() {
-        let say = |percent| combine(rules(Verdict::Tampering), normal(percent), Criticality::Standard, Change::Modified, "m");
+        let say =
+            |percent| combine(rules(Verdict::Tampering), normal(percent), Criticality::Standard, Change::Modified, "m");
         assert_eq!(say(80).verdict, Verdict::Normal);
         assert_eq!(say(79).verdict, Verdict::Tampering);
     }
@@ -124,12 +131,18 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused_and_fences_are_not() {
-        for text in ["NORMAL", "{}", "{\"verdict\":\"OK\",\"confidencePercent\":5,\"reason\":\"\"}",
+        for text in [
+            "NORMAL",
+            "{}",
+            "{\"verdict\":\"OK\",\"confidencePercent\":5,\"reason\":\"\"}",
             "{\"verdict\":\"NORMAL\",\"confidencePercent\":101,\"reason\":\"\"}",
-            "{\"verdict\":\"NORMAL\",\"confidencePercent\":1,\"reason\":\"\",\"also\":1}"] {
+            "{\"verdict\":\"NORMAL\",\"confidencePercent\":1,\"reason\":\"\",\"also\":1}",
+        ] {
             assert!(parse(text).is_err(), "{text}");
         }
-        let fenced = parse("```json\n{\"verdict\":\"failure\",\"confidencePercent\":90,\"reason\":\"a\\u001b[1m\"}\n```").unwrap();
+        let fenced =
+            parse("```json\n{\"verdict\":\"failure\",\"confidencePercent\":90,\"reason\":\"a\\u001b[1m\"}\n```")
+                .unwrap();
         assert_eq!(fenced.verdict, Verdict::Failure);
         assert!(!fenced.reason.contains('\u{1b}'));
     }

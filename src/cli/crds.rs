@@ -13,7 +13,10 @@ pub fn manifests() -> Result<Vec<(&'static str, String)>> {
         known_formats(&mut value);
         Ok(serde_yaml::to_string(&value)?)
     };
-    Ok(vec![("incidents.yaml", manifest(Incident::crd())?), ("recoverypolicies.yaml", manifest(RecoveryPolicy::crd())?)])
+    Ok(vec![
+        ("incidents.yaml", manifest(Incident::crd())?),
+        ("recoverypolicies.yaml", manifest(RecoveryPolicy::crd())?),
+    ])
 }
 
 /// The apiserver warns of the formats of Rust's unsigned integers; their minimum is in the schema anyway.

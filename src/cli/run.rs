@@ -180,7 +180,10 @@ async fn lead(
             let (ctx, grants, term) = (ctx.clone(), grants.clone(), term.clone());
             async move {
                 let (incidents, policies) = (term.clone().cancelled_owned(), term.cancelled_owned());
-                tokio::join!(controller::run(ctx.clone(), incidents), policies::run(ctx.client.clone(), grants, policies));
+                tokio::join!(
+                    controller::run(ctx.clone(), incidents),
+                    policies::run(ctx.client.clone(), grants, policies)
+                );
             }
         });
         let lost = tokio::select! {

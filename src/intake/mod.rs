@@ -80,7 +80,12 @@ impl Intake {
         match detection {
             Ok(Detection::Drop(reason)) => {
                 self.metrics.dropped(reason.word());
-                tracing::debug!(event_id = record.event.id, event = record.event.name, reason = reason.word(), "dropped");
+                tracing::debug!(
+                    event_id = record.event.id,
+                    event = record.event.name,
+                    reason = reason.word(),
+                    "dropped"
+                );
                 Handled::Done
             }
             Ok(Detection::Open(candidates)) => self.open_all(&candidates).await,

@@ -23,7 +23,8 @@ pub fn parameters(parameters: &Value) -> Option<String> {
             return Some(text);
         }
     }
-    let names: Vec<String> = parameters.as_object().into_iter().flatten().map(|(k, _)| shorten(k, 64)).take(64).collect();
+    let names: Vec<String> =
+        parameters.as_object().into_iter().flatten().map(|(k, _)| shorten(k, 64)).take(64).collect();
     Some(json!({"truncated": true, "parameters": names}).to_string())
 }
 

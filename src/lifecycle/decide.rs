@@ -5,8 +5,8 @@
 //! either the old status, and decides the same again, or the new one, and goes on from there.
 
 use crate::api::{
-    BuildKind, BuildRef, Classification, ConditionStatus, Data, IncidentSpec, IncidentStatus, Judge, Moment, Phase, Plan,
-    PlannedChange, RecoveryPolicySpec, StepName, Time, Verdict, Verification, condition, reason,
+    BuildKind, BuildRef, Classification, ConditionStatus, Data, IncidentSpec, IncidentStatus, Judge, Moment, Phase,
+    Plan, PlannedChange, RecoveryPolicySpec, StepName, Time, Verdict, Verification, condition, reason,
 };
 use crate::recover::codebuild::BuildState;
 use crate::recover::gate::{self, Cleared, Gate, Nothing, Question};
@@ -411,11 +411,8 @@ fn at_gate(view: &View, policy: &RecoveryPolicySpec, step: &mut Step) {
             end(status, Ending::Dismissed, reason::DENIED, &message, view.now);
         }
         Gate::ObserveOnly(reasons) => {
-            let message = format!(
-                "The plan with {} changes was not applied: {}",
-                summary.changes.len(),
-                reasons.join("; ")
-            );
+            let message =
+                format!("The plan with {} changes was not applied: {}", summary.changes.len(), reasons.join("; "));
             end(status, Ending::Dismissed, reason::OBSERVED, &message, view.now);
         }
         Gate::Nothing(_) if *covered || status.recovery.committed_to.is_some() => {

@@ -97,12 +97,7 @@ async fn locate(ctx: &Context, incident: &Incident, policy: &RecoveryPolicySpec)
     Ok(Seen::Location(inventory::locate(&inventories, entry, &event.account_id, &event.region, &resource.id)))
 }
 
-async fn build(
-    ctx: &Context,
-    incident: &Incident,
-    status: &IncidentStatus,
-    kind: BuildKind,
-) -> Result<Seen, String> {
+async fn build(ctx: &Context, incident: &Incident, status: &IncidentStatus, kind: BuildKind) -> Result<Seen, String> {
     if status.recovery.next_attempt_time.is_some_and(|at| at > Time::now()) {
         return Ok(Seen::Nothing);
     }
@@ -145,9 +140,10 @@ fn covered(ctx: &Context, incident: &Incident, backend: &str) -> bool {
     let addresses = mine.map(|w| w.addresses.as_slice()).unwrap_or_default();
     ctx.incidents.state().iter().any(|other| {
         let Some(status) = other.status.as_ref().filter(|s| s.phase == Phase::Recovered) else { return false };
-        let same = status.workspace.as_ref().is_some_and(|w| {
-            w.backend == backend && addresses.iter().all(|a| w.addresses.contains(a))
-        });
+        let same = status
+            .workspace
+            .as_ref()
+            .is_some_and(|w| w.backend == backend && addresses.iter().all(|a| w.addresses.contains(a)));
         let applied = status.recovery.builds.iter().any(|b| {
             b.kind == BuildKind::Apply
                 && b.status == "SUCCEEDED"

@@ -12,7 +12,11 @@ use crate::runtime::{KubeCallError, kube_call};
 pub const FIELD_MANAGER: &str = "reforge";
 
 /// Writes `status` over that of `incident`; a conflict (409) says that it is no longer what was decided on.
-pub async fn write(api: &Api<Incident>, incident: &Incident, status: &IncidentStatus) -> Result<Incident, KubeCallError> {
+pub async fn write(
+    api: &Api<Incident>,
+    incident: &Incident,
+    status: &IncidentStatus,
+) -> Result<Incident, KubeCallError> {
     let patch = json!({
         "apiVersion": "reforge.dev/v1alpha1",
         "kind": "Incident",

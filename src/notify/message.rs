@@ -21,7 +21,8 @@ pub struct Message {
 pub fn message(incident: &Incident, moment: Moment, cluster: Option<&str>) -> Message {
     let resource = &incident.spec.resource;
     let subject = format!("[Reforge] {moment:?}: {} {}", resource.r#type, resource.id);
-    let subject = subject.chars().map(|c| if c.is_ascii() && !c.is_ascii_control() { c } else { '?' }).take(100).collect();
+    let subject =
+        subject.chars().map(|c| if c.is_ascii() && !c.is_ascii_control() { c } else { '?' }).take(100).collect();
     let mut text = String::new();
     for (title, lines) in [
         ("Incident", detected(incident, cluster)),
@@ -64,10 +65,7 @@ fn detected(incident: &Incident, cluster: Option<&str>) -> Lines {
 fn verdict(incident: &Incident) -> Lines {
     let Some(c) = incident.status.as_ref().and_then(|s| s.classification.as_ref()) else { return Vec::new() };
     let verdict = format!("{:?}", c.verdict).to_uppercase();
-    vec![
-        ("Verdict", format!("{verdict} ({} %, by {:?})", c.confidence_percent, c.by)),
-        ("Reason", c.reason.clone()),
-    ]
+    vec![("Verdict", format!("{verdict} ({} %, by {:?})", c.confidence_percent, c.by)), ("Reason", c.reason.clone())]
 }
 
 fn recovery(incident: &Incident) -> Lines {

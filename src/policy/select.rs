@@ -61,10 +61,7 @@ pub fn select<'a>(
             && validate(policy, grants).is_ok()
             && is_match(&policy.spec.r#match, event, resource)
     };
-    policies
-        .iter()
-        .filter(takes)
-        .min_by_key(|p| (std::cmp::Reverse(p.spec.priority), p.namespace(), p.name_any()))
+    policies.iter().filter(takes).min_by_key(|p| (std::cmp::Reverse(p.spec.priority), p.namespace(), p.name_any()))
 }
 
 fn is_match(wanted: &Match, event: &Event, resource: &Resource) -> bool {

@@ -28,7 +28,13 @@ struct Seen {
 }
 
 /// Tries to lead, and keeps `leads` true while this process does, until `stop`; then gives the lease back.
-pub async fn elect(client: Client, namespace: &str, identity: &str, leads: watch::Sender<bool>, stop: CancellationToken) {
+pub async fn elect(
+    client: Client,
+    namespace: &str,
+    identity: &str,
+    leads: watch::Sender<bool>,
+    stop: CancellationToken,
+) {
     let leases: Api<Lease> = Api::namespaced(client, namespace);
     let mut seen = Seen { version: None, at: Instant::now() };
     let mut renewed = Instant::now();

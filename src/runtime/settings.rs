@@ -80,8 +80,8 @@ impl Default for ClassifierSettings {
 impl Settings {
     /// Reads a file.
     pub fn load(path: &Path) -> Result<Self, SettingsError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| SettingsError::File { path: path.to_owned(), source })?;
+        let text =
+            std::fs::read_to_string(path).map_err(|source| SettingsError::File { path: path.to_owned(), source })?;
         Self::parse(&text).map_err(|e| SettingsError::Form { path: path.to_owned(), detail: e.to_string() })
     }
 

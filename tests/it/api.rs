@@ -127,6 +127,7 @@ fn incidents_can_be_listed_by_type_and_read_at_a_glance() {
     for word in ["TYPE", "RESOURCE", "CHANGE", "VERDICT", "PHASE", "POLICY", "RECOVERY", "AGE", "orders", "Deleted"] {
         assert!(text.contains(word), "{word} is missing in {text}");
     }
-    let none = plane().kubectl(&["get", "inc", "-n", &namespace, "--field-selector=spec.resource.type=s3", "-o", "name"]);
+    let none =
+        plane().kubectl(&["get", "inc", "-n", &namespace, "--field-selector=spec.resource.type=s3", "-o", "name"]);
     assert_eq!(none.expect("the field is selectable"), "");
 }

@@ -144,10 +144,20 @@ fn an_arn_as_function_name_is_the_function() {
 #[test]
 fn every_event_of_the_catalogue_opens_its_incident() {
     for (source, name, parameters, id) in [
-        ("ec2", "StopInstances", json!({"instancesSet": {"items": [{"instanceId": "i-0e35eb936c3e975e8"}]}}), "i-0e35eb936c3e975e8"),
+        (
+            "ec2",
+            "StopInstances",
+            json!({"instancesSet": {"items": [{"instanceId": "i-0e35eb936c3e975e8"}]}}),
+            "i-0e35eb936c3e975e8",
+        ),
         ("s3", "DeleteBucket", json!({"bucketName": "aiops-data"}), "aiops-data"),
         ("s3", "PutBucketPolicy", json!({"bucketName": "aiops-data", "bucketPolicy": {}}), "aiops-data"),
-        ("ssm", "PutParameter", json!({"name": "/myapp/config/mode", "value": "HIDDEN_DUE_TO_SECURITY_REASONS"}), "/myapp/config/mode"),
+        (
+            "ssm",
+            "PutParameter",
+            json!({"name": "/myapp/config/mode", "value": "HIDDEN_DUE_TO_SECURITY_REASONS"}),
+            "/myapp/config/mode",
+        ),
         ("ssm", "DeleteParameter", json!({"name": "/myapp/config/mode"}), "/myapp/config/mode"),
         ("rds", "DeleteDBInstance", json!({"dBInstanceIdentifier": "orders-db"}), "orders-db"),
         ("eks", "DeleteCluster", json!({"name": "prod"}), "prod"),
@@ -239,7 +249,9 @@ fn a_session_named_like_a_build_under_another_role_opens_an_incident() {
 
 #[test]
 fn odd_identities_are_no_crash() {
-    for identity in [Value::Null, json!({}), json!({"type": "AssumedRole", "sessionContext": {"sessionIssuer": {}}}), json!("x")] {
+    for identity in
+        [Value::Null, json!({}), json!({"type": "AssumedRole", "sessionContext": {"sessionIssuer": {}}}), json!("x")]
+    {
         let mut event = deleted_table();
         event["detail"]["userIdentity"] = identity;
         assert_eq!(opened(&event).len(), 1);

@@ -1,1 +1,43 @@
-fn main() {}
+//! The project's own commands: `cargo xtask demo`, `cargo xtask test` and what they are made of.
+
+mod checks;
+mod codegen;
+mod demo;
+mod machine;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+#[derive(Debug, Parser)]
+#[command(about, long_about = None)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Break and recover the five resources in a sandbox, one by one and all at once.
+    Demo(demo::Demo),
+    /// Set up what is needed, and run every test.
+    Test(checks::Test),
+    /// Write the CustomResourceDefinitions into crds/ and the chart.
+    Codegen(codegen::Codegen),
+    /// Check format, lints, generated files, licences and sources of dependencies.
+    Lint,
+    /// Get the sandbox's parts into the cache: what takes long the first time.
+    Setup,
+}
+
+fn main() -> Result<()> {
+    match Cli::parse().command {
+        Command::Demo(demo) => demo.run(),
+        Command::Test(test) => test.run(),
+        Command::Codegen(codegen) => codegen.run(),
+        Command::Lint => checks::lint(),
+        Command::Setup => {
+            machine::check()?;
+            machine::setup()
+        }
+    }
+}

@@ -52,9 +52,8 @@ fn build(work: &Path) -> Result<()> {
     fs::write(work.join("imports.go"), "package controlplane\n\nimport _ \"k8s.io/kubernetes/cmd/kube-apiserver\"\n")?;
     long("finding kube-apiserver's modules", "30 s", &mut go(&["mod", "tidy", "-e"]), &work.join("tidy.log"))?;
     let version = "k8s.io/component-base/version";
-    let flags = format!(
-        "-s -w -X {version}.gitVersion=v{VERSION} -X {version}.gitMajor=1 -X {version}.gitMinor=36"
-    );
-    let args = ["build", "-trimpath", "-ldflags", &flags, "-o", "kube-apiserver", "k8s.io/kubernetes/cmd/kube-apiserver"];
+    let flags = format!("-s -w -X {version}.gitVersion=v{VERSION} -X {version}.gitMajor=1 -X {version}.gitMinor=36");
+    let args =
+        ["build", "-trimpath", "-ldflags", &flags, "-o", "kube-apiserver", "k8s.io/kubernetes/cmd/kube-apiserver"];
     long(&format!("building kube-apiserver {VERSION}"), "3 min on two cores", &mut go(&args), &work.join("build.log"))
 }

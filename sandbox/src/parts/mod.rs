@@ -2,7 +2,12 @@
 //! `~/.cache/reforge`. Each `ensure` says how long it will take before it takes long.
 
 mod apiserver;
+mod aws_cli;
+mod cargo_deny;
+mod helm;
 mod ministack;
+mod provider;
+mod python;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -12,7 +17,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 pub use apiserver::apiserver;
+pub use aws_cli::aws_cli;
+pub use cargo_deny::cargo_deny;
+pub use helm::helm;
 pub use ministack::ministack;
+pub use provider::terraform_config;
 
 /// etcd, from the crate that ships it.
 pub fn etcd() -> Result<PathBuf> {

@@ -193,6 +193,7 @@ impl Build {
             status: progress.status.to_owned(),
             start: self.start,
             end: progress.end,
+            log: self.log.clone(),
         }
     }
 

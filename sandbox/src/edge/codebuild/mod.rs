@@ -44,6 +44,8 @@ pub struct BuildInfo {
     pub start: Timestamp,
     /// When it was over.
     pub end: Option<Timestamp>,
+    /// The file with its log.
+    pub log: PathBuf,
 }
 
 #[derive(Debug, Default)]

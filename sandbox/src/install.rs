@@ -1,0 +1,436 @@
+//! A whole install: the emulated AWS behind the edge, the AWS side of Reforge and five workspaces applied by real
+//! Terraform, and a control plane with the chart.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::process::Command;
+
+use crate::edge::{self, Edge};
+use crate::process::Scratch;
+use crate::{Aws, ControlPlane, parts};
+
+/// The workspaces, by the name of the service that each recovers.
+pub const WORKSPACES: [&str; 5] = ["dynamodb", "ec2", "lambda", "s3", "ssm"];
+/// The namespace of the operator and of the policies.
+pub const NAMESPACE: &str = "reforge";
+/// The emulated account.
+pub const ACCOUNT: &str = "000000000000";
+/// The region of everything.
+pub const REGION: &str = "us-east-1";
+const SOURCE_BUCKET: &str = "platform-source";
+const SOURCE_KEY: &str = "terraform.zip";
+
+/// Who calls AWS: the access key tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caller {
+    /// The operator, under its role.
+    Operator,
+    /// Somebody who breaks things.
+    Mallory,
+    /// The platform engineer, applying Terraform by hand.
+    Terraform,
+}
+
+impl Caller {
+    /// The access key id.
+    pub fn access_key(self) -> &'static str {
+        match self {
+            Self::Operator => "AKIAOPERATOR",
+            Self::Mallory => "AKIAMALLORY",
+            Self::Terraform => "AKIATERRAFORM",
+        }
+    }
+}
+
+/// What the Terraform of the install says about itself.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Outputs {
+    /// The queue with the events.
+    pub queue_url: String,
+    /// Where unreadable messages go.
+    pub dead_letter_queue_url: String,
+    /// States, plans, summaries, inventories.
+    pub artifact_bucket: String,
+    /// The topic of the messages.
+    pub topic_arn: String,
+    /// The roles of the builds.
+    pub recovery_role_arns: Vec<String>,
+}
+
+/// An install; everything ends when it is dropped.
+#[derive(Debug)]
+pub struct Sandbox {
+    plane: ControlPlane,
+    edge: Edge,
+    outputs: Outputs,
+    messages_url: String,
+    tools: Tools,
+    repository: PathBuf,
+    /// Dropped last: the others write into it.
+    _aws: Aws,
+    folder: Scratch,
+}
+
+/// Programs that are had, and not expected on the machine.
+#[derive(Clone, Debug)]
+struct Tools {
+    terraform_config: PathBuf,
+    aws_bin: PathBuf,
+    helm: PathBuf,
+}
+
+impl Sandbox {
+    /// Gets all parts, starts everything and applies the Terraform of `repository`; `say` is told each step.
+    pub async fn start(repository: &Path, say: impl Fn(&str)) -> Result<Self> {
+        let tools = tokio::task::spawn_blocking(|| -> Result<Tools> {
+            parts::apiserver()?;
+            parts::ministack()?;
+            Ok(Tools { terraform_config: parts::terraform_config()?, aws_bin: parts::aws_cli()?, helm: parts::helm()? })
+        })
+        .await??;
+        say("starting etcd, kube-apiserver and the emulated AWS (5 s)");
+        let folder = Scratch::new("reforge-sandbox-")?;
+        let plane = tokio::task::spawn_blocking(ControlPlane::start);
+        let aws = Aws::start().await?;
+        let mut config = edge::Config::new(aws.url(), folder.path());
+        config.build_env = vec![("TF_CLI_CONFIG_FILE".to_owned(), tools.terraform_config.display().to_string())];
+        config.path_prefix = vec![tools.aws_bin.clone()];
+        let edge = Edge::start(config).await?;
+        let plane = plane.await??;
+        copy_terraform(&repository.join("terraform"), &folder.path().join("terraform"))?;
+
+        let outputs = Outputs {
+            queue_url: String::new(),
+            dead_letter_queue_url: String::new(),
+            artifact_bucket: String::new(),
+            topic_arn: String::new(),
+            recovery_role_arns: Vec::new(),
+        };
+        let mut sandbox = Self {
+            plane,
+            edge,
+            outputs,
+            messages_url: String::new(),
+            tools,
+            repository: repository.to_owned(),
+            _aws: aws,
+            folder,
+        };
+        sandbox.aws(Caller::Terraform, &["s3api", "create-bucket", "--bucket", SOURCE_BUCKET]).await?;
+        let versioned = [
+            "s3api",
+            "put-bucket-versioning",
+            "--bucket",
+            SOURCE_BUCKET,
+            "--versioning-configuration",
+            "Status=Enabled",
+        ];
+        sandbox.aws(Caller::Terraform, &versioned).await?;
+        sandbox.publish_source().await?;
+        say("applying the AWS side of the install: queue, rules, projects, roles, bucket, topic (1 min)");
+        sandbox.outputs = sandbox.apply_install().await?;
+        sandbox.subscribe().await?;
+        say("applying the five workspaces, as their owner would (1 min)");
+        for workspace in WORKSPACES {
+            sandbox.apply_workspace(workspace).await?;
+        }
+        say("publishing the first inventories: one plan build for each workspace (1 min)");
+        for workspace in WORKSPACES {
+            sandbox.run_plan(workspace).await?;
+        }
+        Ok(sandbox)
+    }
+
+    /// The control plane.
+    pub fn plane(&self) -> &ControlPlane {
+        &self.plane
+    }
+
+    /// The same, to stop and start its apiserver.
+    pub fn plane_mut(&mut self) -> &mut ControlPlane {
+        &mut self.plane
+    }
+
+    /// The edge: its builds, records and faults.
+    pub fn edge(&self) -> &Edge {
+        &self.edge
+    }
+
+    /// What the install's Terraform says about itself.
+    pub fn outputs(&self) -> &Outputs {
+        &self.outputs
+    }
+
+    /// A queue that gets every message of the topic.
+    pub fn messages_url(&self) -> &str {
+        &self.messages_url
+    }
+
+    /// Where this install keeps its files.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The copy of the repository's Terraform that the source is made from.
+    pub fn terraform_folder(&self) -> PathBuf {
+        self.folder.path().join("terraform")
+    }
+
+    /// helm.
+    pub fn helm(&self) -> &Path {
+        &self.tools.helm
+    }
+
+    /// What AWS tools need in their environment.
+    pub fn environment(&self, caller: Caller) -> Vec<(String, String)> {
+        let pair = |k: &str, v: String| (k.to_owned(), v);
+        let path = std::env::var("PATH").unwrap_or_default();
+        vec![
+            pair("AWS_ENDPOINT_URL", self.edge.url()),
+            pair("AWS_ACCESS_KEY_ID", caller.access_key().to_owned()),
+            pair("AWS_SECRET_ACCESS_KEY", "sandbox".to_owned()),
+            pair("AWS_REGION", REGION.to_owned()),
+            pair("AWS_DEFAULT_REGION", REGION.to_owned()),
+            pair("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
+            pair("AWS_CONFIG_FILE", self.folder.path().join("aws-config").display().to_string()),
+            pair("TF_CLI_CONFIG_FILE", self.tools.terraform_config.display().to_string()),
+            pair("PATH", format!("{}:{path}", self.tools.aws_bin.display())),
+        ]
+    }
+
+    /// Runs the AWS CLI, and gives back what it printed.
+    pub async fn aws(&self, caller: Caller, args: &[&str]) -> Result<String> {
+        let config = self.folder.path().join("aws-config");
+        if !config.exists() {
+            fs::write(&config, "[default]\ns3 =\n  addressing_style = path\n")?;
+        }
+        let mut command = Command::new(self.tools.aws_bin.join("aws"));
+        // Version 1 of the CLI has a legacy host for SQS that goes before AWS_ENDPOINT_URL.
+        command
+            .args(["--endpoint-url", &self.edge.url()])
+            .args(args)
+            .envs(self.environment(caller))
+            .env("AWS_PAGER", "");
+        printed(&mut command, &format!("aws {}", args.join(" "))).await
+    }
+
+    /// Zips the Terraform as it now is, and puts it where the projects take it from.
+    pub async fn publish_source(&self) -> Result<()> {
+        let zip = self.folder.path().join(SOURCE_KEY);
+        let from = self.terraform_folder();
+        let to = zip.clone();
+        tokio::task::spawn_blocking(move || zip_folder(&from, &to)).await??;
+        let body = zip.display().to_string();
+        let put = ["s3api", "put-object", "--bucket", SOURCE_BUCKET, "--key", SOURCE_KEY, "--body", &body];
+        self.aws(Caller::Terraform, &put).await?;
+        Ok(())
+    }
+
+    /// Applies a workspace by hand, as its owner does the first time.
+    pub async fn apply_workspace(&self, workspace: &str) -> Result<()> {
+        let root = self.terraform_folder().join("environments/sandbox/workspaces").join(workspace);
+        let prebuild = root.join("reforge-prebuild.sh");
+        if prebuild.exists() {
+            let mut command = Command::new("bash");
+            command.arg(&prebuild);
+            printed(&mut command, "the prebuild script").await?;
+        }
+        let bucket = format!("-backend-config=bucket={}", self.outputs.artifact_bucket);
+        let key = format!("-backend-config=key=state/{workspace}/terraform.tfstate");
+        let region = format!("-backend-config=region={REGION}");
+        let init = [
+            "init",
+            "-input=false",
+            "-reconfigure",
+            &bucket,
+            &key,
+            &region,
+            "-backend-config=use_lockfile=true",
+            "-backend-config=use_path_style=true",
+            "-backend-config=skip_credentials_validation=true",
+            "-backend-config=skip_metadata_api_check=true",
+            "-backend-config=skip_region_validation=true",
+        ];
+        self.terraform(&root, &init).await?;
+        self.terraform(&root, &["apply", "-input=false", "-auto-approve"]).await?;
+        Ok(())
+    }
+
+    /// Runs Terraform in a folder, as its owner.
+    pub async fn terraform(&self, root: &Path, args: &[&str]) -> Result<String> {
+        let mut command = Command::new("terraform");
+        command.args(args).arg("-no-color").current_dir(root).envs(self.environment(Caller::Terraform));
+        // S3 Control puts the account before the host; only the edge knows that host.
+        command.envs([
+            ("HTTP_PROXY", self.edge.url()),
+            ("TF_IN_AUTOMATION", "1".to_owned()),
+            ("CHECKPOINT_DISABLE", "1".to_owned()),
+        ]);
+        printed(&mut command, &format!("terraform {} in {}", args[0], root.display())).await
+    }
+
+    /// Starts a workspace's plan project and waits for its end: so an inventory is published.
+    pub async fn run_plan(&self, workspace: &str) -> Result<()> {
+        let project = format!("aiops-{workspace}-plan");
+        let start = ["codebuild", "start-build", "--project-name", &project, "--output", "json"];
+        let started: Value = serde_json::from_str(&self.aws(Caller::Terraform, &start).await?)?;
+        let id = started["build"]["id"].as_str().context("a build has an id")?.to_owned();
+        let ended = loop {
+            let build = self.edge.builds().into_iter().find(|b| b.id == id).context("the build is there")?;
+            if build.status != "IN_PROGRESS" {
+                break build;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        };
+        if ended.status != "SUCCEEDED" {
+            bail!("the plan of {workspace} ended as {}:\n{}", ended.status, tail(&ended.log));
+        }
+        Ok(())
+    }
+
+    /// The operator's settings for this install, without grants for other namespaces than its own.
+    pub fn settings(&self) -> Value {
+        let projects: Vec<String> =
+            WORKSPACES.iter().flat_map(|w| [format!("aiops-{w}-plan"), format!("aiops-{w}-recovery")]).collect();
+        json!({
+            "queueUrl": self.outputs.queue_url,
+            "deadLetterQueueUrl": self.outputs.dead_letter_queue_url,
+            "artifactBucket": self.outputs.artifact_bucket,
+            "region": REGION,
+            "topicArn": self.outputs.topic_arn,
+            "classifier": {"mode": "Bedrock", "modelId": "amazon.nova-lite-v1:0", "timeoutSeconds": 10},
+            "grants": [{"namespace": NAMESPACE, "accounts": [ACCOUNT], "regions": [REGION], "projects": projects}],
+            "recoveryRoles": self.outputs.recovery_role_arns,
+            "clusterName": "sandbox",
+        })
+    }
+
+    /// Installs the chart with helm. No pod will run: the operator is a child process under the chart's ServiceAccount.
+    pub async fn install_chart(&self, settings: &Value) -> Result<()> {
+        let _ = settings;
+        self.plane.kubectl(&["create", "namespace", NAMESPACE])?;
+        self.plane.kubectl(&["apply", "--server-side", "-f", &self.repository.join("crds").display().to_string()])?;
+        self.plane.kubectl(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=30s"])?;
+        Ok(())
+    }
+
+    /// A kubeconfig of the chart's ServiceAccount.
+    pub fn operator_kubeconfig(&self) -> Result<PathBuf> {
+        Ok(self.plane.kubeconfig())
+    }
+
+    /// Ends builds before their folders go.
+    pub async fn stop(self) {
+        self.edge.shutdown().await;
+    }
+
+    async fn apply_install(&self) -> Result<Outputs> {
+        let root = self.terraform_folder().join("environments/sandbox/install");
+        self.terraform(&root, &["init", "-input=false"]).await?;
+        let bucket = format!("source_bucket={SOURCE_BUCKET}");
+        self.terraform(&root, &["apply", "-input=false", "-auto-approve", "-parallelism=20", "-var", &bucket]).await?;
+        let outputs: Value = serde_json::from_str(&self.terraform(&root, &["output", "-json"]).await?)?;
+        serde_json::from_value(outputs["reforge"]["value"].clone()).context("the outputs of the install")
+    }
+
+    /// A queue behind the topic, in place of somebody's mailbox.
+    async fn subscribe(&mut self) -> Result<()> {
+        let made = self
+            .aws(Caller::Terraform, &["sqs", "create-queue", "--queue-name", "mailbox", "--output", "json"])
+            .await?;
+        let made: Value = serde_json::from_str(&made)?;
+        self.messages_url = made["QueueUrl"].as_str().context("a queue has a URL")?.to_owned();
+        let arn = format!("arn:aws:sqs:{REGION}:{ACCOUNT}:mailbox");
+        let topic = self.outputs.topic_arn.clone();
+        let subscribe = [
+            "sns",
+            "subscribe",
+            "--topic-arn",
+            &topic,
+            "--protocol",
+            "sqs",
+            "--notification-endpoint",
+            &arn,
+            "--attributes",
+            "RawMessageDelivery=true",
+        ];
+        self.aws(Caller::Terraform, &subscribe).await?;
+        Ok(())
+    }
+}
+
+async fn printed(command: &mut Command, what: &str) -> Result<String> {
+    let output = command.stdin(Stdio::null()).kill_on_drop(true).output().await.with_context(|| what.to_owned())?;
+    if !output.status.success() {
+        let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        bail!("{what}: {}\n{}\n{}", output.status, last_lines(&out), last_lines(&err));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+fn last_lines(text: &str) -> String {
+    let lines: Vec<&str> = text.trim_end().lines().collect();
+    lines[lines.len().saturating_sub(40)..].join("\n")
+}
+
+/// The end of a log.
+pub fn tail(log: &Path) -> String {
+    last_lines(&fs::read_to_string(log).unwrap_or_default())
+}
+
+/// What Terraform makes beside its source.
+fn is_made(name: &str) -> bool {
+    name == ".terraform" || name == "build" || name.contains(".tfstate")
+}
+
+fn copy_terraform(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from).with_context(|| format!("reading {}", from.display()))? {
+        let entry = entry?;
+        let name = entry.file_name();
+        // The module's own folder `build` is source; one made by a prebuild script holds archives.
+        if is_made(&name.to_string_lossy()) && !entry.path().join("inventory.jq").exists() {
+            continue;
+        }
+        let target = to.join(&name);
+        if entry.file_type()?.is_dir() {
+            copy_terraform(&entry.path(), &target)?;
+        } else {
+            fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
+}
+
+fn zip_folder(from: &Path, to: &Path) -> Result<()> {
+    let mut archive = zip::ZipWriter::new(fs::File::create(to)?);
+    add_folder(&mut archive, from, "")?;
+    archive.finish()?;
+    Ok(())
+}
+
+fn add_folder(archive: &mut zip::ZipWriter<fs::File>, folder: &Path, prefix: &str) -> Result<()> {
+    let mut entries: Vec<_> = fs::read_dir(folder)?.collect::<std::io::Result<_>>()?;
+    entries.sort_by_key(fs::DirEntry::file_name);
+    for entry in entries {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if is_made(&name) && !entry.path().join("inventory.jq").exists() {
+            continue;
+        }
+        let path = format!("{prefix}{name}");
+        if entry.file_type()?.is_dir() {
+            add_folder(archive, &entry.path(), &format!("{path}/"))?;
+        } else {
+            archive.start_file(path, zip::write::SimpleFileOptions::default())?;
+            archive.write_all(&fs::read(entry.path())?)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,147 @@
+//! The five scenarios: what is broken, and how long its recovery may take.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::install::{ACCOUNT, Caller, NAMESPACE, Sandbox};
+
+/// The policies of the five workspaces, as manifests.
+pub const POLICIES: &str = include_str!("../policies.yaml");
+
+/// One scenario.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scenario {
+    /// The resource type, which is the workspace's name too.
+    pub name: &'static str,
+    /// What happens.
+    pub what: &'static str,
+    /// Within how many seconds it shall be over.
+    pub expected_seconds: u32,
+}
+
+/// All five.
+pub const SCENARIOS: [Scenario; 5] = [
+    Scenario { name: "ec2", what: "the web server is terminated", expected_seconds: 240 },
+    Scenario { name: "lambda", what: "the function is deleted", expected_seconds: 120 },
+    Scenario { name: "dynamodb", what: "the table is deleted", expected_seconds: 180 },
+    Scenario { name: "s3", what: "the bucket is deleted", expected_seconds: 120 },
+    Scenario { name: "ssm", what: "the parameter is tampered with", expected_seconds: 120 },
+];
+
+/// An Incident that has ended, as the apiserver has it, and its times.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The Incident.
+    pub incident: Value,
+    /// From the call that broke the resource to the Incident's end, in seconds.
+    pub seconds: f64,
+    /// What of it was spent neither in builds nor waiting for AWS to carry the change out, in seconds.
+    pub outside_builds_seconds: f64,
+}
+
+impl Outcome {
+    /// The phase it ended in.
+    pub fn phase(&self) -> &str {
+        self.incident["status"]["phase"].as_str().unwrap_or("?")
+    }
+
+    /// The verdict.
+    pub fn verdict(&self) -> &str {
+        self.incident["status"]["classification"]["verdict"].as_str().unwrap_or("?")
+    }
+}
+
+impl Scenario {
+    /// Breaks the resource with the AWS CLI, as an attacker or a clumsy colleague would.
+    pub async fn break_it(&self, sandbox: &Sandbox) -> Result<()> {
+        let bucket = format!("aiops-data-bucket-{ACCOUNT}");
+        let instance = if self.name == "ec2" { running_instance(sandbox).await? } else { String::new() };
+        let args: Vec<&str> = match self.name {
+            "ec2" => vec!["ec2", "terminate-instances", "--instance-ids", &instance],
+            "lambda" => vec!["lambda", "delete-function", "--function-name", "aiops-monitored-function"],
+            "dynamodb" => vec!["dynamodb", "delete-table", "--table-name", "AiOpsDataTable"],
+            "s3" => vec!["s3api", "delete-bucket", "--bucket", &bucket],
+            "ssm" => vec!["ssm", "put-parameter", "--name", "/myapp/config/mode", "--value", "hacked", "--overwrite"],
+            other => bail!("there is no scenario {other}"),
+        };
+        sandbox.aws(Caller::Mallory, &args).await?;
+        Ok(())
+    }
+
+    /// Breaks the resource and waits for the end of its Incident, `patience` at most.
+    pub async fn run(&self, sandbox: &Sandbox, patience: Duration) -> Result<Outcome> {
+        let before: BTreeSet<String> = incidents(sandbox, self.name).await?.iter().map(name_of).collect();
+        let (wall, clock) = (Timestamp::now(), Instant::now());
+        self.break_it(sandbox).await?;
+        let incident = loop {
+            let new: Vec<Value> =
+                incidents(sandbox, self.name).await?.into_iter().filter(|i| !before.contains(&name_of(i))).collect();
+            if let Some(ended) = new.iter().find(|i| i["status"]["step"]["name"] == "Ended") {
+                break ended.clone();
+            }
+            if clock.elapsed() > patience {
+                bail!("{} has not ended after {} s: {new:#?}", self.name, patience.as_secs());
+            }
+            tokio::time::sleep(Duration::from_millis(250)).await;
+        };
+        outcome(sandbox, incident, wall)
+    }
+}
+
+/// The instance of the web server that runs.
+pub async fn running_instance(sandbox: &Sandbox) -> Result<String> {
+    let query = "Reservations[].Instances[?State.Name=='running'][].InstanceId";
+    let describe = ["ec2", "describe-instances", "--query", query, "--output", "text"];
+    let ids = sandbox.aws(Caller::Mallory, &describe).await?;
+    let mut ids = ids.split_whitespace();
+    match (ids.next(), ids.next()) {
+        (Some(id), None) => Ok(id.to_owned()),
+        (first, second) => bail!("there is not one running instance: {first:?} {second:?}"),
+    }
+}
+
+/// The Incidents of a type.
+pub async fn incidents(sandbox: &Sandbox, resource_type: &str) -> Result<Vec<Value>> {
+    let selector = format!("spec.resource.type={resource_type}");
+    let kubeconfig = sandbox.plane().kubeconfig();
+    let output = tokio::process::Command::new("kubectl")
+        .arg("--kubeconfig")
+        .arg(kubeconfig)
+        .args(["get", "incidents", "-n", NAMESPACE, "--field-selector", &selector, "-o", "json"])
+        .output()
+        .await?;
+    if !output.status.success() {
+        bail!("listing Incidents: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    let list: Value = serde_json::from_slice(&output.stdout)?;
+    Ok(list["items"].as_array().cloned().unwrap_or_default())
+}
+
+fn name_of(incident: &Value) -> String {
+    incident["metadata"]["name"].as_str().unwrap_or_default().to_owned()
+}
+
+fn outcome(sandbox: &Sandbox, incident: Value, began: Timestamp) -> Result<Outcome> {
+    let timeline = &incident["status"]["timeline"];
+    let at = |name: &str| timeline[name].as_str().and_then(|t| t.parse::<Timestamp>().ok());
+    let seconds = |from: Timestamp, to: Timestamp| to.duration_since(from).as_secs_f64().max(0.0);
+    let ended = at("endedAt").context("an Incident that has ended says when")?;
+    let settling = match (at("classifiedAt"), at("settledAt")) {
+        (Some(from), Some(to)) => seconds(from, to),
+        _ => 0.0,
+    };
+    let name = name_of(&incident);
+    let builds: f64 = sandbox
+        .edge()
+        .builds()
+        .iter()
+        .filter(|b| b.overrides.iter().any(|(k, v)| k == "REFORGE_INCIDENT" && *v == name))
+        .filter_map(|b| Some(seconds(b.start, b.end?)))
+        .sum();
+    let total = seconds(began, ended);
+    Ok(Outcome { incident, seconds: total, outside_builds_seconds: (total - settling - builds).max(0.0) })
+}

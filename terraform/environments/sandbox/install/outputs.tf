@@ -1,0 +1,4 @@
+output "reforge" {
+  description = "What the chart and the policies need."
+  value       = module.reforge
+}

@@ -1,0 +1,10 @@
+variable "source_bucket" {
+  description = "The bucket with the zip of the Terraform."
+  type        = string
+}
+
+variable "source_key" {
+  description = "The key of the zip."
+  type        = string
+  default     = "terraform.zip"
+}

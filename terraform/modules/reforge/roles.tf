@@ -1,0 +1,302 @@
+# The operator's role, and one for each project. Nobody but an apply build may change a resource; no role may delete one.
+
+data "aws_iam_policy_document" "build_trust" {
+  statement {
+    actions = ["sts:AssumeRole"]
+
+    principals {
+      type        = "Service"
+      identifiers = ["codebuild.amazonaws.com"]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:SourceAccount"
+      values   = [local.account]
+    }
+  }
+}
+
+resource "aws_iam_role" "build" {
+  for_each = local.projects
+
+  name               = "${var.name}-${each.key}"
+  description        = "Reforge: ${each.value.mode} builds of the workspace ${each.value.workspace}"
+  assume_role_policy = data.aws_iam_policy_document.build_trust.json
+  tags               = var.tags
+}
+
+data "aws_iam_policy_document" "build" {
+  for_each = local.projects
+
+  statement {
+    sid       = "Log"
+    actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+    resources = ["${aws_cloudwatch_log_group.builds.arn}:*"]
+  }
+
+  statement {
+    sid       = "Key"
+    actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+    resources = [aws_kms_key.this.arn]
+  }
+
+  # Terraform's S3 backend: the state and its lock file. A plan writes the lock and not the state.
+  statement {
+    sid       = "FindState"
+    actions   = ["s3:ListBucket"]
+    resources = [aws_s3_bucket.this.arn]
+  }
+
+  statement {
+    sid       = "State"
+    actions   = each.value.mode == "apply" ? ["s3:GetObject", "s3:PutObject"] : ["s3:GetObject"]
+    resources = ["${aws_s3_bucket.this.arn}/${each.value.state_key}"]
+  }
+
+  statement {
+    sid       = "LockFile"
+    actions   = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"]
+    resources = ["${aws_s3_bucket.this.arn}/${each.value.state_key}.tflock"]
+  }
+
+  dynamic "statement" {
+    for_each = aws_dynamodb_table.lock
+
+    content {
+      sid       = "LockTable"
+      actions   = ["dynamodb:DescribeTable", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:DeleteItem"]
+      resources = [statement.value.arn]
+    }
+  }
+
+  # A plan is written by plan builds and read by apply builds, never the other way round.
+  statement {
+    sid     = "Publish"
+    actions = ["s3:PutObject"]
+    resources = [for path in concat(
+      ["inventory/${each.value.workspace}.json"],
+      each.value.mode == "plan" ? ["plans/${each.value.workspace}/*", "keys/value-hash"] : ["claims/${each.value.workspace}/*", "results/${each.value.workspace}/*"],
+    ) : "${aws_s3_bucket.this.arn}/${path}"]
+  }
+
+  statement {
+    sid       = "Take"
+    actions   = ["s3:GetObject"]
+    resources = [each.value.mode == "plan" ? "${aws_s3_bucket.this.arn}/keys/value-hash" : "${aws_s3_bucket.this.arn}/plans/${each.value.workspace}/*"]
+  }
+
+  dynamic "statement" {
+    for_each = var.source_repository.type == "S3" ? ["arn:${local.partition}:s3:::${var.source_repository.location}"] : []
+
+    content {
+      sid       = "SourceInS3"
+      actions   = ["s3:GetObject", "s3:GetObjectVersion"]
+      resources = [statement.value]
+    }
+  }
+
+  dynamic "statement" {
+    for_each = var.source_repository.type == "CODECOMMIT" ? [element(split("/", var.source_repository.location), -1)] : []
+
+    content {
+      sid       = "SourceInCodeCommit"
+      actions   = ["codecommit:GitPull"]
+      resources = ["arn:${local.partition}:codecommit:${local.region}:${local.account}:${statement.value}"]
+    }
+  }
+
+  dynamic "statement" {
+    for_each = var.source_repository.type == "GITHUB" ? [1] : []
+
+    content {
+      sid       = "SourceInGitHub"
+      actions   = ["codeconnections:GetConnectionToken", "codeconnections:GetConnection"]
+      resources = ["arn:${local.partition}:codeconnections:${local.region}:${local.account}:connection/*"]
+    }
+  }
+
+  statement {
+    sid       = "Refresh"
+    actions   = concat(flatten([for s in each.value.services : local.read_actions[s]]), lookup(var.extra_read_actions, each.value.workspace, []))
+    resources = ["*"]
+  }
+
+  dynamic "statement" {
+    for_each = each.value.mode == "apply" ? [1] : []
+
+    content {
+      sid       = "PutBack"
+      actions   = concat(flatten([for s in each.value.services : local.write_actions[s]]), lookup(var.extra_write_actions, each.value.workspace, []))
+      resources = ["*"]
+    }
+  }
+}
+
+resource "aws_iam_role_policy" "build" {
+  for_each = local.projects
+
+  name   = "build"
+  role   = aws_iam_role.build[each.key].id
+  policy = data.aws_iam_policy_document.build[each.key].json
+}
+
+data "aws_iam_policy_document" "operator_trust" {
+  dynamic "statement" {
+    for_each = var.operator_principals.pod_identity ? [1] : []
+
+    content {
+      actions = ["sts:AssumeRole", "sts:TagSession"]
+
+      principals {
+        type        = "Service"
+        identifiers = ["pods.eks.amazonaws.com"]
+      }
+
+      condition {
+        test     = "StringEquals"
+        variable = "aws:SourceAccount"
+        values   = [local.account]
+      }
+
+      condition {
+        test     = "StringEquals"
+        variable = "aws:RequestTag/kubernetes-namespace"
+        values   = [var.operator_principals.namespace]
+      }
+
+      condition {
+        test     = "StringEquals"
+        variable = "aws:RequestTag/kubernetes-service-account"
+        values   = [var.operator_principals.service_account]
+      }
+    }
+  }
+
+  dynamic "statement" {
+    for_each = var.operator_principals.oidc_provider_arn[*]
+
+    content {
+      actions = ["sts:AssumeRoleWithWebIdentity"]
+
+      principals {
+        type        = "Federated"
+        identifiers = [statement.value]
+      }
+
+      condition {
+        test     = "StringEquals"
+        variable = "${element(split("oidc-provider/", statement.value), 1)}:sub"
+        values   = ["system:serviceaccount:${var.operator_principals.namespace}:${var.operator_principals.service_account}"]
+      }
+
+      condition {
+        test     = "StringEquals"
+        variable = "${element(split("oidc-provider/", statement.value), 1)}:aud"
+        values   = ["sts.amazonaws.com"]
+      }
+    }
+  }
+}
+
+resource "aws_iam_role" "operator" {
+  name               = "${var.name}-operator"
+  description        = "Reforge: the operator in the cluster"
+  assume_role_policy = data.aws_iam_policy_document.operator_trust.json
+  tags               = var.tags
+}
+
+data "aws_iam_policy_document" "operator" {
+  statement {
+    sid       = "Take"
+    actions   = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"]
+    resources = [aws_sqs_queue.events.arn]
+  }
+
+  statement {
+    sid       = "PutAside"
+    actions   = ["sqs:SendMessage"]
+    resources = [aws_sqs_queue.dead_letters.arn]
+  }
+
+  # Starting a build is power: it may override the commit and these variables, and nothing else. Keys by the Service
+  # Authorization Reference of CodeBuild; the timeout has none, and shortening or lengthening a build harms nobody.
+  statement {
+    sid       = "Start"
+    actions   = ["codebuild:StartBuild"]
+    resources = [for p in aws_codebuild_project.this : p.arn]
+
+    condition {
+      test     = "ForAllValues:StringEquals"
+      variable = "codebuild:environment.environmentVariables.name"
+      values   = ["REFORGE_INCIDENT", "REFORGE_ATTEMPT", "REFORGE_TARGETS", "REFORGE_PLAN_BUILD", "REFORGE_PLAN_DIGEST"]
+    }
+
+    dynamic "condition" {
+      for_each = toset([
+        "artifacts", "buildBatchConfig", "cache", "encryptionKey", "environment.certificate", "environment.computeType",
+        "environment.fleet.fleetArn", "environment.image", "environment.imagePullCredentialsType", "environment.privilegedMode",
+        "environment.registryCredential", "environment.type", "logsConfig", "secondaryArtifacts", "secondarySources", "serviceRole",
+        "source.auth.resource", "source.auth.type", "source.buildspec", "source.insecureSsl", "source.location",
+      ])
+
+      content {
+        test     = "Null"
+        variable = "codebuild:${condition.value}"
+        values   = ["true"]
+      }
+    }
+  }
+
+  statement {
+    sid       = "Watch"
+    actions   = ["codebuild:BatchGetBuilds", "codebuild:ListBuildsForProject"]
+    resources = [for p in aws_codebuild_project.this : p.arn]
+  }
+
+  # Summaries, inventories and results hold no values. The plans and states beside them are out of reach.
+  statement {
+    sid     = "Read"
+    actions = ["s3:GetObject"]
+    resources = [for path in ["plans/*/summary.json", "inventory/*", "results/*"] :
+      "${aws_s3_bucket.this.arn}/${path}"
+    ]
+  }
+
+  statement {
+    sid       = "Decrypt"
+    actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+    resources = [aws_kms_key.this.arn]
+  }
+
+  statement {
+    sid       = "Tell"
+    actions   = ["sns:Publish"]
+    resources = [aws_sns_topic.messages.arn]
+  }
+
+  statement {
+    sid = "Verify"
+    actions = [
+      "dynamodb:DescribeTable", "ec2:DescribeInstances", "lambda:GetFunctionConfiguration", "s3:ListBucket",
+      "s3:GetBucketVersioning", "s3:GetBucketLocation", "ssm:GetParameter",
+    ]
+    resources = ["*"]
+  }
+
+  dynamic "statement" {
+    for_each = length(var.model_ids) > 0 ? [1] : []
+
+    content {
+      sid       = "Ask"
+      actions   = ["bedrock:InvokeModel"]
+      resources = [for id in var.model_ids : "arn:${local.partition}:bedrock:*::foundation-model/${id}"]
+    }
+  }
+}
+
+resource "aws_iam_role_policy" "operator" {
+  name   = "operator"
+  role   = aws_iam_role.operator.id
+  policy = data.aws_iam_policy_document.operator.json
+}

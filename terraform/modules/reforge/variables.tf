@@ -1,0 +1,129 @@
+variable "name" {
+  description = "Prefix of everything that this module makes."
+  type        = string
+  default     = "reforge"
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{1,30}$", var.name))
+    error_message = "name is 2 to 31 lower-case letters, digits and dashes, and begins with a letter."
+  }
+}
+
+variable "workspaces" {
+  description = <<-EOT
+    The Terraform states that Reforge may recover, by name. `root` is the root module's folder in the source; `services`
+    are those whose resources the workspace declares (they decide what its builds may do); `state_key` is where its
+    state is in the bucket of this module, `state/<name>/terraform.tfstate` if not given.
+  EOT
+  type = map(object({
+    root           = string
+    services       = set(string)
+    state_key      = optional(string)
+    source_version = optional(string)
+    project        = optional(string)
+    plan_project   = optional(string)
+  }))
+
+  validation {
+    condition     = alltrue([for name, w in var.workspaces : can(regex("^[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?$", name))])
+    error_message = "A workspace's name is up to 42 lower-case letters, digits and dashes."
+  }
+
+  validation {
+    condition     = alltrue(flatten([for w in var.workspaces : [for s in w.services : contains(["dynamodb", "ec2", "lambda", "s3", "ssm"], s)]]))
+    error_message = "services are of: dynamodb, ec2, lambda, s3, ssm. For others give the actions in extra_read_actions and extra_write_actions."
+  }
+}
+
+variable "extra_read_actions" {
+  description = "IAM actions that the plan and apply builds of a workspace need beside those of its services, by workspace."
+  type        = map(list(string))
+  default     = {}
+}
+
+variable "extra_write_actions" {
+  description = "IAM actions that the apply builds of a workspace need beside those of its services, by workspace."
+  type        = map(list(string))
+  default     = {}
+}
+
+variable "source_repository" {
+  description = "Where the Terraform is: CODECOMMIT (clone URL), GITHUB (https URL; a CodeConnections connection must exist) or S3 (bucket/key of a zip)."
+  type = object({
+    type     = string
+    location = string
+  })
+
+  validation {
+    condition     = contains(["CODECOMMIT", "GITHUB", "S3"], var.source_repository.type)
+    error_message = "source_repository.type is CODECOMMIT, GITHUB or S3."
+  }
+}
+
+variable "build_image" {
+  description = "The image of the builds. It must have jq, tar, zip, unzip, flock and the AWS CLI."
+  type        = string
+  default     = "aws/codebuild/amazonlinux-x86_64-standard:5.0"
+}
+
+variable "build_compute_type" {
+  description = "CodeBuild's compute type."
+  type        = string
+  default     = "BUILD_GENERAL1_SMALL"
+}
+
+variable "build_timeout_minutes" {
+  description = "After this long a build is stopped, in minutes, 5 to 480."
+  type        = number
+  default     = 60
+}
+
+variable "terraform_download" {
+  description = "Where builds get Terraform if their image has none: the URL of a zip and its SHA-256."
+  type = object({
+    url    = string
+    sha256 = string
+  })
+  default = { url = "", sha256 = "" }
+}
+
+variable "lock_table" {
+  description = "Make a DynamoDB lock table beside the lock file in S3, for Terraform older than 1.11."
+  type        = bool
+  default     = false
+}
+
+variable "operator_principals" {
+  description = "Who may become the operator's role: `pods.eks.amazonaws.com` for EKS Pod Identity, or the ARN of an IAM OIDC provider."
+  type = object({
+    pod_identity      = optional(bool, true)
+    oidc_provider_arn = optional(string)
+    namespace         = optional(string, "reforge")
+    service_account   = optional(string, "reforge")
+  })
+  default = {}
+}
+
+variable "model_ids" {
+  description = "Models on Amazon Bedrock that the operator may invoke. Empty: none."
+  type        = set(string)
+  default     = ["amazon.nova-lite-v1:0"]
+}
+
+variable "alert_emails" {
+  description = "Addresses that get every message. Each has to be confirmed by its owner."
+  type        = set(string)
+  default     = []
+}
+
+variable "force_destroy" {
+  description = "Let `terraform destroy` delete the bucket with all states, plans and records in it. For throw-away installs only."
+  type        = bool
+  default     = false
+}
+
+variable "tags" {
+  description = "Tags of everything that this module makes."
+  type        = map(string)
+  default     = {}
+}

@@ -1,0 +1,156 @@
+//! `cargo xtask demo`: from a fresh clone to five recoveries.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use sandbox::scenario::{Outcome, SCENARIOS, Scenario};
+use sandbox::{Caller, NAMESPACE, Operator, Sandbox, scenario};
+use serde_json::{Value, json};
+
+use crate::machine;
+
+/// Break and recover the five resources in a sandbox, one by one and all at once.
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// Write the results here, as JSON.
+    #[arg(long)]
+    json: Option<PathBuf>,
+    /// Leave everything running afterwards, until ctrl-c, and say how to reach it.
+    #[arg(long)]
+    keep: bool,
+}
+
+impl Demo {
+    pub fn run(self) -> Result<()> {
+        machine::check()?;
+        machine::setup()?;
+        eprintln!("xtask: building the operator (3 min the first time)");
+        machine::run("cargo", &["build", "--locked", "--bin", "reforge"])?;
+        tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(self.show())
+    }
+
+    async fn show(self) -> Result<()> {
+        let start = Instant::now();
+        let say = |what: &str| eprintln!("demo: [{:>4.0?} s] {what}", start.elapsed().as_secs());
+        let sandbox = Sandbox::start(&machine::root(), say).await?;
+        say("installing the chart, starting the operator under its ServiceAccount");
+        sandbox.install_chart(&sandbox.settings()).await?;
+        let kubeconfig = sandbox.operator_kubeconfig()?;
+        let program = machine::root().join("target/debug/reforge");
+        let operator = Operator::start(&sandbox, &program, &kubeconfig, &sandbox.settings(), "operator-0").await?;
+        sandbox.plane().kubectl_with(scenario::POLICIES, &["apply", "-f", "-"])?;
+        let ready = ["wait", "-n", NAMESPACE, "--for=condition=Ready", "recoverypolicies", "--all", "--timeout=30s"];
+        sandbox.plane().kubectl(&ready)?;
+
+        let mut one_by_one = Vec::new();
+        for scenario in SCENARIOS {
+            say(&format!("{}: {} (at most {} s)", scenario.name, scenario.what, scenario.expected_seconds));
+            let outcome = run(&scenario, &sandbox).await?;
+            say(&format!("{}: {} after {:.1} s", scenario.name, outcome.phase(), outcome.seconds));
+            one_by_one.push((scenario, outcome));
+        }
+        show_incidents(&sandbox)?;
+        say("all five at once");
+        let at_once = all_at_once(&sandbox).await?;
+        show_incidents(&sandbox)?;
+        println!("\nOne by one");
+        table(&one_by_one);
+        println!("\nAll at once");
+        table(&at_once);
+        if let Some(file) = &self.json {
+            let all = json!({"scenarios": rows(&one_by_one), "allAtOnce": rows(&at_once)});
+            std::fs::write(file, format!("{all:#}\n")).with_context(|| format!("writing {}", file.display()))?;
+        }
+        if self.keep {
+            keep(&sandbox).await?;
+        }
+        let lost: Vec<&str> =
+            one_by_one.iter().chain(&at_once).filter(|(_, o)| o.phase() != "Recovered").map(|(s, _)| s.name).collect();
+        drop(operator);
+        sandbox.stop().await;
+        if !lost.is_empty() {
+            bail!("not recovered: {}", lost.join(", "));
+        }
+        Ok(())
+    }
+}
+
+async fn run(scenario: &Scenario, sandbox: &Sandbox) -> Result<Outcome> {
+    scenario.run(sandbox, Duration::from_secs(2 * u64::from(scenario.expected_seconds))).await
+}
+
+async fn all_at_once(sandbox: &Sandbox) -> Result<Vec<(Scenario, Outcome)>> {
+    let [a, b, c, d, e] = &SCENARIOS;
+    let (a, b, c, d, e) =
+        tokio::try_join!(run(a, sandbox), run(b, sandbox), run(c, sandbox), run(d, sandbox), run(e, sandbox))?;
+    Ok(SCENARIOS.into_iter().zip([a, b, c, d, e]).collect())
+}
+
+fn show_incidents(sandbox: &Sandbox) -> Result<()> {
+    println!("\n$ kubectl get incidents\n{}", sandbox.plane().kubectl(&["get", "incidents", "-n", NAMESPACE])?);
+    Ok(())
+}
+
+fn table(outcomes: &[(Scenario, Outcome)]) {
+    println!(
+        "{:<10} {:<10} {:<10} {:>8} {:>9} {:>8} {:>9} {:>9} {:>11} {:>15}",
+        "SCENARIO",
+        "VERDICT",
+        "PHASE",
+        "DETECTED",
+        "SETTLED",
+        "PLANNED",
+        "APPLYING",
+        "TOTAL",
+        "EXPECTED",
+        "OUTSIDE BUILDS"
+    );
+    for (scenario, outcome) in outcomes {
+        let timeline = &outcome.incident["status"]["timeline"];
+        println!(
+            "{:<10} {:<10} {:<10} {:>8} {:>9} {:>8} {:>9} {:>7.1} s {:>9} s {:>13.1} s",
+            scenario.name,
+            outcome.verdict(),
+            outcome.phase(),
+            time_of_day(&timeline["detectedAt"]),
+            time_of_day(&timeline["settledAt"]),
+            time_of_day(&timeline["plannedAt"]),
+            time_of_day(&timeline["recoveringAt"]),
+            outcome.seconds,
+            scenario.expected_seconds,
+            outcome.outside_builds_seconds,
+        );
+    }
+}
+
+/// "14:03:22" of an RFC 3339 time.
+fn time_of_day(time: &Value) -> &str {
+    time.as_str().and_then(|t| t.get(11..19)).unwrap_or("-")
+}
+
+fn rows(outcomes: &[(Scenario, Outcome)]) -> Vec<Value> {
+    let row = |(scenario, outcome): &(Scenario, Outcome)| {
+        json!({
+            "name": scenario.name,
+            "verdict": outcome.verdict(),
+            "phase": outcome.phase(),
+            "seconds": outcome.seconds,
+            "expectedSeconds": scenario.expected_seconds,
+            "outsideBuildsSeconds": outcome.outside_builds_seconds,
+        })
+    };
+    outcomes.iter().map(row).collect()
+}
+
+async fn keep(sandbox: &Sandbox) -> Result<()> {
+    println!("\nIt is left running. In another shell:\n");
+    println!("  export KUBECONFIG={}", sandbox.plane().kubeconfig().display());
+    for (name, value) in sandbox.environment(Caller::Mallory) {
+        println!("  export {name}={value:?}");
+    }
+    println!("\nthen, for example:\n\n  kubectl get incidents -n {NAMESPACE} --watch");
+    println!("  aws dynamodb delete-table --table-name AiOpsDataTable\n\nctrl-c ends it.");
+    tokio::signal::ctrl_c().await.context("waiting for ctrl-c")
+}
