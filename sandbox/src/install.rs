@@ -346,7 +346,7 @@ impl Sandbox {
             .aws(Caller::Terraform, &["sqs", "create-queue", "--queue-name", "mailbox", "--output", "json"])
             .await?;
         let made: Value = serde_json::from_str(&made)?;
-        self.messages_url = made["QueueUrl"].as_str().context("a queue has a URL")?.to_owned();
+        made["QueueUrl"].as_str().context("a queue has a URL")?.clone_into(&mut self.messages_url);
         let arn = format!("arn:aws:sqs:{REGION}:{ACCOUNT}:mailbox");
         let topic = self.outputs.topic_arn.clone();
         let subscribe = [

@@ -39,7 +39,8 @@ pub struct Outcome {
     pub incident: Value,
     /// From the call that broke the resource to the Incident's end, in seconds.
     pub seconds: f64,
-    /// What of it was spent neither in builds nor waiting for AWS to carry the change out, in seconds.
+    /// What of it was spent neither in builds nor waiting for AWS to carry the change out, in seconds, from when the
+    /// call had returned: the start of the AWS CLI takes its time on a busy machine.
     pub outside_builds_seconds: f64,
 }
 
@@ -75,8 +76,9 @@ impl Scenario {
     /// Breaks the resource and waits for the end of its Incident, `patience` at most.
     pub async fn run(&self, sandbox: &Sandbox, patience: Duration) -> Result<Outcome> {
         let before: BTreeSet<String> = incidents(sandbox, self.name).await?.iter().map(name_of).collect();
-        let (wall, clock) = (Timestamp::now(), Instant::now());
+        let (began, clock) = (Timestamp::now(), Instant::now());
         self.break_it(sandbox).await?;
+        let broken = Timestamp::now();
         let incident = loop {
             let new: Vec<Value> =
                 incidents(sandbox, self.name).await?.into_iter().filter(|i| !before.contains(&name_of(i))).collect();
@@ -88,7 +90,7 @@ impl Scenario {
             }
             tokio::time::sleep(Duration::from_millis(250)).await;
         };
-        outcome(sandbox, incident, wall)
+        outcome(sandbox, incident, began, broken)
     }
 }
 
@@ -125,7 +127,7 @@ fn name_of(incident: &Value) -> String {
     incident["metadata"]["name"].as_str().unwrap_or_default().to_owned()
 }
 
-fn outcome(sandbox: &Sandbox, incident: Value, began: Timestamp) -> Result<Outcome> {
+fn outcome(sandbox: &Sandbox, incident: Value, began: Timestamp, broken: Timestamp) -> Result<Outcome> {
     let timeline = &incident["status"]["timeline"];
     let at = |name: &str| timeline[name].as_str().and_then(|t| t.parse::<Timestamp>().ok());
     let seconds = |from: Timestamp, to: Timestamp| to.duration_since(from).as_secs_f64().max(0.0);
@@ -142,6 +144,6 @@ fn outcome(sandbox: &Sandbox, incident: Value, began: Timestamp) -> Result<Outco
         .filter(|b| b.overrides.iter().any(|(k, v)| k == "REFORGE_INCIDENT" && *v == name))
         .filter_map(|b| Some(seconds(b.start, b.end?)))
         .sum();
-    let total = seconds(began, ended);
-    Ok(Outcome { incident, seconds: total, outside_builds_seconds: (total - settling - builds).max(0.0) })
+    let outside = seconds(broken, ended) - settling - builds;
+    Ok(Outcome { incident, seconds: seconds(began, ended), outside_builds_seconds: outside.max(0.0) })
 }

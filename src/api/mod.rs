@@ -3,6 +3,9 @@
 //! What is written here is what `kubectl explain` shows and what the apiserver enforces; `reforge crds` prints the
 //! manifests, which are committed under `crds/` and in the chart, and checked for drift.
 
+// kube reads a key that stands several times as a list.
+#![allow(clippy::duplicated_attributes)]
+
 mod conditions;
 mod incident;
 mod recovery_policy;

@@ -61,7 +61,7 @@ impl Classifier {
             Ok(answer) => verdict::combine(rules, answer, policy.criticality, incident.change, model),
             Err(why) => {
                 tracing::warn!(event_id = incident.event.id, model, why, "the rules' verdict stands");
-                verdict::without_model(rules, model, &why)
+                verdict::without_model(&rules, model, &why)
             }
         };
         Classification { input_tokens: tokens.input, output_tokens: tokens.output, ..together }

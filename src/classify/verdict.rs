@@ -75,9 +75,9 @@ pub fn combine(
 }
 
 /// The rules' verdict where the model could not be used.
-pub fn without_model(rules: Classification, model: &str, why: &str) -> Classification {
+pub fn without_model(rules: &Classification, model: &str, why: &str) -> Classification {
     let reason = shorten(&format!("{}. The model could not be used: {why}", rules.reason), 1000);
-    Classification { model: Some(model.to_owned()), reason, ..rules }
+    Classification { model: Some(model.to_owned()), reason, ..rules.clone() }
 }
 
 #[cfg(test)]

@@ -19,6 +19,12 @@ pub fn manifests() -> Result<Vec<(&'static str, String)>> {
     ])
 }
 
+/// Both manifests as one YAML stream.
+pub fn all_manifests() -> Result<String> {
+    let documents: Vec<String> = manifests()?.into_iter().map(|(_, text)| format!("---\n{text}")).collect();
+    Ok(documents.concat())
+}
+
 /// The apiserver warns of the formats of Rust's unsigned integers; their minimum is in the schema anyway.
 fn known_formats(value: &mut Value) {
     match value {

@@ -5,7 +5,7 @@ mod run;
 
 use clap::{Parser, Subcommand};
 
-pub use crds::manifests;
+pub use crds::{all_manifests, manifests};
 
 /// Puts deleted or tampered AWS resources back by running their owner's Terraform in CodeBuild.
 #[derive(Debug, Parser)]
@@ -29,9 +29,7 @@ impl Cli {
         match self.command {
             Command::Run(run) => run.run(),
             Command::Crds => {
-                for (_, manifest) in manifests()? {
-                    print!("---\n{manifest}");
-                }
+                print!("{}", all_manifests()?);
                 Ok(())
             }
         }

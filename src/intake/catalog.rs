@@ -194,10 +194,8 @@ impl Catalog {
         let mut found = Found { entry, change: compiled.rule.change, ids: Vec::new(), invalid: Vec::new() };
         for id in texts(&compiled.ids, record) {
             let id = entry.normalised(&id);
-            let list = match self.patterns[compiled.entry].is_match(&id) {
-                true => &mut found.ids,
-                false => &mut found.invalid,
-            };
+            let valid = self.patterns[compiled.entry].is_match(&id);
+            let list = if valid { &mut found.ids } else { &mut found.invalid };
             if !list.contains(&id) {
                 list.push(id);
             }

@@ -258,10 +258,10 @@ impl Queue {
         match tokio::time::timeout(CALL_TIMEOUT, call).await {
             Ok(Ok(output)) if output.failed().is_empty() => {}
             Ok(Ok(output)) => {
-                tracing::warn!(count = output.failed().len(), "messages were not deleted; they come again")
+                tracing::warn!(count = output.failed().len(), "messages were not deleted; they come again");
             }
             Ok(Err(error)) => {
-                tracing::warn!(error = %DisplayErrorContext(error), "messages were not deleted; they come again")
+                tracing::warn!(error = %DisplayErrorContext(error), "messages were not deleted; they come again");
             }
             Err(_) => tracing::warn!("messages were not deleted in time; they come again"),
         }

@@ -178,7 +178,10 @@ impl Builds {
         let builds = within(&doing, self.client.batch_get_builds().set_ids(Some(ids)).send()).await?;
         let attempt = attempt.to_string();
         let ours = builds.builds().iter().find(|build| {
-            let variables = build.environment().map(|e| e.environment_variables()).unwrap_or_default();
+            let variables = build
+                .environment()
+                .map(aws_sdk_codebuild::types::ProjectEnvironment::environment_variables)
+                .unwrap_or_default();
             let has = |name: &str, value: &str| variables.iter().any(|v| v.name() == name && v.value() == value);
             has("REFORGE_INCIDENT", incident) && has("REFORGE_ATTEMPT", &attempt)
         });

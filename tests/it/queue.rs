@@ -170,7 +170,7 @@ async fn a_dropped_event_is_counted_and_leaves_the_queue() {
 async fn a_message_stays_in_the_queue_while_the_apiserver_stores_nothing() {
     let sqs = Sqs::start().await;
     let mut own = ControlPlane::start().expect("a control plane of its own");
-    let crds: String = reforge::cli::manifests().expect("CRDs").iter().map(|(_, t)| format!("---\n{t}")).collect();
+    let crds = reforge::cli::all_manifests().expect("CRDs");
     own.kubectl_with(&crds, &["apply", "--server-side", "-f", "-"]).expect("applied");
     own.kubectl(&["wait", "--for=condition=Established", "crd", "--all"]).expect("established");
     own.kubectl(&["create", "namespace", "shop"]).expect("a namespace");

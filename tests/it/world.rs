@@ -10,8 +10,7 @@ use serde_json::{Value, json};
 
 static PLANE: LazyLock<ControlPlane> = LazyLock::new(|| {
     let plane = ControlPlane::start().expect("the control plane starts");
-    let crds: String =
-        reforge::cli::manifests().expect("the CRDs render").iter().map(|(_, text)| format!("---\n{text}")).collect();
+    let crds = reforge::cli::all_manifests().expect("the CRDs render");
     plane.kubectl_with(&crds, &["apply", "--server-side", "-f", "-"]).expect("the CRDs are accepted");
     let established = ["wait", "--for=condition=Established", "crd", "--all", "--timeout=30s"];
     plane.kubectl(&established).expect("the CRDs are established");
