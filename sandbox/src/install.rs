@@ -5,7 +5,7 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
@@ -24,6 +24,10 @@ pub const NAMESPACE: &str = "reforge";
 pub const ACCOUNT: &str = "000000000000";
 /// The region of everything.
 pub const REGION: &str = "us-east-1";
+/// The chart, its release and its ServiceAccount.
+const CHART: &str = "reforge";
+/// An Incident that somebody else than the operator tries to create.
+const SOMEBODYS_INCIDENT: &str = include_str!("../somebodys-incident.yaml");
 const SOURCE_BUCKET: &str = "platform-source";
 const SOURCE_KEY: &str = "terraform.zip";
 
@@ -183,11 +187,6 @@ impl Sandbox {
         self.folder.path().join("terraform")
     }
 
-    /// helm.
-    pub fn helm(&self) -> &Path {
-        &self.tools.helm
-    }
-
     /// What AWS tools need in their environment.
     pub fn environment(&self, caller: Caller) -> Vec<(String, String)> {
         let pair = |k: &str, v: String| (k.to_owned(), v);
@@ -312,18 +311,32 @@ impl Sandbox {
         })
     }
 
-    /// Installs the chart with helm. No pod will run: the operator is a child process under the chart's ServiceAccount.
+    /// Installs the chart with helm, and waits until its admission policies are enforced. No pod will run: the operator
+    /// is a child process under the chart's ServiceAccount.
     pub async fn install_chart(&self, settings: &Value) -> Result<()> {
-        let _ = settings;
-        self.plane.kubectl(&["create", "namespace", NAMESPACE])?;
-        self.plane.kubectl(&["apply", "--server-side", "-f", &self.repository.join("crds").display().to_string()])?;
+        let values = self.folder.path().join("values.yaml");
+        fs::write(&values, json!({"settings": settings}).to_string())?;
+        let mut install = Command::new(&self.tools.helm);
+        install.args(["upgrade", "--install", CHART, "--namespace", NAMESPACE, "--create-namespace", "--values"]);
+        install.arg(&values).arg(self.repository.join("charts/reforge"));
+        install.env("KUBECONFIG", self.plane.kubeconfig()).env("HOME", self.folder.path());
+        printed(&mut install, "helm upgrade --install").await?;
         self.plane.kubectl(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=30s"])?;
-        Ok(())
+        let start = Instant::now();
+        loop {
+            let created = self.plane.kubectl_with(SOMEBODYS_INCIDENT, &["create", "--dry-run=server", "-f", "-"]);
+            match created {
+                Err(refused) if refused.to_string().contains("are opened by Reforge") => return Ok(()),
+                Err(other) => return Err(other.context("trying the admission policies")),
+                Ok(_) if start.elapsed() > Duration::from_secs(60) => bail!("the admission policies are not enforced"),
+                Ok(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+            }
+        }
     }
 
     /// A kubeconfig of the chart's ServiceAccount.
     pub fn operator_kubeconfig(&self) -> Result<PathBuf> {
-        Ok(self.plane.kubeconfig())
+        self.plane.kubeconfig_of(NAMESPACE, CHART)
     }
 
     /// Ends builds before their folders go.
