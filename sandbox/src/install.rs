@@ -232,6 +232,22 @@ impl Sandbox {
         Ok(())
     }
 
+    /// Changes a file of the Terraform, and publishes it: the next plan sees it.
+    pub async fn edit_source(&self, file: &str, edit: impl FnOnce(String) -> String) -> Result<()> {
+        let path = self.terraform_folder().join(file);
+        let text = fs::read_to_string(&path)?;
+        let edited = edit(text.clone());
+        anyhow::ensure!(edited != text, "the edit of {file} changes nothing");
+        fs::write(&path, edited)?;
+        self.publish_source().await
+    }
+
+    /// Takes back all edits.
+    pub async fn restore_source(&self) -> Result<()> {
+        copy_terraform(&self.repository.join("terraform"), &self.terraform_folder())?;
+        self.publish_source().await
+    }
+
     /// Applies a workspace by hand, as its owner does the first time.
     pub async fn apply_workspace(&self, workspace: &str) -> Result<()> {
         let root = self.terraform_folder().join("environments/sandbox/workspaces").join(workspace);

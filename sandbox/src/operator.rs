@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
+use http_body_util::{BodyExt as _, Empty};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
 
 use crate::install::{Caller, NAMESPACE, Sandbox, tail};
 use crate::process::{Process, free_port};
@@ -58,28 +61,21 @@ impl Operator {
         self.process.kill()
     }
 
-    /// Its log.
-    pub fn log(&self) -> &Path {
-        &self.log
-    }
-
-    /// Its metrics, as Prometheus reads them.
-    pub async fn metrics(&self) -> Result<String> {
-        Ok(self.get("/metrics").await?.1)
+    /// Where it serves probes and metrics, on loopback.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     async fn is_ready(&self) -> bool {
-        self.get("/readyz").await.is_ok_and(|(status, _)| status == 200)
+        self::get(self.port, "/readyz").await.is_ok_and(|(status, _)| status == 200)
     }
+}
 
-    async fn get(&self, path: &str) -> Result<(u16, String)> {
-        use http_body_util::{BodyExt as _, Empty};
-        use hyper_util::client::legacy::Client;
-        use hyper_util::rt::TokioExecutor;
-        let client = Client::builder(TokioExecutor::new()).build_http::<Empty<hyper::body::Bytes>>();
-        let answer = client.get(format!("http://127.0.0.1:{}{path}", self.port).parse()?).await?;
-        let status = answer.status().as_u16();
-        let body = answer.into_body().collect().await?.to_bytes();
-        Ok((status, String::from_utf8_lossy(&body).into_owned()))
-    }
+/// What a loopback port serves at a path: the status and the text.
+pub async fn get(port: u16, path: &str) -> Result<(u16, String)> {
+    let client = Client::builder(TokioExecutor::new()).build_http::<Empty<hyper::body::Bytes>>();
+    let answer = client.get(format!("http://127.0.0.1:{port}{path}").parse()?).await?;
+    let status = answer.status().as_u16();
+    let body = answer.into_body().collect().await?.to_bytes();
+    Ok((status, String::from_utf8_lossy(&body).into_owned()))
 }

@@ -1,17 +1,13 @@
 //! What is counted, for Prometheus.
 
-use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 
 use crate::api::IncidentStatus;
 
-/// One label: a reason, a type or a phase. Never anything that an event's author can choose freely.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Word {
-    word: String,
-}
+/// One label and its value: a reason, a type or a step. Never anything that an event's author can choose freely.
+type Label = [(&'static str, String); 1];
 
 /// Every counter of the operator. Clones count together.
 #[derive(Clone, Debug, Default)]
@@ -24,36 +20,36 @@ pub struct Metrics {
     pub reconcile_errors: Counter,
     /// Messages to people that could not be sent.
     pub notifications_failed: Counter,
-    dropped: Family<Word, Counter>,
-    dead_lettered: Family<Word, Counter>,
-    opened: Family<Word, Counter>,
-    steps: Family<Word, Counter>,
+    dropped: Family<Label, Counter>,
+    dead_lettered: Family<Label, Counter>,
+    opened: Family<Label, Counter>,
+    steps: Family<Label, Counter>,
 }
 
 impl Metrics {
     /// Counts a record that opened no Incident.
     pub fn dropped(&self, reason: &str) {
-        self.dropped.get_or_create(&word(reason)).inc();
+        self.dropped.get_or_create(&label("reason", reason)).inc();
     }
 
     /// Counts a message that nobody can read.
     pub fn dead_lettered(&self, reason: &str) {
-        self.dead_lettered.get_or_create(&word(reason)).inc();
+        self.dead_lettered.get_or_create(&label("reason", reason)).inc();
     }
 
     /// Counts a new Incident.
     pub fn opened(&self, r#type: &str) {
-        self.opened.get_or_create(&word(r#type)).inc();
+        self.opened.get_or_create(&label("type", r#type)).inc();
     }
 
     /// Counts a step that was taken, once it is written.
     pub fn step(&self, status: &IncidentStatus) {
-        self.steps.get_or_create(&word(&format!("{:?}", status.step.name))).inc();
+        self.steps.get_or_create(&label("step", &format!("{:?}", status.step.name))).inc();
     }
 
     /// How many records were dropped for this reason so far.
     pub fn dropped_so_far(&self, reason: &str) -> u64 {
-        self.dropped.get_or_create(&word(reason)).get()
+        self.dropped.get_or_create(&label("reason", reason)).get()
     }
 
     /// A registry with all of them.
@@ -71,6 +67,6 @@ impl Metrics {
     }
 }
 
-fn word(text: &str) -> Word {
-    Word { word: text.to_owned() }
+fn label(name: &'static str, value: &str) -> Label {
+    [(name, value.to_owned())]
 }

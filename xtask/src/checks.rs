@@ -23,8 +23,6 @@ impl Test {
         eprintln!(
             "xtask: building and running the tests; about 4 min to build on two cores the first time, 10 min to run"
         );
-        // The end-to-end tests run the program itself.
-        machine::run("cargo", &["build", "--locked", "--bin", "reforge"])?;
         let rest: Vec<&str> = self.rest.iter().map(String::as_str).collect();
         machine::run("cargo", &[&["test", "--locked", "--workspace", "--no-fail-fast"], &rest[..]].concat())?;
         eprintln!("xtask: all tests passed ({:.0?})", start.elapsed());

@@ -1,0 +1,114 @@
+//! What the gate and the apply build let through, and what not.
+
+use sandbox::{Caller, NAMESPACE};
+use serde_json::json;
+
+use crate::world::{World, in_turn, phase, reason, scenario};
+
+const PARAMETER: &str = "modules/ssm/main.tf";
+
+#[test]
+fn a_plan_that_would_destroy_is_not_applied() {
+    in_turn(async |world| {
+        // Another name means: delete the parameter and create another.
+        world
+            .sandbox
+            .edit_source(PARAMETER, |text| text.replace("var.name", "\"${var.name}-2\""))
+            .await
+            .expect("edited");
+        let incident = world.broken_and_ended("ssm").await;
+        let name = incident["metadata"]["name"].as_str().expect("a name");
+        assert_eq!(phase(&incident), "Failed", "{incident:#}");
+        assert_eq!(reason(&incident), "Refused");
+        assert!(world.builds(name, "-recovery").is_empty(), "nothing was applied");
+        assert_eq!(world.parameter().await, "hacked");
+        put_back(world).await;
+    });
+}
+
+#[test]
+fn a_change_that_no_incident_explains_is_left_out() {
+    in_turn(async |world| {
+        let more = "\nresource \"aws_ssm_parameter\" \"other\" {\n  name  = \"/myapp/config/other\"\n  type  = \"String\"\n  value = \"new\"\n}\n";
+        world.sandbox.edit_source(PARAMETER, |text| format!("{text}{more}")).await.expect("edited");
+        let incident = world.broken_and_ended("ssm").await;
+        let name = incident["metadata"]["name"].as_str().expect("a name");
+        assert_eq!(phase(&incident), "Recovered", "{incident:#}");
+        assert_eq!(incident["status"]["step"]["attempt"], 2, "it was planned again");
+        assert_eq!(incident["status"]["plan"]["targets"], json!(["module.mode.aws_ssm_parameter.mode"]));
+        assert_eq!(world.builds(name, "-plan").len(), 2);
+        assert_eq!(world.parameter().await, "secure-mode");
+        let other = ["ssm", "get-parameter", "--name", "/myapp/config/other"];
+        assert!(world.sandbox.aws(Caller::Mallory, &other).await.is_err(), "the other parameter was not created");
+    });
+}
+
+#[test]
+fn a_change_that_no_incident_explains_is_refused_where_the_policy_says_so() {
+    in_turn(async |world| {
+        world.patch_policy("ssm", &json!({"plan": {"unexplained": "Refuse"}}));
+        let more = "\nresource \"aws_ssm_parameter\" \"other\" {\n  name  = \"/myapp/config/other\"\n  type  = \"String\"\n  value = \"new\"\n}\n";
+        world.sandbox.edit_source(PARAMETER, |text| format!("{text}{more}")).await.expect("edited");
+        let incident = world.broken_and_ended("ssm").await;
+        assert_eq!((phase(&incident), reason(&incident)), ("Failed", "Refused"), "{incident:#}");
+        assert!(world.builds(incident["metadata"]["name"].as_str().expect("a name"), "-recovery").is_empty());
+        put_back(world).await;
+    });
+}
+
+#[test]
+fn a_saved_plan_that_was_swapped_is_not_applied() {
+    in_turn(async |world| {
+        world.patch_policy("ssm", &json!({"approval": {"mode": "Always"}}));
+        let broken = async || scenario("ssm").break_it(&world.sandbox).await.expect("broken");
+        let name = world.opened_by("ssm", broken).await;
+        let waiting = world.until(&name, "waiting for a human", |i| phase(i) == "AwaitingApproval").await;
+        let build = waiting["status"]["plan"]["build"].as_str().expect("a build");
+        let uuid = build.rsplit(':').next().expect("a uuid");
+        let bucket = world.sandbox.outputs().artifact_bucket.clone();
+        let key = format!("plans/ssm/{uuid}/plan.tar");
+        let file = world.sandbox.folder().join("swapped.tar");
+        std::fs::write(&file, "another plan").expect("written");
+        let file = file.display().to_string();
+        let swap = ["s3api", "put-object", "--bucket", &bucket, "--key", &key, "--body", &file];
+        world.sandbox.aws(Caller::Terraform, &swap).await.expect("swapped");
+        approve(world, &name);
+        let incident = world.ended(&name).await;
+        assert_eq!((phase(&incident), reason(&incident)), ("Failed", "Refused"), "{incident:#}");
+        assert_eq!(world.parameter().await, "hacked", "nothing was applied");
+        put_back(world).await;
+    });
+}
+
+#[test]
+fn an_observing_policy_says_what_it_would_have_done() {
+    in_turn(async |world| {
+        world.patch_policy("ssm", &json!({"mode": "Observe"}));
+        let incident = world.broken_and_ended("ssm").await;
+        assert_eq!((phase(&incident), reason(&incident)), ("Dismissed", "ObserveOnly"), "{incident:#}");
+        assert_eq!(incident["status"]["plan"]["changesTotal"], 1);
+        assert!(world.builds(incident["metadata"]["name"].as_str().expect("a name"), "-recovery").is_empty());
+        put_back(world).await;
+    });
+}
+
+/// Approves by the command that the Incident's message spells out.
+pub fn approve(world: &World, name: &str) {
+    let incident = world.incident(name);
+    let digest = incident["status"]["plan"]["changeDigest"].as_str().expect("a digest");
+    let user = format!("system:serviceaccount:{NAMESPACE}:alice");
+    let decision = json!([{"op": "add", "path": "/spec/approvals/-", "value": {
+        "by": user, "decision": "Approve", "changeDigest": digest,
+    }}]);
+    let patch = ["patch", "incident", name, "-n", NAMESPACE, "--type=json", "-p", &decision.to_string()];
+    world.kubectl_as_alice(&patch).expect("alice may approve");
+}
+
+/// Puts the parameter back by hand, as the owner: it opens an Incident of its own, which has nothing to do.
+async fn put_back(world: &World) {
+    world.sandbox.restore_source().await.expect("the source is as it was");
+    let name = world.opened_by("ssm", async || world.sandbox.apply_workspace("ssm").await.expect("applied")).await;
+    let incident = world.ended(&name).await;
+    assert_eq!(world.parameter().await, "secure-mode");
+    assert_eq!(reason(&incident), "NothingToRestore", "{incident:#}");
+}

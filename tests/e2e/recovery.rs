@@ -1,0 +1,160 @@
+//! The five scenarios, and what must not become one.
+
+use sandbox::scenario::SCENARIOS;
+use serde_json::Value;
+
+use crate::world::{World, in_turn, phase, reason};
+
+#[test]
+fn all_five_come_back_at_once_and_their_builds_open_no_incident() {
+    in_turn(async |world| {
+        let mut before = Vec::new();
+        for s in SCENARIOS {
+            before.push(world.names(s.name).await.len());
+        }
+        let [a, b, c, d, e] = SCENARIOS.map(|s| s.name);
+        let all = tokio::join!(
+            world.broken_and_ended(a),
+            world.broken_and_ended(b),
+            world.broken_and_ended(c),
+            world.broken_and_ended(d),
+            world.broken_and_ended(e)
+        );
+        for incident in [&all.0, &all.1, &all.2, &all.3, &all.4] {
+            assert_eq!(phase(incident), "Recovered", "{incident:#}");
+        }
+        assert_eq!(all.4["status"]["classification"]["verdict"], "Tampering");
+        assert_eq!(world.parameter().await, "secure-mode");
+
+        // The recovery of the parameter was a PutParameter too, by a build's session.
+        let ours = |r: &Value| {
+            let arn = r["userIdentity"]["arn"].as_str().unwrap_or_default();
+            r["eventName"] == "PutParameter" && arn.contains("/AWSCodeBuild-")
+        };
+        assert!(world.sandbox.edge().records().iter().any(ours), "the build's call left a record");
+        assert!(world.metric("reforge_events_dropped_total{reason=\"OwnAction\"}").await >= 1.0);
+        for (s, before) in SCENARIOS.iter().zip(before) {
+            assert_eq!(world.names(s.name).await.len(), before + 1, "one Incident of type {}", s.name);
+        }
+    });
+}
+
+#[test]
+fn a_recovered_instance_is_told_with_its_old_and_new_id() {
+    in_turn(async |world| {
+        let incident = world.broken_and_ended("ec2").await;
+        assert_eq!(phase(&incident), "Recovered", "{incident:#}");
+        let old = incident["spec"]["resource"]["id"].as_str().expect("an id").to_owned();
+        let new = incident["status"]["verification"]["newId"].as_str().expect("a new id").to_owned();
+        assert_ne!(old, new);
+        let messages = told(world, &incident).await;
+        let [_, _, last] = &messages[..] else { panic!("three messages, got {}: {messages:#?}", messages.len()) };
+        let build = incident["status"]["recovery"]["build"]["id"].as_str().expect("a build");
+        for part in [
+            "TerminateInstances",
+            "user/mallory",
+            "FAILURE",
+            build,
+            "aiops-ec2-recovery",
+            &old,
+            &new,
+            "Timeline",
+            "Data",
+        ] {
+            assert!(last.contains(part), "{part} is not in:\n{last}");
+        }
+        let events = world.kubectl(&["get", "events", "-n", "reforge", "-o", "json"]);
+        let name = incident["metadata"]["name"].as_str().expect("a name");
+        assert!(events.contains(name), "Kubernetes Events tell of it too");
+    });
+}
+
+#[test]
+fn an_instance_that_no_terraform_owns_starts_no_build() {
+    in_turn(async |world| {
+        let run = [
+            "ec2",
+            "run-instances",
+            "--image-id",
+            "ami-0c55b159cbfafe1f0",
+            "--query",
+            "Instances[0].InstanceId",
+            "--output",
+            "text",
+        ];
+        let id = world.aws(&run).await.trim().to_owned();
+        let name = world
+            .opened_by("ec2", async || {
+                world.aws(&["ec2", "terminate-instances", "--instance-ids", &id]).await;
+            })
+            .await;
+        let incident = world.ended(&name).await;
+        assert_eq!((phase(&incident), reason(&incident)), ("Dismissed", "NotManaged"));
+        assert!(world.builds(&name, "").is_empty());
+    });
+}
+
+#[test]
+fn a_bucket_policy_that_terraform_does_not_have_ends_with_a_human_told() {
+    in_turn(async |world| {
+        let policy = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::aiops-data-bucket-000000000000/*"}]}"#;
+        let bucket = "aiops-data-bucket-000000000000";
+        let name = world
+            .opened_by("s3", async || {
+                world.aws(&["s3api", "put-bucket-policy", "--bucket", bucket, "--policy", policy]).await;
+            })
+            .await;
+        let incident = world.ended(&name).await;
+        world.aws(&["s3api", "delete-bucket-policy", "--bucket", bucket]).await;
+        assert_eq!((phase(&incident), reason(&incident)), ("Failed", "NotCoveredByTerraform"), "{incident:#}");
+        assert!(world.builds(&name, "-recovery").is_empty());
+        let messages = told(world, &incident).await;
+        assert!(messages.last().is_some_and(|m| m.contains("by hand")), "{messages:#?}");
+    });
+}
+
+#[test]
+fn an_event_that_is_delivered_twice_is_recovered_once() {
+    in_turn(async |world| {
+        world.sandbox.edge().faults().set_delivery_twice(true);
+        let before = world.names("ssm").await.len();
+        let incident = world.broken_and_ended("ssm").await;
+        assert_eq!(phase(&incident), "Recovered");
+        assert_eq!(world.names("ssm").await.len(), before + 1);
+        assert_eq!(world.builds(incident["metadata"]["name"].as_str().expect("a name"), "-recovery").len(), 1);
+        assert!(world.metric("reforge_events_redelivered_total").await >= 1.0);
+    });
+}
+
+#[test]
+fn two_incidents_of_one_workspace_never_apply_at_once() {
+    in_turn(async |world| {
+        let tamper = async |value: &str| {
+            let put = ["ssm", "put-parameter", "--name", "/myapp/config/mode", "--value", value, "--overwrite"];
+            world
+                .opened_by("ssm", async || {
+                    world.aws(&put).await;
+                })
+                .await
+        };
+        let first = tamper("hacked").await;
+        let second = tamper("hacked again").await;
+        let (one, two) = (world.ended(&first).await, world.ended(&second).await);
+        assert_eq!(phase(&one), "Recovered", "{one:#}");
+        // The first one's apply covered the second as well, or the second had one of its own.
+        assert_eq!(phase(&two), "Recovered", "{two:#}");
+        assert_eq!(world.parameter().await, "secure-mode");
+        let all: Vec<_> = [world.builds(&first, ""), world.builds(&second, "")].concat();
+        for a in &all {
+            for b in all.iter().filter(|b| b.id != a.id) {
+                let (Some(a_end), Some(b_end)) = (a.end, b.end) else { panic!("a build has not ended") };
+                assert!(a_end <= b.start || b_end <= a.start, "{} and {} ran at once", a.id, b.id);
+            }
+        }
+    });
+}
+
+/// Messages about an Incident, in the order of what they tell.
+async fn told(world: &World, incident: &Value) -> Vec<String> {
+    world.messages(incident["metadata"]["name"].as_str().expect("a name")).await
+}

@@ -1,0 +1,239 @@
+//! The sandbox that the tests share, and what they ask of it.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{LazyLock, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use sandbox::edge::{BuildInfo, ModelMode};
+use sandbox::scenario::{self, Scenario};
+use sandbox::{Caller, NAMESPACE, Operator, Sandbox, tail};
+use serde_json::{Value, json};
+use tokio::runtime::Runtime;
+
+/// Longer than any recovery takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(240);
+const OPERATOR: &str = "operator-0";
+
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime"));
+static WORLD: LazyLock<World> = LazyLock::new(|| RUNTIME.block_on(World::start()));
+
+/// The sandbox and the operator in it.
+pub struct World {
+    pub sandbox: Sandbox,
+    operator: Mutex<Option<Operator>>,
+    turn: tokio::sync::Mutex<()>,
+}
+
+/// Runs a test in its turn, with everything as it was installed.
+pub fn in_turn(test: impl AsyncFnOnce(&World)) {
+    let world = &*WORLD;
+    RUNTIME.block_on(async {
+        let _turn = world.turn.lock().await;
+        world.reset().await;
+        test(world).await;
+    });
+}
+
+/// The scenario of a type.
+pub fn scenario(name: &str) -> Scenario {
+    scenario::SCENARIOS.into_iter().find(|s| s.name == name).expect("a scenario")
+}
+
+/// An Incident's phase.
+pub fn phase(incident: &Value) -> &str {
+    incident["status"]["phase"].as_str().unwrap_or_default()
+}
+
+/// The reason of an Incident's Ready condition.
+pub fn reason(incident: &Value) -> &str {
+    let conditions = incident["status"]["conditions"].as_array();
+    let ready = conditions.and_then(|all| all.iter().find(|c| c["type"] == "Ready"));
+    ready.and_then(|c| c["reason"].as_str()).unwrap_or_default()
+}
+
+fn name_of(incident: &Value) -> String {
+    incident["metadata"]["name"].as_str().unwrap_or_default().to_owned()
+}
+
+impl World {
+    async fn start() -> Self {
+        let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let start = Instant::now();
+        let say = |what: &str| eprintln!("e2e: [{} s] {what}", start.elapsed().as_secs());
+        let sandbox = Sandbox::start(repository, say).await.expect("the sandbox starts");
+        sandbox.install_chart(&sandbox.settings()).await.expect("the chart is installed");
+        let world = Self { sandbox, operator: Mutex::new(None), turn: tokio::sync::Mutex::new(()) };
+        world.kubectl(&["create", "serviceaccount", "alice", "-n", NAMESPACE]);
+        let user = format!("--serviceaccount={NAMESPACE}:alice");
+        world.kubectl(&["create", "clusterrolebinding", "alice", "--clusterrole=reforge-approver", &user]);
+        world
+    }
+
+    /// Undoes what a test before may have left, also one that failed.
+    async fn reset(&self) {
+        let faults = self.sandbox.edge().faults();
+        faults.set_model(ModelMode::Scripted);
+        faults.set_delivery_twice(false);
+        faults.release_delivery();
+        for service in ["s3", "codebuild", "sqs", "bedrock"] {
+            faults.bring_back(service);
+        }
+        self.sandbox.restore_source().await.expect("the source is as it was");
+        self.start_operator().await;
+        self.sandbox.plane().kubectl_with(scenario::POLICIES, &["replace", "--force", "-f", "-"]).expect("policies");
+        let ready = ["wait", "-n", NAMESPACE, "--for=condition=Ready", "recoverypolicies", "--all", "--timeout=30s"];
+        self.kubectl(&ready);
+    }
+
+    fn program() -> PathBuf {
+        PathBuf::from(env!("CARGO_BIN_EXE_reforge"))
+    }
+
+    /// Starts the operator if it does not run.
+    pub async fn start_operator(&self) {
+        if self.operator.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
+            return;
+        }
+        let kubeconfig = self.sandbox.operator_kubeconfig().expect("a kubeconfig");
+        let mut settings = self.sandbox.settings();
+        settings["classifier"]["timeoutSeconds"] = json!(5);
+        let started = Operator::start(&self.sandbox, &Self::program(), &kubeconfig, &settings, OPERATOR).await;
+        let operator = started.expect("the operator starts");
+        *self.operator.lock().unwrap_or_else(PoisonError::into_inner) = Some(operator);
+    }
+
+    /// Kills the operator with SIGKILL.
+    pub fn kill_operator(&self) {
+        let operator = self.operator.lock().unwrap_or_else(PoisonError::into_inner).take();
+        operator.expect("the operator runs").kill().expect("the operator is killed");
+    }
+
+    /// The operator's metrics.
+    pub async fn metric(&self, line: &str) -> f64 {
+        let port = self.operator.lock().unwrap_or_else(PoisonError::into_inner).as_ref().expect("it runs").port();
+        let (_, text) = sandbox::get(port, "/metrics").await.expect("metrics");
+        let found = text.lines().find_map(|l| l.strip_prefix(line)?.trim().parse().ok());
+        found.unwrap_or_else(|| panic!("there is no {line} in:\n{text}"))
+    }
+
+    /// Runs kubectl as the administrator.
+    pub fn kubectl(&self, args: &[&str]) -> String {
+        self.sandbox.plane().kubectl(args).expect("kubectl")
+    }
+
+    /// Runs kubectl as alice, who may approve; what it printed if it was refused.
+    pub fn kubectl_as_alice(&self, args: &[&str]) -> Result<String, String> {
+        let kubeconfig = self.sandbox.plane().kubeconfig_of(NAMESPACE, "alice").expect("a kubeconfig");
+        let output = Command::new("kubectl").arg("--kubeconfig").arg(kubeconfig).args(args).output().expect("kubectl");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
+    }
+
+    /// Changes a policy.
+    pub fn patch_policy(&self, name: &str, spec: &Value) {
+        let patch = json!({"spec": spec}).to_string();
+        self.kubectl(&["patch", "recoverypolicy", name, "-n", NAMESPACE, "--type=merge", "-p", &patch]);
+    }
+
+    /// Calls AWS as somebody who breaks things.
+    pub async fn aws(&self, args: &[&str]) -> String {
+        self.sandbox.aws(Caller::Mallory, args).await.expect("the AWS CLI")
+    }
+
+    /// The names of all Incidents of a type.
+    pub async fn names(&self, resource_type: &str) -> BTreeSet<String> {
+        let all = scenario::incidents(&self.sandbox, resource_type).await.expect("Incidents");
+        all.iter().map(name_of).collect()
+    }
+
+    /// Does something, and gives the name of the Incident that it opens.
+    pub async fn opened_by(&self, resource_type: &str, what: impl AsyncFnOnce()) -> String {
+        let before = self.names(resource_type).await;
+        what().await;
+        let start = Instant::now();
+        loop {
+            if let Some(name) = self.names(resource_type).await.difference(&before).next() {
+                return name.clone();
+            }
+            assert!(start.elapsed() < PATIENCE, "no Incident of type {resource_type} was opened; {}", self.log());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// An Incident.
+    pub fn incident(&self, name: &str) -> Value {
+        let text = self.kubectl(&["get", "incident", name, "-n", NAMESPACE, "-o", "json"]);
+        serde_json::from_str(&text).expect("JSON")
+    }
+
+    /// Waits until an Incident is as wanted.
+    pub async fn until(&self, name: &str, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let start = Instant::now();
+        loop {
+            let incident = self.incident(name);
+            if wanted(&incident) {
+                return incident;
+            }
+            assert!(start.elapsed() < PATIENCE, "still not {what}: {incident:#}\n{}", self.log());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Waits until an Incident has ended.
+    pub async fn ended(&self, name: &str) -> Value {
+        self.until(name, "ended", |i| i["status"]["step"]["name"] == "Ended").await
+    }
+
+    /// Breaks a scenario's resource and waits for the end of its Incident.
+    pub async fn broken_and_ended(&self, name: &str) -> Value {
+        let opened = self.opened_by(name, async || scenario(name).break_it(&self.sandbox).await.expect("broken")).await;
+        self.ended(&opened).await
+    }
+
+    /// The builds of an Incident, of the plan or the apply projects, oldest first.
+    pub fn builds(&self, incident: &str, suffix: &str) -> Vec<BuildInfo> {
+        let ours = |b: &BuildInfo| b.overrides.iter().any(|(k, v)| k == "REFORGE_INCIDENT" && v == incident);
+        self.sandbox.edge().builds().into_iter().filter(|b| ours(b) && b.project.ends_with(suffix)).collect()
+    }
+
+    /// The value of the parameter.
+    pub async fn parameter(&self) -> String {
+        let get =
+            ["ssm", "get-parameter", "--name", "/myapp/config/mode", "--query", "Parameter.Value", "--output", "text"];
+        self.aws(&get).await.trim().to_owned()
+    }
+
+    /// The messages that people got about an Incident, as long as they come.
+    pub async fn messages(&self, incident: &str) -> Vec<String> {
+        let url = self.sandbox.messages_url().to_owned();
+        let receive = [
+            "sqs",
+            "receive-message",
+            "--queue-url",
+            &url,
+            "--max-number-of-messages",
+            "10",
+            "--visibility-timeout",
+            "600",
+            "--wait-time-seconds",
+            "1",
+            "--output",
+            "json",
+        ];
+        let mut all = Vec::new();
+        loop {
+            let answer = self.aws(&receive).await;
+            let answer: Value = serde_json::from_str(&answer).unwrap_or_default();
+            let Some(messages) = answer["Messages"].as_array() else { break };
+            all.extend(messages.iter().filter_map(|m| m["Body"].as_str()).map(ToOwned::to_owned));
+        }
+        all.retain(|text| text.contains(incident));
+        all
+    }
+
+    fn log(&self) -> String {
+        format!("the operator's log ends with:\n{}", tail(&self.sandbox.folder().join(format!("{OPERATOR}.log"))))
+    }
+}
