@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use clap::Args;
+use sandbox::parts;
 
 use crate::{codegen, machine};
 
@@ -35,10 +36,13 @@ pub fn lint() -> Result<()> {
     machine::run("cargo", &["fmt", "--all", "--check"])?;
     machine::run("cargo", &["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
     codegen::check()?;
-    let deny = sandbox::parts::cargo_deny()?;
+    let deny = parts::cargo_deny()?;
     // The advisories' database is not part of the repository; a scheduled job asks it.
-    machine::run(&deny.display().to_string(), &["--offline", "check", "licenses", "bans", "sources"])?;
+    machine::run(&deny.display().to_string(), &["check", "licenses", "bans", "sources"])?;
     machine::run("terraform", &["fmt", "-check", "-recursive", "terraform"])?;
+    machine::run(&parts::hadolint()?.display().to_string(), &["Dockerfile"])?;
+    let required = "settings.queueUrl=q,settings.deadLetterQueueUrl=d,settings.artifactBucket=b,settings.region=r";
+    machine::run(&parts::helm()?.display().to_string(), &["lint", "--strict", "charts/reforge", "--set", required])?;
     eprintln!("xtask: nothing to complain of");
     Ok(())
 }
