@@ -142,15 +142,17 @@ impl Queue {
     }
 
     async fn receive(&self) -> Result<Vec<Message>, String> {
+        // Whether the queue is there is known at once, and not after the first long poll.
+        let wait = if *self.state.borrow() == QueueState::Ok { WAIT_SECONDS } else { 0 };
         let call = self
             .client
             .receive_message()
             .queue_url(&self.url)
             .max_number_of_messages(10)
-            .wait_time_seconds(WAIT_SECONDS)
+            .wait_time_seconds(wait)
             .visibility_timeout(VISIBILITY_SECONDS)
             .send();
-        let patience = CALL_TIMEOUT + Duration::from_secs(WAIT_SECONDS.unsigned_abs().into());
+        let patience = CALL_TIMEOUT + Duration::from_secs(wait.unsigned_abs().into());
         match tokio::time::timeout(patience, call).await {
             Ok(Ok(output)) => Ok(output.messages.unwrap_or_default()),
             Ok(Err(error)) => Err(self.explain(error.code(), &DisplayErrorContext(&error).to_string())),

@@ -104,11 +104,12 @@ pub fn approve(world: &World, name: &str) {
     world.kubectl_as_alice(&patch).expect("alice may approve");
 }
 
-/// Puts the parameter back by hand, as the owner: it opens an Incident of its own, which has nothing to do.
+/// Puts the parameter back by hand, as the owner: what Reforge sees of it is a change that is not its own, with nothing
+/// in the plan to undo it.
 async fn put_back(world: &World) {
     world.sandbox.restore_source().await.expect("the source is as it was");
     let name = world.opened_by("ssm", async || world.sandbox.apply_workspace("ssm").await.expect("applied")).await;
     let incident = world.ended(&name).await;
     assert_eq!(world.parameter().await, "secure-mode");
-    assert_eq!(reason(&incident), "NothingToRestore", "{incident:#}");
+    assert_eq!(reason(&incident), "NotCoveredByTerraform", "{incident:#}");
 }

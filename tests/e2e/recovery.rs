@@ -97,7 +97,7 @@ fn an_instance_that_no_terraform_owns_starts_no_build() {
 #[test]
 fn a_bucket_policy_that_terraform_does_not_have_ends_with_a_human_told() {
     in_turn(async |world| {
-        let policy = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::aiops-data-bucket-000000000000/*"}]}"#;
+        let policy = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::444455556666:root"},"Action":"s3:GetObject","Resource":"arn:aws:s3:::aiops-data-bucket-000000000000/*"}]}"#;
         let bucket = "aiops-data-bucket-000000000000";
         let name = world
             .opened_by("s3", async || {

@@ -134,7 +134,7 @@ read_targets() {
   targets='[]'
   target_args=()
   [ -n "${REFORGE_TARGETS:-}" ] || return 0
-  targets=$(jq -ce 'if type == "array" and all(.[]; type == "string" and test("^[A-Za-z_][^\\n\\r\\u0000]*$")) then . else error("no list of addresses") end' <<<"$REFORGE_TARGETS") ||
+  targets=$(jq -ce 'if type == "array" and all(.[]; type == "string" and test("^[A-Za-z_][^\\n\\r]*$")) then . else error("no list of addresses") end' <<<"$REFORGE_TARGETS") ||
     fail "$stage" 1 "REFORGE_TARGETS is not a JSON list of Terraform addresses"
   while IFS= read -r address; do
     target_args+=("-target=$address")
