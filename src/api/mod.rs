@@ -8,11 +8,13 @@
 
 mod conditions;
 mod incident;
+mod incident_status;
 mod recovery_policy;
 mod time;
 
 pub use conditions::{Condition, ConditionStatus, condition, reason, set_condition};
 pub use incident::*;
+pub use incident_status::*;
 pub use recovery_policy::*;
 pub use time::Time;
 

@@ -2,7 +2,7 @@
 
 module "web" {
   source         = "../../../../modules/ec2"
-  ami            = var.ami
+  ami            = "ami-0c55b159cbfafe1f0"
   require_imdsv2 = false
   tags           = { Application = "myapp", Environment = "sandbox" }
 }

@@ -11,10 +11,10 @@ terraform {
   backend "s3" {}
 }
 
-# The endpoint is AWS_ENDPOINT_URL of the environment.
+# An emulated AWS: its endpoint is AWS_ENDPOINT_URL of the environment.
 provider "aws" {
-  region                      = var.region
-  skip_credentials_validation = var.skip_credentials_validation
-  skip_metadata_api_check     = var.skip_metadata_api_check
-  s3_use_path_style           = var.s3_use_path_style
+  region                      = "us-east-1"
+  skip_credentials_validation = true
+  skip_metadata_api_check     = true
+  s3_use_path_style           = true
 }

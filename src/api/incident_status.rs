@@ -1,0 +1,401 @@
+//! `Incident.status`: where it stands, what was found, decided and done, and when.
+
+use kube::KubeSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Condition, Time};
+
+/// What became of the event so far.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct IncidentStatus {
+    /// The generation of the spec that this status was written for.
+    #[serde(default)]
+    pub observed_generation: i64,
+    /// Where the Incident stands, for people; programs use the conditions. New values may be added.
+    #[serde(default)]
+    pub phase: Phase,
+    /// How far the work has come; never goes back.
+    #[serde(default)]
+    pub step: StepRef,
+    /// Conditions by the Kubernetes conventions: Ready, Reconciling, Stalled, Located, Classified, Planned, Approved, Recovered.
+    #[serde(default)]
+    #[x_kube(merge_strategy = kube::core::ListMerge::Map(vec!["type".into()]))]
+    #[schemars(length(max = 16))]
+    pub conditions: Vec<Condition>,
+    /// The Terraform workspace that owns the resource, as its inventory says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workspace: Option<WorkspaceRef>,
+    /// The verdict and where it came from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub classification: Option<Classification>,
+    /// The plan that was judged last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<Plan>,
+    /// What the gate said of that plan.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gate: Option<GateRecord>,
+    /// The builds, and what was committed to.
+    #[serde(default)]
+    pub recovery: Recovery,
+    /// What AWS said when asked whether the resource is back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verification: Option<Verification>,
+    /// When each thing happened.
+    #[serde(default)]
+    pub timeline: Timeline,
+}
+
+/// Where an Incident stands, for people.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+)]
+pub enum Phase {
+    /// The event was taken in.
+    #[default]
+    Detected,
+    /// A verdict was reached; the plan is being made.
+    Classified,
+    /// A human is asked.
+    AwaitingApproval,
+    /// The plan is being applied and verified.
+    Recovering,
+    /// AWS confirms that the resource is back.
+    Recovered,
+    /// It did not come back, and nothing more will be tried without a human.
+    Failed,
+    /// There is nothing for Reforge to do.
+    Dismissed,
+}
+
+/// The attempt and the step within it.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "camelCase")]
+pub struct StepRef {
+    /// Counts plans: planning again, for whatever reason, is a new attempt.
+    pub attempt: u32,
+    /// The step within the attempt.
+    pub name: StepName,
+}
+
+/// The steps, in the order in which they are taken.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+)]
+pub enum StepName {
+    /// Find the workspace and the addresses.
+    #[default]
+    Locate,
+    /// Reach a verdict.
+    Classify,
+    /// Wait until AWS has carried the change out.
+    Settle,
+    /// Have the plan made.
+    Plan,
+    /// Judge the plan; wait for a human where the policy asks for one.
+    Gate,
+    /// Have that very plan applied.
+    Apply,
+    /// Ask AWS.
+    Verify,
+    /// Nothing more to do.
+    Ended,
+}
+
+/// The Terraform workspace that owns the resource.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WorkspaceRef {
+    /// The workspace's name in the policy.
+    #[schemars(length(max = 63))]
+    pub name: String,
+    /// Bucket and key of the state: what the workspace's lease is keyed by.
+    #[schemars(length(max = 1200))]
+    pub backend: String,
+    /// The Terraform addresses that are this resource, and what hangs on it.
+    #[x_kube(merge_strategy = kube::core::ListMerge::Atomic)]
+    #[schemars(length(max = 32))]
+    pub addresses: Vec<String>,
+}
+
+/// A verdict and where it came from.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Classification {
+    /// Failure, Tampering or Normal.
+    pub verdict: Verdict,
+    /// How sure, 0 to 100.
+    #[schemars(range(min = 0, max = 100))]
+    pub confidence_percent: u8,
+    /// Who said so.
+    pub by: Judge,
+    /// The model that was asked, if one was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub model: Option<String>,
+    /// Why, in a sentence or two; says so when the model could not be used.
+    #[schemars(length(max = 1024))]
+    pub reason: String,
+    /// Model tokens read, over all tries.
+    #[serde(default)]
+    pub input_tokens: u32,
+    /// Model tokens written, over all tries.
+    #[serde(default)]
+    pub output_tokens: u32,
+}
+
+/// What an event amounts to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
+pub enum Verdict {
+    /// A resource is lost or stopped.
+    Failure,
+    /// A resource was changed by somebody who should not have.
+    Tampering,
+    /// Expected work.
+    Normal,
+}
+
+/// Who reached the verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+pub enum Judge {
+    /// The built-in rules.
+    Rules,
+    /// A model on Amazon Bedrock, within what the rules allow.
+    Bedrock,
+}
+
+/// A plan that was made, without values.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Plan {
+    /// The id of the plan build.
+    #[schemars(length(max = 256))]
+    pub build: String,
+    /// SHA-256 of the plan's summary, which holds that of the plan: what an apply is bound to.
+    #[schemars(length(min = 64, max = 64))]
+    pub digest: String,
+    /// What would be done, as a digest: what an approval is bound to. A new plan that would do the same has the same.
+    #[schemars(length(min = 64, max = 64))]
+    pub change_digest: String,
+    /// The commit that was planned.
+    #[schemars(length(max = 256))]
+    pub source_version: String,
+    /// The policy's generation when the plan was judged.
+    pub policy_generation: i64,
+    /// The policy's UID when the plan was judged.
+    #[schemars(length(max = 64))]
+    pub policy_uid: String,
+    /// The addresses that the plan was limited to; empty: everything.
+    #[serde(default)]
+    #[x_kube(merge_strategy = kube::core::ListMerge::Atomic)]
+    #[schemars(length(max = 32))]
+    pub targets: Vec<String>,
+    /// How many changes there are in all.
+    pub changes_total: u32,
+    /// The first changes.
+    #[serde(default)]
+    #[x_kube(merge_strategy = kube::core::ListMerge::Atomic)]
+    #[schemars(length(max = 32))]
+    pub changes: Vec<PlannedChange>,
+    /// Addresses of changes that no cleared Incident explains.
+    #[serde(default)]
+    #[x_kube(merge_strategy = kube::core::ListMerge::Atomic)]
+    #[schemars(length(max = 32))]
+    pub unexplained: Vec<String>,
+}
+
+/// One change in a plan, without values.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PlannedChange {
+    /// The Terraform address.
+    #[schemars(length(max = 1024))]
+    pub address: String,
+    /// The Terraform type.
+    #[schemars(length(max = 128))]
+    pub r#type: String,
+    /// What Terraform would do: create, update, delete; a replacement has two.
+    #[schemars(length(max = 4))]
+    pub actions: Vec<String>,
+    /// The names of the attributes that differ.
+    #[serde(default)]
+    #[x_kube(merge_strategy = kube::core::ListMerge::Atomic)]
+    #[schemars(length(max = 64))]
+    pub attributes: Vec<String>,
+}
+
+/// What the gate said.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct GateRecord {
+    /// Go, Ask, PlanAgain, Refuse, Nothing or ObserveOnly.
+    #[schemars(length(max = 32))]
+    pub decision: String,
+    /// Why, as the engineer on call would want to read it.
+    #[x_kube(merge_strategy = kube::core::ListMerge::Atomic)]
+    #[schemars(length(max = 32))]
+    pub reasons: Vec<String>,
+}
+
+/// The builds, and what was committed to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Recovery {
+    /// The build that is wanted, written before it is started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intent: Option<Intent>,
+    /// The digest that an apply was committed to; recorded before the apply build is started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 64, max = 64))]
+    pub committed_to: Option<String>,
+    /// The build that runs or ran last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub build: Option<BuildRef>,
+    /// The last builds, oldest first.
+    #[serde(default)]
+    #[x_kube(merge_strategy = kube::core::ListMerge::Atomic)]
+    #[schemars(length(max = 16))]
+    pub builds: Vec<BuildRef>,
+    /// How many attempts failed; compared with the policy's `recovery.maxAttempts`.
+    #[serde(default)]
+    pub failures: u32,
+    /// When the next attempt is made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_attempt_time: Option<Time>,
+}
+
+/// A build that is wanted.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Intent {
+    /// Plan or Apply.
+    pub kind: BuildKind,
+    /// The addresses to plan for; empty: everything.
+    #[serde(default)]
+    #[x_kube(merge_strategy = kube::core::ListMerge::Atomic)]
+    #[schemars(length(max = 32))]
+    pub targets: Vec<String>,
+    /// When it was first wanted.
+    pub since: Time,
+    /// How often the start was tried; counted before each try.
+    #[serde(default)]
+    pub tries: u32,
+}
+
+/// What a build is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
+pub enum BuildKind {
+    /// Reads, and publishes a plan.
+    Plan,
+    /// Applies a plan.
+    Apply,
+}
+
+/// One CodeBuild build.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BuildRef {
+    /// Plan or Apply.
+    pub kind: BuildKind,
+    /// CodeBuild's id, `<project>:<uuid>`.
+    #[schemars(length(max = 256))]
+    pub id: String,
+    /// Where its log can be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 2048))]
+    pub url: Option<String>,
+    /// CodeBuild's status, e.g. IN_PROGRESS or SUCCEEDED.
+    #[schemars(length(max = 32))]
+    pub status: String,
+    /// When it started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<Time>,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end: Option<Time>,
+}
+
+/// What AWS said when asked whether the resource is back.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Verification {
+    /// What was checked.
+    #[x_kube(merge_strategy = kube::core::ListMerge::Atomic)]
+    #[schemars(length(max = 16))]
+    pub checks: Vec<Check>,
+    /// The id that the resource has now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub new_id: Option<String>,
+    /// The ARN that the resource has now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 2048))]
+    pub new_arn: Option<String>,
+    /// Whether the data is back: shape is not data.
+    pub data: Data,
+}
+
+/// One question to AWS and its answer.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Check {
+    /// What was asked.
+    #[schemars(length(max = 128))]
+    pub name: String,
+    /// Whether the answer is as it should be.
+    pub passed: bool,
+    /// The answer.
+    #[schemars(length(max = 512))]
+    pub detail: String,
+}
+
+/// Whether the resource's data is back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+pub enum Data {
+    /// The type holds no data beside its Terraform, or the data was never gone.
+    Intact,
+    /// The resource was created anew and is empty.
+    Empty,
+    /// Nobody can tell.
+    Unknown,
+}
+
+/// When each thing happened.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Timeline {
+    /// When the call was made, by CloudTrail.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_time: Option<Time>,
+    /// When the Incident was created.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detected_at: Option<Time>,
+    /// When the verdict was reached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub classified_at: Option<Time>,
+    /// When AWS had carried the change out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settled_at: Option<Time>,
+    /// When the last plan was ready.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub planned_at: Option<Time>,
+    /// When the plan was cleared, by policy or by a human.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approved_at: Option<Time>,
+    /// When the last apply was committed to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovering_at: Option<Time>,
+    /// When the Incident ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Time>,
+    /// From the event to the Incident, as text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32))]
+    pub time_to_detect: Option<String>,
+    /// From the event to the recovery, as text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32))]
+    pub time_to_recover: Option<String>,
+}
