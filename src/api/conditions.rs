@@ -87,6 +87,12 @@ pub mod reason {
     pub const CLEARED: &str = "Cleared";
     /// A human must approve.
     pub const APPROVAL_NEEDED: &str = "ApprovalNeeded";
+    /// Nobody decided in time.
+    pub const APPROVAL_EXPIRED: &str = "ApprovalExpired";
+    /// The plan may be applied, but not now.
+    pub const WAITING: &str = "Waiting";
+    /// Everything, or this resource, actor or account, is on hold.
+    pub const ON_HOLD: &str = "OnHold";
     /// A human approved.
     pub const APPROVED_BY_HUMAN: &str = "ApprovedByHuman";
     /// A human denied.
@@ -117,6 +123,8 @@ pub mod reason {
     pub const SUSPENDED: &str = "Suspended";
     /// An AWS or Kubernetes call failed and will be tried again.
     pub const UNREACHABLE: &str = "Unreachable";
+    /// The policy says something that cannot be used.
+    pub const INVALID: &str = "Invalid";
     /// The policy names what its namespace was not granted.
     pub const NOT_GRANTED: &str = "NotGranted";
 }

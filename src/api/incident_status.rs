@@ -32,6 +32,9 @@ pub struct IncidentStatus {
     /// The plan that was judged last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<Plan>,
+    /// What people were asked, while they are asked about that plan or after.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Asked>,
     /// What the gate said of that plan.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gate: Option<GateRecord>,
@@ -226,11 +229,52 @@ pub struct PlannedChange {
     pub attributes: Vec<String>,
 }
 
+/// What people were asked.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Asked {
+    /// What they decide on: `status.plan.changeDigest`.
+    #[schemars(length(min = 64, max = 64))]
+    pub change_digest: String,
+    /// When they were first asked about it; None: not yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_at: Option<Time>,
+    /// When they were reminded, halfway.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reminded_at: Option<Time>,
+    /// When it is too late.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Time>,
+    /// What is different from the plan that was asked about before, if one was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub changed: Option<String>,
+    /// When the operator first saw which decision: from then it counts, and for so long.
+    #[serde(default)]
+    #[x_kube(merge_strategy = kube::core::ListMerge::Atomic)]
+    #[schemars(length(max = 64))]
+    pub seen: Vec<SeenApproval>,
+}
+
+/// When the operator first saw a decision.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SeenApproval {
+    /// Whose.
+    #[schemars(length(max = 256))]
+    pub by: String,
+    /// On what.
+    #[schemars(length(max = 64))]
+    pub change_digest: String,
+    /// When.
+    pub at: Time,
+}
+
 /// What the gate said.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct GateRecord {
-    /// Go, Ask, PlanAgain, Refuse, Nothing or ObserveOnly.
+    /// Go, Ask, Wait, Expired, Denied, PlanAgain, Refuse, Nothing or ObserveOnly.
     #[schemars(length(max = 32))]
     pub decision: String,
     /// Why, as the engineer on call would want to read it.

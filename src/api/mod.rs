@@ -10,13 +10,15 @@ mod conditions;
 mod incident;
 mod incident_status;
 mod recovery_policy;
+mod safeguards;
 mod time;
 
 pub use conditions::{Condition, ConditionStatus, condition, reason, set_condition};
 pub use incident::*;
 pub use incident_status::*;
 pub use recovery_policy::*;
-pub use time::Time;
+pub use safeguards::*;
+pub use time::{Time, duration, duration_millis};
 
 /// The API group of every kind here.
 pub const GROUP: &str = "reforge.dev";

@@ -3,7 +3,7 @@
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
-use super::Condition;
+use super::{ApprovalPolicy, Condition, LimitsPolicy, PlanPolicy, Window};
 
 /// Says which AWS resources Reforge puts back, from which Terraform, and who is asked first.
 #[derive(CustomResource, Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, KubeSchema)]
@@ -55,6 +55,14 @@ pub struct RecoveryPolicySpec {
     /// Whether a human is asked before a plan is applied. Without it, types that hold data ask and others do not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval: Option<ApprovalPolicy>,
+    /// What holds automatic work back when there is much of it, or the same again and again.
+    #[serde(default)]
+    pub limits: LimitsPolicy,
+    /// When plans may be applied; without any, always. A deny goes before every allow.
+    #[serde(default)]
+    #[schemars(length(max = 16))]
+    #[x_kube(merge_strategy = kube::core::ListMerge::Atomic)]
+    pub windows: Vec<Window>,
     /// How it is verified that the resource is back.
     #[serde(default)]
     pub verification: VerificationPolicy,
@@ -190,58 +198,6 @@ pub struct Workspace {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 128))]
     pub source_version: Option<String>,
-}
-
-/// What a plan may contain. Destroying is never automatic.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct PlanPolicy {
-    /// The most changes that may go by themselves; more: a human is asked.
-    #[serde(default = "default_max_changes")]
-    #[schemars(range(min = 1, max = 500))]
-    pub max_changes: u32,
-    /// What becomes of changes that no Incident explains.
-    #[serde(default)]
-    pub unexplained: Unexplained,
-}
-
-impl Default for PlanPolicy {
-    fn default() -> Self {
-        Self { max_changes: default_max_changes(), unexplained: Unexplained::default() }
-    }
-}
-
-fn default_max_changes() -> u32 {
-    10
-}
-
-/// What becomes of changes that no Incident explains.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
-pub enum Unexplained {
-    /// They are left out: planned again with the explained addresses as targets.
-    #[default]
-    Target,
-    /// A human is asked.
-    Ask,
-    /// The plan is refused.
-    Refuse,
-}
-
-/// Whether a human is asked.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ApprovalPolicy {
-    /// Never or Always.
-    pub mode: ApprovalMode,
-}
-
-/// When a human is asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
-pub enum ApprovalMode {
-    /// The gate alone decides.
-    Never,
-    /// One approval is needed.
-    Always,
 }
 
 /// How it is verified that the resource is back.

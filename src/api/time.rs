@@ -67,9 +67,32 @@ impl JsonSchema for Time {
     }
 }
 
+/// A duration as people read it: 850ms, 12s, 3m05s, 2h10m.
+pub fn duration(millis: i64) -> String {
+    let seconds = millis / 1000;
+    match seconds {
+        0 => format!("{millis}ms"),
+        1..60 => format!("{seconds}s"),
+        60..3600 => format!("{}m{:02}s", seconds / 60, seconds % 60),
+        _ => format!("{}h{:02}m", seconds / 3600, seconds % 3600 / 60),
+    }
+}
+
+/// Milliseconds in a duration as policies write it: a whole number and s, m or h. None for anything else.
+pub fn duration_millis(text: &str) -> Option<i64> {
+    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let seconds: i64 = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        _ => return None,
+    };
+    number.parse::<u32>().ok().map(|n| i64::from(n) * seconds * 1000)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::Time;
+    use super::{Time, duration_millis};
 
     #[test]
     fn a_time_survives_its_text() {
@@ -78,5 +101,15 @@ mod tests {
         assert_eq!(serde_json::from_str::<Time>(&serde_json::to_string(&t).unwrap()).unwrap(), t);
         assert_eq!(t.plus_seconds(2).millis_since(t), 2000);
         assert_eq!(t.millis_since(t.plus_seconds(2)), 0);
+    }
+
+    #[test]
+    fn durations_are_a_number_and_a_unit() {
+        for (text, millis) in [("0s", 0), ("90s", 90_000), ("5m", 300_000), ("99999h", 359_996_400_000)] {
+            assert_eq!(duration_millis(text), Some(millis));
+        }
+        for text in ["", "s", "5", "-5m", "5d", "5 m", "ü"] {
+            assert_eq!(duration_millis(text), None, "{text}");
+        }
     }
 }

@@ -25,6 +25,7 @@ use crate::classify::Classifier;
 use crate::intake::Intake;
 use crate::intake::queue::Queue;
 use crate::lifecycle::controller::{self, Context};
+use crate::lifecycle::holds::Holds;
 use crate::lifecycle::policies;
 use crate::lifecycle::workspace::Workspaces;
 use crate::notify::Notifier;
@@ -111,7 +112,8 @@ async fn operate(args: Run, settings: Settings) -> Result<()> {
 
     let leads = watch::Sender::new(false);
     let grants = settings.grants();
-    let ctx = Arc::new(context(&args, settings, &client, &aws, (policies, incidents), metrics));
+    let holds = Holds::watch(client.clone(), &args.namespace, stop.clone());
+    let ctx = Arc::new(context(&args, settings, &client, &aws, (policies, incidents, holds), metrics));
     tasks.spawn(lead(ctx, grants, leads.subscribe(), stop.clone()));
     let (namespace, identity) = (args.namespace.clone(), args.identity.clone());
     // The lease is kept until the work is done, and given back after.
@@ -132,7 +134,7 @@ fn context(
     settings: Settings,
     client: &Client,
     aws: &SdkConfig,
-    (policies, incidents): (Store<RecoveryPolicy>, Store<Incident>),
+    (policies, incidents, holds): (Store<RecoveryPolicy>, Store<Incident>, Holds),
     metrics: Metrics,
 ) -> Context {
     let builds = Builds::new(aws_sdk_codebuild::Client::new(aws));
@@ -145,6 +147,7 @@ fn context(
         client: client.clone(),
         policies,
         incidents,
+        holds,
         artifacts: Artifacts::new(s3.clone(), &settings.artifact_bucket),
         workspaces: Workspaces::new(client.clone(), &args.namespace, builds.clone()),
         builds,

@@ -75,6 +75,16 @@ pub struct EventRule {
     pub change: Change,
     /// JMESPath over the record: a text or a list of texts.
     pub ids: String,
+    /// Whether responders make this call to contain an attack.
+    #[serde(default)]
+    pub containment: bool,
+}
+
+impl Entry {
+    /// Whether a call is one that responders make to contain an attack.
+    pub fn is_containment(&self, event: &str) -> bool {
+        self.events.iter().any(|e| e.name == event && e.containment)
+    }
 }
 
 /// Why a catalogue cannot be used.

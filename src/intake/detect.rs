@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use kube::ResourceExt;
 
-use crate::api::{Change, Event, PolicyRef, RecoveryPolicy, Resource};
+use crate::api::{Change, Event, IncidentStatus, PolicyRef, RecoveryPolicy, Resource};
 use crate::policy::grants::Grants;
 use crate::policy::select;
+use crate::recover::codebuild::uuid_of;
 
 use super::catalog::Catalog;
 use super::event::{Record, Unreadable};
@@ -67,6 +68,19 @@ pub enum Detection {
     Open(Vec<Candidate>),
     /// None, for this reason.
     Drop(DropReason),
+    /// Nobody can tell yet: a build acts that may be the one that an Incident is just starting.
+    Later,
+}
+
+/// Whether a build is one of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Ours {
+    /// An Incident started it.
+    Yes,
+    /// None did.
+    No,
+    /// None is known to have, but one is being started whose id is not stored yet.
+    NotYetKnown,
 }
 
 /// What detection depends on beside the record.
@@ -79,8 +93,8 @@ pub struct Surroundings<'a> {
     pub grants: &'a Grants,
     /// The roles that recovery builds run under.
     pub recovery_roles: &'a [String],
-    /// Whether a build, by its UUID, is one that an Incident started.
-    pub is_own_build: &'a dyn Fn(&str) -> bool,
+    /// Whether a build, by its UUID, is one of ours.
+    pub is_own_build: &'a dyn Fn(&str) -> Ours,
 }
 
 /// Detects. An id that is not of its type's form is an error: somebody made the record up, or AWS changed it.
@@ -98,8 +112,10 @@ pub fn detect(record: &Record, around: &Surroundings<'_>) -> Result<Detection, U
     if !around.grants.knows(&event.account_id, &event.region) {
         return Ok(Detection::Drop(DropReason::ForeignAccount));
     }
-    if is_own(event, around) {
-        return Ok(Detection::Drop(DropReason::OwnAction));
+    match is_own(event, around) {
+        Ours::Yes => return Ok(Detection::Drop(DropReason::OwnAction)),
+        Ours::NotYetKnown => return Ok(Detection::Later),
+        Ours::No => {}
     }
     if let Some(invalid) = found.invalid.first().filter(|_| found.ids.is_empty()) {
         return Err(Unreadable::Id(super::event::shorten(invalid, 256)));
@@ -132,9 +148,25 @@ pub fn detect(record: &Record, around: &Surroundings<'_>) -> Result<Detection, U
 
 /// A recovery role acting in a session that CodeBuild named after a build of ours. The role without such a build is
 /// not ours: somebody else uses it.
-fn is_own(event: &Event, around: &Surroundings<'_>) -> bool {
+fn is_own(event: &Event, around: &Surroundings<'_>) -> Ours {
     let issuer = event.actor.issuer_arn.as_deref();
     let role = issuer.is_some_and(|arn| around.recovery_roles.iter().any(|role| role == arn));
     let build = event.actor.session_name.as_deref().and_then(|name| name.strip_prefix("AWSCodeBuild-"));
-    role && build.is_some_and(|uuid| (around.is_own_build)(uuid))
+    build.filter(|_| role).map_or(Ours::No, |uuid| (around.is_own_build)(uuid))
+}
+
+/// Whether a build, by its UUID, is one that an Incident started, by what the Incidents' statuses say. An Incident that
+/// has tried to start a build and not stored which may have started this one.
+pub fn own_build<'a>(statuses: impl Iterator<Item = &'a IncidentStatus>, uuid: &str) -> Ours {
+    let mut answer = Ours::No;
+    for status in statuses {
+        let recovery = &status.recovery;
+        if recovery.builds.iter().any(|b| uuid_of(&b.id) == uuid) {
+            return Ours::Yes;
+        }
+        if recovery.build.is_none() && recovery.intent.as_ref().is_some_and(|i| i.tries > 0) {
+            answer = Ours::NotYetKnown;
+        }
+    }
+    answer
 }

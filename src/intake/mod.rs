@@ -18,12 +18,11 @@ use tokio::sync::watch;
 
 use crate::api::{ANNOTATION_HINT, Incident, RecoveryPolicy};
 use crate::policy::grants::Grants;
-use crate::recover::codebuild::uuid_of;
 use crate::runtime::kube_call;
 use crate::runtime::metrics::Metrics;
 
 use catalog::Catalog;
-use detect::{Candidate, Detection, Surroundings};
+use detect::{Candidate, Detection, Ours, Surroundings};
 use event::{Message, Record};
 use open::{OpenError, Opened};
 use queue::Handled;
@@ -89,6 +88,10 @@ impl Intake {
                 Handled::Done
             }
             Ok(Detection::Open(candidates)) => self.open_all(&candidates).await,
+            Ok(Detection::Later) => {
+                tracing::debug!(event_id = record.event.id, "a build acts that may be ours; its message comes again");
+                Handled::Keep
+            }
             Err(unreadable) => self.dead_letter(&unreadable),
         }
     }
@@ -127,12 +130,9 @@ impl Intake {
         Handled::Done
     }
 
-    fn is_own_build(&self, uuid: &str) -> bool {
-        let has = |incident: &Arc<Incident>| {
-            let builds = incident.status.as_ref().map(|s| s.recovery.builds.as_slice()).unwrap_or_default();
-            builds.iter().any(|b| uuid_of(&b.id) == uuid)
-        };
-        self.incidents.state().iter().any(has)
+    fn is_own_build(&self, uuid: &str) -> Ours {
+        let incidents = self.incidents.state();
+        detect::own_build(incidents.iter().filter_map(|i| i.status.as_ref()), uuid)
     }
 
     /// Wakes the Incident that waits for a build. Only a hint: the leader asks CodeBuild. A lost one costs a poll.

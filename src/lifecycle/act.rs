@@ -5,7 +5,8 @@ use kube::ResourceExt;
 use kube::api::Api;
 use sha2::{Digest, Sha256};
 
-use crate::api::{BuildKind, Incident, IncidentStatus, RecoveryPolicy, Time};
+use crate::api::{BuildKind, Incident, IncidentStatus, Intent, RecoveryPolicy, Time};
+use crate::policy::limits::{self, Apply};
 use crate::recover::codebuild::{BuildState, Order, uuid_of};
 use crate::runtime::kube_call;
 
@@ -24,6 +25,11 @@ pub enum Started {
     NotYet(String),
     /// It was not started, since the policy is no longer the one that the plan was judged by.
     Overtaken,
+}
+
+/// Whether a build is looked for before it is started: the token alone may no longer find it. Pure.
+pub fn looks_first(intent: &Intent, now: Time) -> bool {
+    intent.tries > 1 || now.millis_since(intent.since) > TOKEN_SECONDS * 1000
 }
 
 /// Starts the build that the Incident's status intends, or finds the one that was started before.
@@ -54,7 +60,7 @@ async fn try_start(ctx: &Context, incident: &Incident, kind: BuildKind) -> Resul
     }
 
     let name = incident.name_any();
-    let known = if intent.tries > 1 || Time::now().millis_since(intent.since) > TOKEN_SECONDS * 1000 {
+    let known = if looks_first(intent, Time::now()) {
         ctx.builds.find(project, &name, status.step.attempt).await.map_err(|e| e.to_string())?
     } else {
         None
@@ -62,8 +68,18 @@ async fn try_start(ctx: &Context, incident: &Incident, kind: BuildKind) -> Resul
     let build = match known {
         Some(build) => build,
         None => {
-            if kind == BuildKind::Apply && !still_stands(&policy, &status) {
-                return Ok(Started::Overtaken);
+            if kind == BuildKind::Apply {
+                let (uid, generation) =
+                    (policy.uid().unwrap_or_default(), policy.metadata.generation.unwrap_or_default());
+                if !still_stands(&status, &uid, generation, policy.spec.suspend) {
+                    return Ok(Started::Overtaken);
+                }
+                let hold = ctx.holds.live(&incident.spec).await.map_err(|e| format!("asking for holds: {e}"))?;
+                if let Some(hold) = hold {
+                    return Ok(Started::NotYet(hold));
+                }
+                let noted = ctx.workspaces.note_apply(&workspace.backend, &me, &apply_of(incident, &status)).await;
+                noted.map_err(|e| format!("noting the apply in the workspace's ledger: {e}"))?;
             }
             let order = Order {
                 project: project.clone(),
@@ -99,14 +115,24 @@ pub async fn release_workspace(ctx: &Context, incident: &Incident) {
     }
 }
 
-/// Whether the plan that is to be applied is committed to, under the policy that it was judged by.
-fn still_stands(policy: &RecoveryPolicy, status: &IncidentStatus) -> bool {
+/// Whether the plan that is to be applied is committed to, under the policy that it was judged by. Pure.
+pub fn still_stands(status: &IncidentStatus, policy_uid: &str, policy_generation: i64, suspended: bool) -> bool {
     status.plan.as_ref().is_some_and(|plan| {
-        policy.uid().as_deref() == Some(plan.policy_uid.as_str())
-            && policy.metadata.generation == Some(plan.policy_generation)
-            && !policy.spec.suspend
+        plan.policy_uid == policy_uid
+            && plan.policy_generation == policy_generation
+            && !suspended
             && status.recovery.committed_to.as_deref() == Some(plan.digest.as_str())
     })
+}
+
+fn apply_of(incident: &Incident, status: &IncidentStatus) -> Apply {
+    Apply {
+        at: Time::now(),
+        incident: Holder::of(incident).text(),
+        attempt: status.step.attempt,
+        resource: limits::resource_key(&incident.spec),
+        actor: limits::actor_key(&incident.spec),
+    }
 }
 
 async fn live_policy(ctx: &Context, incident: &Incident) -> Result<RecoveryPolicy, String> {

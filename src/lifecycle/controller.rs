@@ -22,7 +22,9 @@ use crate::runtime::{KubeCallError, kube_call};
 use crate::verify::Verifier;
 
 use super::act::{self, Started};
-use super::decide::{self, Effect, decide};
+use super::builds;
+use super::decide::{Effect, decide};
+use super::holds::Holds;
 use super::workspace::Workspaces;
 use super::{observe, status};
 
@@ -47,6 +49,8 @@ pub struct Context {
     pub artifacts: Artifacts,
     /// CodeBuild.
     pub builds: Builds,
+    /// What people put on hold.
+    pub holds: Holds,
     /// The workspaces' leases.
     pub workspaces: Workspaces,
     /// Rules and model.
@@ -123,11 +127,11 @@ async fn carry_out(
             Effect::StartBuild(kind) => {
                 let before = incident.status.clone().unwrap_or_default();
                 let (after, pause) = match act::start_build(ctx, incident, *kind).await {
-                    Started::Running(build) => (decide::started(&before, *kind, &build, Time::now()), None),
-                    Started::Overtaken => (decide::overtaken(&before, Time::now()), None),
+                    Started::Running(build) => (builds::started(&before, *kind, &build, Time::now()), None),
+                    Started::Overtaken => (builds::overtaken(&before, Time::now()), None),
                     Started::NotYet(why) => {
                         tracing::warn!(incident = incident.name_any(), why, "a build was not started");
-                        (decide::not_started(&before, &why, Time::now()), Some(NOT_STARTED))
+                        (builds::not_started(&before, &why, Time::now()), Some(NOT_STARTED))
                     }
                 };
                 *incident = write(ctx, api, incident, &after).await?;

@@ -5,26 +5,25 @@
 //! either the old status, and decides the same again, or the new one, and goes on from there.
 
 use crate::api::{
-    BuildKind, BuildRef, Classification, ConditionStatus, Data, IncidentSpec, IncidentStatus, Judge, Moment, Phase,
-    Plan, PlannedChange, RecoveryPolicySpec, StepName, Time, Verdict, Verification, condition, reason,
+    BuildKind, Classification, ConditionStatus, Data, Decision, IncidentSpec, IncidentStatus, Judge, Moment, Phase,
+    Plan, PlannedChange, RecoveryPolicySpec, StepName, Time, Verdict, Verification, condition, duration,
+    duration_millis, reason,
 };
+use crate::policy::approval::Identity;
+use crate::policy::limits::{Ledger, Opened};
 use crate::recover::codebuild::BuildState;
-use crate::recover::gate::{self, Cleared, Gate, Nothing, Question};
+use crate::recover::gate;
 use crate::recover::inventory::Location;
 use crate::recover::plan::{PlanDigest, Summary};
 
-use super::transition::{Ending, duration, end, failed, plan_again, progress, record_build, say, stall, want};
+use super::builds::{build_failed, build_ref, describe, wait_for_build};
+use super::permit::{self, at_gate};
+use super::transition::{Ending, end, failed, progress, record_build, say, stall, want};
 
-/// How long until a build's state is asked for again, should no event tell of it.
-const POLL_BUILD: i64 = 5_000;
 /// How long until AWS is asked again whether a change is through, or a resource is back.
 const POLL_AWS: i64 = 1_000;
-/// How long until a busy workspace is looked at again.
-const POLL_WORKSPACE: i64 = 2_000;
 /// How long until something is tried again that is not there or does not answer.
 const POLL_TROUBLE: i64 = 10_000;
-/// Replanning without a failure must end: a plan that is always stale needs a human.
-const MAX_PLANS: u32 = 20;
 /// The most changes that a status shows.
 const MAX_SHOWN: usize = 32;
 
@@ -49,8 +48,14 @@ pub struct View {
     pub policy: PolicyState,
     /// Whether the type holds data that Terraform does not bring back.
     pub stateful: bool,
+    /// Whether the change is one that responders make to contain an attack.
+    pub containment: bool,
     /// Terraform types that hang on the resource.
     pub attachments: Vec<String>,
+    /// Who is who, by the settings.
+    pub identities: Vec<Identity>,
+    /// Why nothing may be started for this Incident, and what lifts that; None: nothing keeps it.
+    pub hold: Option<String>,
     /// What was looked at for this step.
     pub seen: Seen,
 }
@@ -60,8 +65,13 @@ pub struct View {
 pub enum PolicyState {
     /// It was deleted.
     Gone,
-    /// Its namespace was not granted what it names.
-    NotGranted(String),
+    /// It cannot be used.
+    Unusable {
+        /// The stable reason.
+        why: &'static str,
+        /// What is wrong with it.
+        what: String,
+    },
     /// It stands.
     Stands {
         /// Its UID.
@@ -92,17 +102,27 @@ pub enum Seen {
     Build(Option<BuildState>),
     /// The plan that the plan build published, once it has ended well.
     Planned(BuildState, Option<(Summary, PlanDigest)>),
-    /// The plan at the gate.
-    AtGate {
-        /// The plan.
-        summary: Summary,
-        /// Its digest.
-        digest: PlanDigest,
-        /// Whether an apply of ours since the event has covered the resource already.
-        covered: bool,
-    },
+    /// The plan at the gate, and what else the gate depends on.
+    AtGate(Box<AtGate>),
     /// What AWS says of the resource.
     Verified(Verification),
+}
+
+/// The plan at the gate, and what else the gate depends on.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct AtGate {
+    /// The plan.
+    pub summary: Summary,
+    /// Its digest.
+    pub digest: PlanDigest,
+    /// Whether an apply of ours since the event has covered the resource already.
+    pub covered: bool,
+    /// What was applied lately in the workspace.
+    pub ledger: Ledger,
+    /// The Incidents of the policy that were opened lately, this one among them.
+    pub opened: Vec<Opened>,
+    /// How many other Incidents of the policy apply right now.
+    pub applying: u32,
 }
 
 /// What happens next.
@@ -139,7 +159,7 @@ pub fn decide(view: &View) -> Step {
         return step;
     }
     let policy = match &view.policy {
-        PolicyState::Stands { spec, .. } if !spec.suspend => spec,
+        PolicyState::Stands { spec, .. } if !is_held(&view.status, spec, view.hold.as_deref()) => spec,
         other => return held(view, other, step),
     };
     if let Seen::Trouble(what) = &view.seen {
@@ -162,31 +182,15 @@ pub fn decide(view: &View) -> Step {
     step
 }
 
-/// Records a build that was started.
-pub fn started(status: &IncidentStatus, kind: BuildKind, build: &BuildState, now: Time) -> IncidentStatus {
-    let mut status = status.clone();
-    record_build(&mut status, build_ref(kind, build));
-    let (why, what) = match kind {
-        BuildKind::Plan => (reason::PLANNING, "plans"),
-        BuildKind::Apply => (reason::APPLYING, "applies the plan"),
+/// Whether nothing may be done for the Incident: it is on hold, or its policy is suspended. What runs already is seen
+/// to its end.
+pub fn is_held(status: &IncidentStatus, policy: &RecoveryPolicySpec, hold: Option<&str>) -> bool {
+    let runs = match status.step.name {
+        StepName::Plan | StepName::Apply => status.recovery.build.is_some(),
+        StepName::Verify => true,
+        _ => false,
     };
-    progress(&mut status, why, &format!("Build {} {what}", build.id), now);
-    status
-}
-
-/// Plans again, since the policy is no longer the one that the plan was judged by.
-pub fn overtaken(status: &IncidentStatus, now: Time) -> IncidentStatus {
-    let mut status = status.clone();
-    replan(&mut status, Vec::new(), "The policy was changed since the plan", now);
-    status
-}
-
-/// Says that a build could not be started, and why.
-pub fn not_started(status: &IncidentStatus, why: &str, now: Time) -> IncidentStatus {
-    let mut status = status.clone();
-    let message = format!("The build was not started: {why}; it is tried again");
-    progress(&mut status, reason::UNREACHABLE, &message, now);
-    status
+    (policy.suspend || hold.is_some()) && !runs
 }
 
 /// Whoever ends gives the workspace back and is told of, whichever way it ended.
@@ -216,19 +220,21 @@ fn detected(view: &View, status: &mut IncidentStatus) {
     progress(status, reason::PROGRESSING, "Looking for the Terraform workspace that owns the resource", view.now);
 }
 
-/// The policy does not let the Incident go on.
+/// The policy, or somebody's hold, does not let the Incident go on.
 fn held(view: &View, policy: &PolicyState, mut step: Step) -> Step {
     let name = &view.spec.policy_ref.name;
-    let (why, message) = match policy {
-        PolicyState::Gone => (
+    let (why, message) = match (policy, &view.hold) {
+        (PolicyState::Gone, _) => (
             reason::POLICY_GONE,
-            format!("RecoveryPolicy {name} was deleted; create it again to go on, or delete nothing and leave it"),
+            format!(
+                "RecoveryPolicy {name} was deleted; create it again to go on, or leave it: nothing will be applied"
+            ),
         ),
-        PolicyState::NotGranted(what) => (
-            reason::NOT_GRANTED,
-            format!("RecoveryPolicy {name}: {what}; extend the operator's grants, or change the policy"),
-        ),
-        PolicyState::Stands { .. } => (
+        (PolicyState::Unusable { why, what }, _) => {
+            (*why, format!("RecoveryPolicy {name}: {what}; extend the operator's grants, or change the policy"))
+        }
+        (PolicyState::Stands { .. }, Some(hold)) => (reason::ON_HOLD, hold.clone()),
+        (PolicyState::Stands { .. }, None) => (
             reason::SUSPENDED,
             format!(
                 "RecoveryPolicy {name} is suspended; to go on: kubectl patch rpol {name} -n {} --type=merge -p '{{\"spec\":{{\"suspend\":false}}}}'",
@@ -237,7 +243,7 @@ fn held(view: &View, policy: &PolicyState, mut step: Step) -> Step {
         ),
     };
     stall(&mut step.status, why, &message, view.now);
-    step.wake = None;
+    step.wake = view.hold.is_some().then_some(POLL_TROUBLE);
     step
 }
 
@@ -321,10 +327,10 @@ fn plan(view: &View, policy: &RecoveryPolicySpec, step: &mut Step) {
     let PolicyState::Stands { uid, generation, .. } = &view.policy else { return };
     let status = &mut step.status;
     let own = status.workspace.as_ref().map(|w| w.addresses.clone()).unwrap_or_default();
-    status.plan = Some(Plan {
+    let plan = Plan {
         build: build.id.clone(),
         digest: digest.to_string(),
-        change_digest: summary.change_digest(&own, uid, *generation),
+        change_digest: summary.change_digest(uid, *generation),
         source_version: summary.source_version.clone(),
         policy_generation: *generation,
         policy_uid: uid.clone(),
@@ -332,105 +338,28 @@ fn plan(view: &View, policy: &RecoveryPolicySpec, step: &mut Step) {
         changes_total: u32::try_from(summary.changes.len()).unwrap_or(u32::MAX),
         changes: summary.changes.iter().take(MAX_SHOWN).map(shown).collect(),
         unexplained: gate::unexplained(summary, &own).into_iter().take(MAX_SHOWN).collect(),
-    });
+    };
+    permit::renew(status, view.status.plan.as_ref(), &plan);
+    status.plan = Some(plan);
     status.timeline.planned_at = Some(view.now);
     status.recovery.intent = None;
     status.step.name = StepName::Gate;
     let message = format!("The plan has {} changes", summary.changes.len());
     say(status, condition::PLANNED, ConditionStatus::True, reason::SUCCEEDED, &message, view.now);
+    // What was said of the plan before does not hold for this one.
+    say(status, condition::APPROVED, ConditionStatus::Unknown, reason::PROGRESSING, "Judging the plan", view.now);
     progress(status, reason::PROGRESSING, "Judging the plan", view.now);
 }
 
-fn at_gate(view: &View, policy: &RecoveryPolicySpec, step: &mut Step) {
-    let (Seen::AtGate { summary, digest, covered }, PolicyState::Stands { uid, generation, .. }, Some(plan)) =
-        (&view.seen, &view.policy, &view.status.plan)
-    else {
-        return;
-    };
-    let status = &mut step.status;
-    if plan.digest != digest.as_str() {
-        let message = format!("The summary of {} was changed after it was read", plan.build);
-        return end(status, Ending::Failed, reason::REFUSED, &message, view.now);
-    }
-    if plan.policy_uid != *uid || plan.policy_generation != *generation {
-        return replan(status, Vec::new(), "The policy was changed since the plan", view.now);
-    }
-    let own = status.workspace.as_ref().map(|w| w.addresses.clone()).unwrap_or_default();
-    let answer = gate::judge(&Question {
-        summary,
-        own: &own,
-        policy,
-        change: view.spec.change,
-        stateful: view.stateful,
-        attachments: &view.attachments,
-        approvals: &view.spec.approvals,
-        change_digest: &plan.change_digest,
-    });
-    status.gate = Some(answer.record());
-    match answer {
-        Gate::Go(cleared) => {
-            let (why, message) = match cleared {
-                Cleared::ByPolicy => (reason::CLEARED, "The policy lets this plan go by itself".to_owned()),
-                Cleared::ByHuman(by) => (reason::APPROVED_BY_HUMAN, format!("{by} approved this plan")),
-            };
-            say(status, condition::APPROVED, ConditionStatus::True, why, &message, view.now);
-            status.timeline.approved_at = Some(view.now);
-            status.timeline.recovering_at = Some(view.now);
-            status.recovery.committed_to = Some(plan.digest.clone());
-            status.step.name = StepName::Apply;
-            want(status, BuildKind::Apply, Vec::new(), view.now);
-            progress(status, reason::APPLYING, "The plan is to be applied", view.now);
-            step.effects.push(Effect::Tell(Moment::Recovering));
-        }
-        Gate::Ask(reasons) => {
-            let message = format!(
-                "A human must approve: {}. kubectl patch incident {} -n {} --type=json -p '[{{\"op\":\"add\",\"path\":\"/spec/approvals/-\",\"value\":{{\"by\":\"<your user>\",\"decision\":\"Approve\",\"changeDigest\":\"{}\"}}}}]'",
-                reasons.join("; "),
-                view.name,
-                view.namespace,
-                plan.change_digest
-            );
-            say(status, condition::APPROVED, ConditionStatus::False, reason::APPROVAL_NEEDED, &message, view.now);
-            stall(status, reason::APPROVAL_NEEDED, &message, view.now);
-            step.wake = None;
-            if view.status.phase != Phase::AwaitingApproval {
-                step.effects = vec![Effect::ReleaseWorkspace, Effect::Tell(Moment::AwaitingApproval)];
-            }
-        }
-        Gate::PlanAgain { targets, reasons } => {
-            replan(status, targets, &format!("Planning again without it: {}", reasons.join("; ")), view.now);
-        }
-        Gate::Refuse(reasons) => {
-            let message = format!("The plan is refused: {}", reasons.join("; "));
-            say(status, condition::APPROVED, ConditionStatus::False, reason::REFUSED, &message, view.now);
-            end(status, Ending::Failed, reason::REFUSED, &message, view.now);
-        }
-        Gate::Denied { by } => {
-            let message = format!("{by} denied this plan");
-            say(status, condition::APPROVED, ConditionStatus::False, reason::DENIED, &message, view.now);
-            end(status, Ending::Dismissed, reason::DENIED, &message, view.now);
-        }
-        Gate::ObserveOnly(reasons) => {
-            let message =
-                format!("The plan with {} changes was not applied: {}", summary.changes.len(), reasons.join("; "));
-            end(status, Ending::Dismissed, reason::OBSERVED, &message, view.now);
-        }
-        Gate::Nothing(_) if *covered || status.recovery.committed_to.is_some() => {
-            status.step.name = StepName::Verify;
-            progress(status, reason::VERIFYING, "An apply since the event has covered it; asking AWS", view.now);
-        }
-        Gate::Nothing(Nothing::ToRestore) => {
-            let message = "The plan does nothing to the resource: it is as its Terraform wants it";
-            end(status, Ending::Dismissed, reason::NOTHING_TO_RESTORE, message, view.now);
-        }
-        Gate::Nothing(Nothing::CoveredByTerraform) => {
-            let message = "What was changed is not in the Terraform that owns the resource, so no plan puts it back; look at the event, and undo it by hand or add it to the Terraform";
-            end(status, Ending::Failed, reason::NOT_COVERED, message, view.now);
-        }
-    }
-}
-
 fn apply(view: &View, policy: &RecoveryPolicySpec, step: &mut Step) {
+    // A denial that comes after the plan was cleared still counts, as long as nothing was started.
+    let digest = view.status.plan.as_ref().map(|p| p.change_digest.as_str());
+    let denial =
+        view.spec.approvals.iter().find(|a| a.decision == Decision::Deny && Some(a.change_digest.as_str()) == digest);
+    let nothing_started = view.status.recovery.intent.as_ref().is_some_and(|i| i.tries == 0);
+    if let Some(denial) = denial.filter(|_| nothing_started) {
+        return permit::denied(&mut step.status, &denial.by, view.now);
+    }
     let Some(build) = wait_for_build(view, BuildKind::Apply, step) else { return };
     record_build(&mut step.status, build_ref(BuildKind::Apply, &build));
     if build.succeeded() {
@@ -459,94 +388,12 @@ fn verify(view: &View, policy: &RecoveryPolicySpec, step: &mut Step) {
     let open: Vec<String> =
         verification.checks.iter().filter(|c| !c.passed).map(|c| format!("{}: {}", c.name, c.detail)).collect();
     let since = status.recovery.build.as_ref().and_then(|b| b.end).or(status.timeline.planned_at).unwrap_or(view.now);
-    if view.now.millis_since(since) >= timeout_millis(&policy.verification.timeout) {
+    if view.now.millis_since(since) >= duration_millis(&policy.verification.timeout).unwrap_or(0) {
         let message = format!("AWS does not confirm that the resource is back: {}", open.join("; "));
         return failed(status, policy.recovery.max_attempts, reason::VERIFICATION_FAILED, &message, view.now);
     }
     progress(status, reason::VERIFYING, &format!("Waiting for AWS: {}", open.join("; ")), view.now);
     step.wake = Some(POLL_AWS);
-}
-
-/// Starts the wanted build, or waits for it. Gives the build back once it is over; a plan build only if it failed,
-/// since what it published is looked at instead.
-fn wait_for_build(view: &View, kind: BuildKind, step: &mut Step) -> Option<BuildState> {
-    if let Some(at) = view.status.recovery.next_attempt_time
-        && at > view.now
-    {
-        step.wake = Some(at.millis_since(view.now));
-        return None;
-    }
-    match &view.seen {
-        Seen::Workspace(Some(holder)) => {
-            let message = format!("Waiting for {holder}, which works on the same Terraform workspace");
-            progress(&mut step.status, reason::WORKSPACE_BUSY, &message, view.now);
-            step.wake = Some(POLL_WORKSPACE);
-            None
-        }
-        Seen::Workspace(None) => {
-            if let Some(intent) = &mut step.status.recovery.intent {
-                intent.tries += 1;
-                step.effects.push(Effect::StartBuild(kind));
-            }
-            None
-        }
-        Seen::Build(None) => {
-            let id = view.status.recovery.build.as_ref().map(|b| b.id.clone()).unwrap_or_default();
-            Some(BuildState { id, status: "UNKNOWN".into(), url: None, start: None, end: None, error: None })
-        }
-        Seen::Build(Some(build)) if build.is_over() => Some(build.clone()),
-        Seen::Build(Some(_)) => {
-            step.wake = Some(POLL_BUILD);
-            None
-        }
-        _ => None,
-    }
-}
-
-/// A build did not end well: its own word for why decides what follows.
-fn build_failed(view: &View, policy: &RecoveryPolicySpec, build: &BuildState, message: &str, step: &mut Step) {
-    let status = &mut step.status;
-    step.effects.push(Effect::ReleaseWorkspace);
-    match build.error.as_deref() {
-        Some("StalePlan") => replan(status, Vec::new(), "The state moved since the plan", view.now),
-        Some("StateLocked") => {
-            replan(status, Vec::new(), "Somebody else holds Terraform's state lock; it is never broken", view.now);
-            status.recovery.next_attempt_time = Some(view.now.plus_seconds(30));
-        }
-        Some("DigestMismatch") => {
-            let message = format!("{message}: the saved plan is not the one that was judged; somebody changed it");
-            end(status, Ending::Failed, reason::REFUSED, &message, view.now);
-        }
-        _ => failed(status, policy.recovery.max_attempts, reason::BUILD_FAILED, message, view.now),
-    }
-}
-
-/// Plans again without counting a failure; gives up when that goes on for too long.
-fn replan(status: &mut IncidentStatus, targets: Vec<String>, message: &str, now: Time) {
-    if status.step.attempt >= MAX_PLANS {
-        let message = format!("{message}. {MAX_PLANS} plans were made and none could be applied; a human is needed");
-        return end(status, Ending::Failed, reason::ATTEMPTS_EXHAUSTED, &message, now);
-    }
-    plan_again(status, targets, reason::PLANNING, message, now);
-}
-
-fn describe(build: &BuildState) -> String {
-    let log = build.url.as_ref().map(|url| format!(", log: {url}")).unwrap_or_default();
-    match &build.error {
-        Some(error) => format!("{} ({error}){log}", build.status),
-        None => format!("{}{log}", build.status),
-    }
-}
-
-fn build_ref(kind: BuildKind, build: &BuildState) -> BuildRef {
-    BuildRef {
-        kind,
-        id: build.id.clone(),
-        url: build.url.clone(),
-        status: build.status.clone(),
-        start: build.start,
-        end: build.end,
-    }
 }
 
 fn shown(change: &crate::recover::plan::PlanChange) -> PlannedChange {
@@ -556,17 +403,4 @@ fn shown(change: &crate::recover::plan::PlanChange) -> PlannedChange {
         actions: change.actions.clone(),
         attributes: change.attributes.iter().take(64).cloned().collect(),
     }
-}
-
-/// Reads a duration such as 90s, 5m or 1h; the schema admits no other. Falls back to five minutes.
-pub fn timeout_millis(text: &str) -> i64 {
-    let split = text.len().saturating_sub(1);
-    let (number, unit) = (text.get(..split), text.get(split..));
-    let seconds = match unit {
-        Some("s") => 1,
-        Some("m") => 60,
-        Some("h") => 3600,
-        _ => return 300_000,
-    };
-    number.and_then(|n| n.parse::<i64>().ok()).map_or(300_000, |n| n.saturating_mul(seconds * 1000))
 }

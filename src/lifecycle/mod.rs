@@ -1,10 +1,15 @@
 //! The life of an Incident: [`controller`] wires, [`observe`] reads, [`decide`] decides (pure), [`status`] writes what
 //! was decided, [`act`] then does it. Nothing else changes a phase.
+//!
+//! [`decide`] has two rooms of its own, [`builds`] and [`permit`] (the gate), and its moves in [`transition`].
 
 pub mod act;
+pub mod builds;
 pub mod controller;
 pub mod decide;
+pub mod holds;
 pub mod observe;
+pub mod permit;
 pub mod policies;
 pub mod status;
 pub mod transition;

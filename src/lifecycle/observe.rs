@@ -1,11 +1,14 @@
 //! Collects what a decision needs, and only for the step that the Incident is in. All I/O into the lifecycle is here;
 //! a call that fails becomes [`Seen::Trouble`], never an error that loses the Incident.
 
+use std::sync::Arc;
+
 use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
 
 use crate::api::{BuildKind, Incident, IncidentStatus, Phase, RecoveryPolicySpec, StepName, Time};
 use crate::intake::catalog::Catalog;
+use crate::policy::limits::{self, Opened};
 use crate::policy::select;
 use crate::recover::artifacts::Changed;
 use crate::recover::codebuild::uuid_of;
@@ -13,7 +16,7 @@ use crate::recover::inventory;
 use crate::verify::ResourceIdentity;
 
 use super::controller::Context;
-use super::decide::{PolicyState, Seen, View};
+use super::decide::{AtGate, PolicyState, Seen, View, is_held};
 use super::workspace::Holder;
 
 /// Looks at all that the next decision depends on.
@@ -21,8 +24,9 @@ pub async fn observe(ctx: &Context, incident: &Incident) -> View {
     let status = incident.status.clone().unwrap_or_default();
     let entry = Catalog::builtin().entry(&incident.spec.resource.r#type);
     let policy = policy(ctx, incident);
+    let hold = ctx.holds.of(&incident.spec);
     let seen = match &policy {
-        PolicyState::Stands { spec, .. } if !spec.suspend => {
+        PolicyState::Stands { spec, .. } if !is_held(&status, spec, hold.as_deref()) => {
             look(ctx, incident, &status, spec).await.unwrap_or_else(Seen::Trouble)
         }
         _ => Seen::Nothing,
@@ -40,7 +44,10 @@ pub async fn observe(ctx: &Context, incident: &Incident) -> View {
         policy,
         // A type that the catalogue no longer has is treated as one that holds data: the careful side.
         stateful: entry.is_none_or(|e| e.stateful),
+        containment: entry.is_none_or(|e| e.is_containment(&incident.spec.event.name)),
         attachments: entry.map(|e| e.attachments.clone()).unwrap_or_default(),
+        identities: ctx.settings.identities.clone(),
+        hold,
         seen,
     }
 }
@@ -55,7 +62,7 @@ fn policy(ctx: &Context, incident: &Incident) -> PolicyState {
             generation: policy.metadata.generation.unwrap_or_default(),
             spec: Box::new(policy.spec.clone()),
         },
-        Err(not_granted) => PolicyState::NotGranted(not_granted.to_string()),
+        Err(unusable) => PolicyState::Unusable { why: unusable.reason(), what: unusable.to_string() },
     }
 }
 
@@ -130,7 +137,32 @@ async fn at_gate(ctx: &Context, incident: &Incident, status: &IncidentStatus) ->
     };
     let found = ctx.artifacts.summary(&workspace.name, uuid_of(&plan.build)).await.map_err(|e| e.to_string())?;
     let (summary, digest) = found.ok_or_else(|| format!("the summary of {} is gone from the bucket", plan.build))?;
-    Ok(Seen::AtGate { summary, digest, covered: covered(ctx, incident, &workspace.backend) })
+    let ledger = ctx.workspaces.ledger(&workspace.backend).await.map_err(|e| format!("reading the ledger: {e}"))?;
+    let covered = covered(ctx, incident, &workspace.backend);
+    let others = others(ctx, incident);
+    let applying = others.iter().filter(|i| i.status.as_ref().is_some_and(|s| s.step.name == StepName::Apply)).count();
+    let opened = others.iter().map(AsRef::as_ref).chain([incident]).filter_map(|i| {
+        let at = i.creation_timestamp().map(|t| Time(t.0.as_millisecond()))?;
+        Some(Opened { at, actor: limits::actor_key(&i.spec) })
+    });
+    Ok(Seen::AtGate(Box::new(AtGate {
+        summary,
+        digest,
+        covered,
+        ledger,
+        opened: opened.collect(),
+        applying: u32::try_from(applying).unwrap_or(u32::MAX),
+    })))
+}
+
+/// The other Incidents of the same policy, ended ones too.
+fn others(ctx: &Context, incident: &Incident) -> Vec<Arc<Incident>> {
+    let same = |other: &Arc<Incident>| {
+        other.namespace() == incident.namespace()
+            && other.spec.policy_ref == incident.spec.policy_ref
+            && other.uid() != incident.uid()
+    };
+    ctx.incidents.state().into_iter().filter(same).collect()
 }
 
 /// Whether another Incident of the same workspace was recovered by an apply that began after this event, and had the

@@ -39,11 +39,11 @@ async fn reconcile(policy: Arc<RecoveryPolicy>, ctx: Arc<Context>) -> Result<Act
     status.observed_generation = policy.metadata.generation.unwrap_or_default();
     let (ready, stalled, why, message) = match validate(&policy, &ctx.grants) {
         Ok(()) => (ConditionStatus::True, ConditionStatus::False, reason::SUCCEEDED, "The policy is used".to_owned()),
-        Err(not_granted) => (
+        Err(unusable) => (
             ConditionStatus::False,
             ConditionStatus::True,
-            reason::NOT_GRANTED,
-            format!("{not_granted}; extend settings.grants of the operator, or change the policy"),
+            unusable.reason(),
+            format!("{unusable}; change the policy, or extend settings.grants of the operator"),
         ),
     };
     let now = Time::now();

@@ -1,7 +1,7 @@
 //! The moves that [`super::decide`] makes, each written once: what a status looks like after it. Pure.
 
 use crate::api::{
-    BuildKind, BuildRef, ConditionStatus, IncidentStatus, Intent, Phase, StepName, Time, condition, reason,
+    BuildKind, BuildRef, ConditionStatus, IncidentStatus, Intent, Phase, StepName, Time, condition, duration, reason,
     set_condition,
 };
 
@@ -120,17 +120,6 @@ pub fn phase_of(status: &IncidentStatus) -> Phase {
         StepName::Apply | StepName::Verify => Phase::Recovering,
         _ if is(condition::CLASSIFIED, ConditionStatus::True) => Phase::Classified,
         _ => Phase::Detected,
-    }
-}
-
-/// A duration as people read it: 850ms, 12s, 3m05s, 2h10m.
-pub fn duration(millis: i64) -> String {
-    let seconds = millis / 1000;
-    match seconds {
-        0 => format!("{millis}ms"),
-        1..60 => format!("{seconds}s"),
-        60..3600 => format!("{}m{:02}s", seconds / 60, seconds % 60),
-        _ => format!("{}h{:02}m", seconds / 3600, seconds % 3600 / 60),
     }
 }
 

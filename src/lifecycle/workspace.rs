@@ -12,12 +12,14 @@ use kube::api::{Api, ObjectMeta, PostParams};
 use kube::{Client, ResourceExt};
 use sha2::{Digest, Sha256};
 
-use crate::api::{Incident, Phase, StepName, Time};
+use crate::api::{Condition, ConditionStatus, Incident, IncidentStatus, StepName, Time, condition, reason};
+use crate::policy::limits::{Apply, Ledger};
 use crate::recover::codebuild::Builds;
 use crate::runtime::{KubeCallError, kube_call};
 
 const ANNOTATION_BUILD: &str = "reforge.dev/build";
 const ANNOTATION_BACKEND: &str = "reforge.dev/backend";
+const ANNOTATION_APPLIES: &str = "reforge.dev/applies";
 /// After this long a holder that no longer exists can have no start of a build under way any more, in seconds.
 const ABANDONED: i64 = 600;
 
@@ -44,7 +46,8 @@ impl Holder {
         Self { namespace: incident.namespace().unwrap_or_default(), name: incident.name_any() }
     }
 
-    fn text(&self) -> String {
+    /// Namespace and name, as leases and ledgers have it.
+    pub fn text(&self) -> String {
         format!("{}/{}", self.namespace, self.name)
     }
 
@@ -112,6 +115,23 @@ impl Workspaces {
         self.replace(&lease).await.map(|_| ())
     }
 
+    /// What was applied lately in the workspace. One that cannot be read is an error: a limit must not be forgotten.
+    pub async fn ledger(&self, backend: &str) -> Result<Ledger, KubeCallError> {
+        let lease = self.read(backend).await?;
+        lease.map_or_else(|| Ok(Ledger::default()), |lease| ledger_of(&lease))
+    }
+
+    /// Notes that an apply is about to start, before it does; once for each Incident and attempt. Only who has the
+    /// workspace may.
+    pub async fn note_apply(&self, backend: &str, me: &Holder, apply: &Apply) -> Result<(), KubeCallError> {
+        let held = self.read(backend).await?.filter(|l| holder(l).as_ref() == Some(me));
+        let mut lease = held.ok_or_else(|| KubeCallError::Lost("the workspace is no longer this Incident's"))?;
+        let Some(ledger) = ledger_of(&lease)?.with(apply) else { return Ok(()) };
+        let text = serde_json::to_string(&ledger)?;
+        lease.annotations_mut().insert(ANNOTATION_APPLIES.to_owned(), text);
+        self.replace(&lease).await.map(|_| ())
+    }
+
     /// Gives the workspace back; nothing happens when somebody else has it.
     pub async fn release(&self, backend: &str, me: &Holder) -> Result<(), KubeCallError> {
         let Some(mut lease) = self.read(backend).await?.filter(|l| holder(l).as_ref() == Some(me)) else {
@@ -140,7 +160,7 @@ impl Workspaces {
         let Some(other) = holder(lease).filter(|h| h != me) else { return Ok(None) };
         let incidents: Api<Incident> = Api::namespaced(self.client.clone(), &other.namespace);
         let incident = kube_call(incidents.get_opt(&other.name)).await?;
-        if incident.as_ref().is_some_and(works) {
+        if incident.as_ref().and_then(|i| i.status.as_ref()).is_some_and(works) {
             return Ok(Some(other.text()));
         }
         let running = match lease.annotations().get(ANNOTATION_BUILD) {
@@ -152,17 +172,28 @@ impl Workspaces {
     }
 }
 
-fn works(incident: &Incident) -> bool {
-    let status = incident.status.clone().unwrap_or_default();
+/// Whether an Incident is about to do something in its workspace. One that waits, for a human or for a time, is not;
+/// whether a build of its own still runs is looked at apart. Pure.
+pub fn works(status: &IncidentStatus) -> bool {
+    let says = |r#type: &str, why: Option<&str>| {
+        let holds = |c: &&Condition| c.r#type == r#type && c.status == ConditionStatus::True;
+        status.conditions.iter().filter(holds).any(|c| why.is_none_or(|why| c.reason == why))
+    };
+    let stalled = says(condition::STALLED, None);
     match status.step.name {
-        StepName::Plan | StepName::Apply => true,
-        StepName::Gate => status.phase != Phase::AwaitingApproval,
+        StepName::Plan | StepName::Apply => !stalled,
+        StepName::Gate => !stalled && !says(condition::RECONCILING, Some(reason::WAITING)),
         _ => false,
     }
 }
 
 fn holder(lease: &Lease) -> Option<Holder> {
     lease.spec.as_ref()?.holder_identity.as_deref().and_then(Holder::parse)
+}
+
+fn ledger_of(lease: &Lease) -> Result<Ledger, KubeCallError> {
+    let text = lease.annotations().get(ANNOTATION_APPLIES);
+    text.map_or_else(|| Ok(Ledger::default()), |t| Ok(serde_json::from_str(t)?))
 }
 
 fn age_seconds(lease: &Lease) -> i64 {

@@ -5,8 +5,7 @@ use std::fmt::Write as _;
 
 use kube::ResourceExt;
 
-use crate::api::{BuildKind, Data, Incident, Moment, Time, condition};
-use crate::lifecycle::transition::duration;
+use crate::api::{BuildKind, Data, Incident, Moment, Time, condition, duration};
 
 /// A subject of at most 100 ASCII characters, as SNS wants it, and a text.
 #[derive(Clone, Debug, PartialEq, Eq)]

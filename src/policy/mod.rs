@@ -1,4 +1,11 @@
-//! Policies and grants: whose an event is ([`select`]), and what a namespace may recover at all ([`grants`]). Pure.
+//! Policies and grants: whose an event is ([`select`]), what a namespace may recover at all ([`grants`]), and what holds
+//! automatic work back: people ([`approval`], [`hold`]), hours ([`window`]), amounts
+//! ([`limits`]). Pure.
 
+pub mod approval;
+pub mod expression;
 pub mod grants;
+pub mod hold;
+pub mod limits;
 pub mod select;
+pub mod window;

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use kube::ResourceExt;
 use thiserror::Error;
 
-use crate::api::{Event, Match, RecoveryPolicy, Resource};
+use crate::api::{Event, Match, RecoveryPolicy, RecoveryPolicySpec, Resource, reason};
 
 use super::grants::Grants;
+use super::{expression, window};
 
-/// What a policy names without its namespace having been granted it.
+/// Why a policy cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum NotGranted {
+pub enum Unusable {
     /// Nothing was granted to the namespace.
     #[error("namespace {0} was granted nothing")]
     Namespace(String),
@@ -24,25 +25,49 @@ pub enum NotGranted {
     /// A project.
     #[error("CodeBuild project {0} is not granted to the namespace")]
     Project(String),
+    /// It says something that cannot be read.
+    #[error("{0}")]
+    Invalid(String),
 }
 
-/// Whether the namespace of a policy was granted all that it names.
-pub fn validate(policy: &RecoveryPolicy, grants: &Grants) -> Result<(), NotGranted> {
+impl Unusable {
+    /// The stable reason for conditions.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Invalid(_) => reason::INVALID,
+            Self::Namespace(_) | Self::Account(_) | Self::Region(_) | Self::Project(_) => reason::NOT_GRANTED,
+        }
+    }
+}
+
+/// Whether the namespace of a policy was granted all that it names, and whether it can be read.
+pub fn validate(policy: &RecoveryPolicy, grants: &Grants) -> Result<(), Unusable> {
     let namespace = policy.namespace().unwrap_or_default();
     let granted: Vec<_> = grants.of(&namespace).collect();
     if granted.is_empty() {
-        return Err(NotGranted::Namespace(namespace));
+        return Err(Unusable::Namespace(namespace));
     }
     let Match { accounts, regions, .. } = &policy.spec.r#match;
     if let Some(account) = accounts.iter().find(|a| !granted.iter().any(|g| g.accounts.contains(a))) {
-        return Err(NotGranted::Account(account.clone()));
+        return Err(Unusable::Account(account.clone()));
     }
     if let Some(region) = regions.iter().find(|r| !granted.iter().any(|g| g.regions.contains(r))) {
-        return Err(NotGranted::Region(region.clone()));
+        return Err(Unusable::Region(region.clone()));
     }
     let mut projects = policy.spec.recovery.workspaces.iter().flat_map(|w| [&w.project, &w.plan_project]);
     match projects.find(|p| !grants.allows_project(&namespace, p)) {
-        Some(project) => Err(NotGranted::Project(project.clone())),
+        Some(project) => Err(Unusable::Project(project.clone())),
+        None => readable(&policy.spec),
+    }
+}
+
+/// What the schema cannot check: expressions and time zones.
+fn readable(spec: &RecoveryPolicySpec) -> Result<(), Unusable> {
+    let expressions = spec.approval.iter().flat_map(|a| &a.when);
+    let broken =
+        expressions.filter_map(|text| expression::invalid(text).map(|why| format!("approval.when {text:?}: {why}")));
+    match broken.chain(spec.windows.iter().filter_map(window::invalid)).next() {
+        Some(why) => Err(Unusable::Invalid(why)),
         None => Ok(()),
     }
 }

@@ -1,9 +1,18 @@
-//! The gate: may this very plan be applied? Pure: a plan, the policy and what people said go in, one answer with its
-//! reasons comes out. Never destroys, never carries along what no cleared Incident explains.
+//! The gate: may this very plan be applied, now? Pure: a plan, the policy, what people said, the limits and the clock go
+//! in, one answer with its reasons comes out. Never destroys, never carries along what no cleared Incident explains.
 
 use std::collections::BTreeSet;
 
-use crate::api::{Approval, ApprovalMode, Change, Decision, GateRecord, Mode, RecoveryPolicySpec, Unexplained};
+use serde_json::json;
+
+use crate::api::{
+    ApprovalMode, ApprovalPolicy, Change, Classification, GateRecord, IncidentSpec, Mode, RecoveryPolicySpec,
+    SeenApproval, Time, Unexplained,
+};
+use crate::policy::approval::{self, Identity, Word};
+use crate::policy::expression::{self, Facts};
+use crate::policy::limits::Held;
+use crate::policy::window::{self, Opening};
 
 use super::plan::{PlanChange, Summary};
 
@@ -16,16 +25,28 @@ pub struct Question<'a> {
     pub own: &'a [String],
     /// The policy as it stands now.
     pub policy: &'a RecoveryPolicySpec,
-    /// What happened to the resource.
-    pub change: Change,
+    /// The Incident: what happened, by whom, and what people said.
+    pub incident: &'a IncidentSpec,
+    /// The verdict on it.
+    pub classification: Option<&'a Classification>,
     /// Whether the type holds data that Terraform does not bring back.
     pub stateful: bool,
+    /// Whether the change is one that responders make to contain an attack.
+    pub containment: bool,
     /// Terraform types that hang on the resource: replacing them destroys nothing.
     pub attachments: &'a [String],
-    /// What people said.
-    pub approvals: &'a [Approval],
     /// What an approval of this plan is bound to.
     pub change_digest: &'a str,
+    /// When the operator first saw which decision.
+    pub seen: &'a [SeenApproval],
+    /// When people were first asked about this very change.
+    pub asked: Option<Time>,
+    /// Who is who.
+    pub identities: &'a [Identity],
+    /// What the limits say.
+    pub limits: &'a Held,
+    /// Now.
+    pub now: Time,
 }
 
 /// The answer.
@@ -42,6 +63,15 @@ pub enum Gate {
         /// Why.
         reasons: Vec<String>,
     },
+    /// It may be applied later.
+    Wait {
+        /// Why not now.
+        reason: String,
+        /// When; None: when something changes.
+        until: Option<Time>,
+    },
+    /// Nobody decided in time.
+    Expired(Vec<String>),
     /// It will not be applied.
     Refuse(Vec<String>),
     /// A human denied it.
@@ -60,8 +90,8 @@ pub enum Gate {
 pub enum Cleared {
     /// The policy's.
     ByPolicy,
-    /// This person's.
-    ByHuman(String),
+    /// These people's.
+    ByHumans(Vec<String>),
 }
 
 /// Why a plan does nothing to the resource.
@@ -78,9 +108,11 @@ impl Gate {
     pub fn record(&self) -> GateRecord {
         let (decision, reasons) = match self {
             Self::Go(Cleared::ByPolicy) => ("Go", vec!["the policy lets it go by itself".to_owned()]),
-            Self::Go(Cleared::ByHuman(by)) => ("Go", vec![format!("{by} approved it")]),
+            Self::Go(Cleared::ByHumans(by)) => ("Go", vec![format!("{} approved it", by.join(", "))]),
             Self::Ask(reasons) => ("Ask", reasons.clone()),
             Self::PlanAgain { reasons, .. } => ("PlanAgain", reasons.clone()),
+            Self::Wait { reason, .. } => ("Wait", vec![reason.clone()]),
+            Self::Expired(reasons) => ("Expired", reasons.clone()),
             Self::Refuse(reasons) => ("Refuse", reasons.clone()),
             Self::Denied { by } => ("Denied", vec![format!("{by} denied it")]),
             Self::ObserveOnly(reasons) => ("ObserveOnly", reasons.clone()),
@@ -100,10 +132,14 @@ pub fn unexplained(summary: &Summary, own: &[String]) -> Vec<String> {
 
 /// Judges a plan.
 pub fn judge(q: &Question<'_>) -> Gate {
+    let word = word(q);
+    if let Word::Denied(by) = word {
+        return Gate::Denied { by };
+    }
     let (explained, unexplained) = explain(q.summary, q.own);
 
     if !explained.iter().any(|c| q.own.contains(&c.address)) {
-        return Gate::Nothing(match q.change {
+        return Gate::Nothing(match q.incident.change {
             Change::Deleted => Nothing::ToRestore,
             Change::Stopped | Change::Modified => Nothing::CoveredByTerraform,
         });
@@ -132,36 +168,100 @@ pub fn judge(q: &Question<'_>) -> Gate {
     if many > q.policy.plan.max_changes as usize {
         ask.push(format!("{many} changes are more than the policy's plan.maxChanges of {}", q.policy.plan.max_changes));
     }
-    if needs_approval(q.policy, q.stateful) {
-        ask.push(match (&q.policy.approval, q.stateful) {
-            (None, true) => "the type holds data that Terraform does not bring back, so a human is asked".to_owned(),
-            _ => "the policy's approval.mode is Always".to_owned(),
-        });
+    if q.containment {
+        ask.push(format!(
+            "{} may be somebody who contains an attack, which is never undone without a human",
+            q.incident.event.name
+        ));
     }
+    ask.extend(asked_by_policy(q));
+    ask.extend(q.limits.ask.iter().cloned());
 
-    if let Some(denied) = decided(q, Decision::Deny) {
-        return Gate::Denied { by: denied.by.clone() };
-    }
     if q.policy.mode == Mode::Observe {
         ask.insert(0, "the policy's mode is Observe".to_owned());
         return Gate::ObserveOnly(ask);
     }
-    if ask.is_empty() {
-        return Gate::Go(Cleared::ByPolicy);
-    }
-    match decided(q, Decision::Approve) {
-        Some(approval) => Gate::Go(Cleared::ByHuman(approval.by.clone())),
-        None => Gate::Ask(ask),
+    let cleared = match word {
+        _ if ask.is_empty() => Cleared::ByPolicy,
+        Word::Given(by) => Cleared::ByHumans(by),
+        Word::Expired => return Gate::Expired(ask),
+        Word::Missing(missing) => {
+            ask.push(missing);
+            return Gate::Ask(ask);
+        }
+        Word::Denied(by) => return Gate::Denied { by },
+    };
+    match later(q, &cleared) {
+        Some(wait) => wait,
+        None => Gate::Go(cleared),
     }
 }
 
-/// Whether a human is asked: as the policy says, else for types that hold data.
-pub fn needs_approval(policy: &RecoveryPolicySpec, stateful: bool) -> bool {
-    policy.approval.as_ref().map_or(stateful, |a| a.mode == ApprovalMode::Always)
+/// What keeps a plan that is cleared from being applied now. A human's word goes before a cool-down, and before nothing
+/// else.
+fn later(q: &Question<'_>, cleared: &Cleared) -> Option<Gate> {
+    if let Opening::Closed { reason, until } = window::judge(&q.policy.windows, q.now) {
+        return Some(Gate::Wait { reason, until });
+    }
+    if let (Some((reason, until)), Cleared::ByPolicy) = (&q.limits.wait, cleared) {
+        return Some(Gate::Wait { reason: reason.clone(), until: Some(*until) });
+    }
+    q.limits.busy.clone().map(|reason| Gate::Wait { reason, until: None })
 }
 
-fn decided<'a>(q: &Question<'a>, decision: Decision) -> Option<&'a Approval> {
-    q.approvals.iter().find(|a| a.decision == decision && a.change_digest == q.change_digest)
+/// Whether the policy asks a human about this plan, and why: as it says, else for types that hold data.
+fn asked_by_policy(q: &Question<'_>) -> Option<String> {
+    let Some(approval) = &q.policy.approval else {
+        let why = "the type holds data that Terraform does not bring back, so a human is asked";
+        return q.stateful.then(|| why.to_owned());
+    };
+    match approval.mode {
+        ApprovalMode::Never => None,
+        ApprovalMode::Always => Some("the policy's approval.mode is Always".to_owned()),
+        ApprovalMode::When => {
+            let facts = facts(q);
+            approval.when.iter().find_map(|text| match expression::holds(text, &facts) {
+                Ok(false) => None,
+                Ok(true) => Some(format!("the policy asks when {text}")),
+                Err(why) => Some(format!("the policy asks when {text}, which cannot be answered: {why}")),
+            })
+        }
+    }
+}
+
+/// What the policy's expressions can ask about.
+fn facts(q: &Question<'_>) -> Facts {
+    let changes: Vec<_> = q
+        .summary
+        .changes
+        .iter()
+        .map(|c| json!({"address": c.address, "type": c.r#type, "actions": c.actions, "attributes": c.attributes}))
+        .collect();
+    Facts::from([
+        ("event", json!(q.incident.event)),
+        ("resource", json!(q.incident.resource)),
+        ("change", json!(q.incident.change)),
+        ("classification", json!(q.classification)),
+        ("plan", json!({"changes": changes, "sourceVersion": q.summary.source_version})),
+    ])
+}
+
+fn word(q: &Question<'_>) -> Word {
+    approval::judge(&approval::Case {
+        policy: &rules(q.policy),
+        approvals: &q.incident.approvals,
+        change_digest: q.change_digest,
+        seen: q.seen,
+        asked: q.asked,
+        now: q.now,
+        actor: &q.incident.event.actor,
+        identities: q.identities,
+    })
+}
+
+/// The rules for decisions: those of the policy, else the defaults, since any plan can come to be asked about.
+pub fn rules(policy: &RecoveryPolicySpec) -> ApprovalPolicy {
+    policy.approval.clone().unwrap_or_default()
 }
 
 /// Splits the changes into those that the addresses explain and the others. A change is explained by its address, or
@@ -205,7 +305,7 @@ fn list(changes: &[&PlanChange]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::{ApprovalPolicy, Match, PlanPolicy, RecoverySpec};
+    use crate::api::{Approval, Decision, LimitsPolicy, Match, PlanPolicy, RecoverySpec, Window};
     use crate::recover::plan::Drift;
 
     fn change(address: &str, actions: &[&str]) -> PlanChange {
@@ -241,22 +341,53 @@ mod tests {
             classification: crate::api::ClassificationPolicy::default(),
             recovery: RecoverySpec { workspaces: vec![], max_attempts: 3 },
             plan: PlanPolicy::default(),
-            approval: Some(ApprovalPolicy { mode: ApprovalMode::Never }),
+            approval: Some(ApprovalPolicy { mode: ApprovalMode::Never, ..ApprovalPolicy::default() }),
+            limits: LimitsPolicy::default(),
+            windows: vec![],
             verification: crate::api::VerificationPolicy::default(),
             notifications: vec![],
         }
     }
 
+    fn incident(change: Change, approvals: &[Approval]) -> IncidentSpec {
+        let mut spec: IncidentSpec = serde_json::from_value(json!({
+            "event": {"id": "e", "time": "2026-01-02T03:04:05Z", "name": "DeleteTable", "source": "s", "accountId": "1",
+                "region": "r", "actor": {"type": "AWSService"}},
+            "resource": {"type": "dynamodb", "cloudFormationType": "AWS::DynamoDB::Table", "id": "orders"},
+            "change": "Deleted", "policyRef": {"name": "p"}
+        }))
+        .unwrap();
+        spec.change = change;
+        spec.approvals = approvals.to_vec();
+        spec
+    }
+
     fn ask(summary: &Summary, policy: &RecoveryPolicySpec, change: Change, approvals: &[Approval]) -> Gate {
+        ask_with(summary, policy, &incident(change, approvals), &Held::default(), false)
+    }
+
+    fn ask_with(
+        summary: &Summary,
+        policy: &RecoveryPolicySpec,
+        incident: &IncidentSpec,
+        limits: &Held,
+        containment: bool,
+    ) -> Gate {
         judge(&Question {
             summary,
             own: &["aws_table.a".to_owned()],
             policy,
-            change,
+            incident,
+            classification: None,
             stateful: true,
+            containment,
             attachments: &["aws_attachment".to_owned()],
-            approvals,
             change_digest: "d",
+            seen: &[],
+            asked: Some(Time(0)),
+            identities: &[],
+            limits,
+            now: Time(1),
         })
     }
 
@@ -347,7 +478,7 @@ mod tests {
         assert!(matches!(ask(&plan, &policy, Change::Deleted, &[]), Gate::Ask(_)));
         assert!(matches!(ask(&plan, &policy, Change::Deleted, &[said(Decision::Approve, "old")]), Gate::Ask(_)));
         let go = ask(&plan, &policy, Change::Deleted, &[said(Decision::Approve, "d")]);
-        assert_eq!(go, Gate::Go(Cleared::ByHuman("ann".into())));
+        assert_eq!(go, Gate::Go(Cleared::ByHumans(vec!["ann".into()])));
         let both = [said(Decision::Approve, "d"), said(Decision::Deny, "d")];
         assert!(matches!(ask(&plan, &policy, Change::Deleted, &both), Gate::Denied { .. }));
     }
@@ -365,5 +496,109 @@ mod tests {
         let plan = summary(vec![]);
         assert_eq!(ask(&plan, &policy(), Change::Deleted, &[]), Gate::Nothing(Nothing::ToRestore));
         assert_eq!(ask(&plan, &policy(), Change::Modified, &[]), Gate::Nothing(Nothing::CoveredByTerraform));
+    }
+
+    fn lost() -> Summary {
+        summary(vec![change("aws_table.a", &["create"])])
+    }
+
+    #[test]
+    fn a_denial_is_final_also_for_a_plan_that_would_be_planned_again_or_refused() {
+        let plans = [
+            summary(vec![change("aws_table.a", &["create"]), change("aws_table.b", &["update"])]),
+            summary(vec![change("aws_table.a", &["delete"])]),
+            lost(),
+        ];
+        for plan in plans {
+            let denied = ask(&plan, &policy(), Change::Deleted, &[said(Decision::Deny, "d")]);
+            assert_eq!(denied, Gate::Denied { by: "ann".into() });
+        }
+    }
+
+    #[test]
+    fn what_a_responder_may_have_done_is_never_undone_without_a_human() {
+        let incident = incident(Change::Stopped, &[]);
+        let answer = ask_with(&lost(), &policy(), &incident, &Held::default(), true);
+        assert!(matches!(answer, Gate::Ask(reasons) if reasons[0].contains("contains an attack")));
+    }
+
+    #[test]
+    fn a_policy_asks_when_its_expression_holds_or_cannot_be_answered() {
+        let when = |text: &str| {
+            let mut policy = policy();
+            let when = vec![text.to_owned()];
+            policy.approval = Some(ApprovalPolicy { mode: ApprovalMode::When, when, ..ApprovalPolicy::default() });
+            ask(&lost(), &policy, Change::Deleted, &[])
+        };
+        assert!(matches!(when("resource.id == 'orders' && size(plan.changes) == 1"), Gate::Ask(_)));
+        assert!(
+            matches!(when("classification.verdict == 'Normal'"), Gate::Ask(r) if r[0].contains("cannot be answered"))
+        );
+        assert_eq!(when("resource.id == 'users'"), Gate::Go(Cleared::ByPolicy));
+    }
+
+    #[test]
+    fn outside_of_its_window_a_plan_waits_even_when_a_human_approved() {
+        let mut policy = policy();
+        let closed =
+            serde_json::from_value::<Window>(json!({"deny": {"from": "00:00", "to": "01:00", "timeZone": "UTC"}}));
+        policy.windows = vec![closed.unwrap()];
+        let wait = Gate::Wait {
+            reason: "the policy denies changes daily from 00:00 to 01:00 UTC".into(),
+            until: Some(Time(3_600_000)),
+        };
+        assert_eq!(ask(&lost(), &policy, Change::Deleted, &[]), wait);
+        policy.approval = None;
+        assert_eq!(ask(&lost(), &policy, Change::Deleted, &[said(Decision::Approve, "d")]), wait);
+    }
+
+    #[test]
+    fn a_humans_word_goes_before_a_cool_down_and_not_before_a_full_house() {
+        let cooling = Held { wait: Some(("cooling down".into(), Time(9))), ..Held::default() };
+        let wait = Gate::Wait { reason: "cooling down".into(), until: Some(Time(9)) };
+        let nobody = incident(Change::Deleted, &[]);
+        assert_eq!(ask_with(&lost(), &policy(), &nobody, &cooling, false), wait);
+        let mut careful = policy();
+        careful.approval = None;
+        let approved = incident(Change::Deleted, &[said(Decision::Approve, "d")]);
+        assert!(matches!(ask_with(&lost(), &careful, &approved, &cooling, false), Gate::Go(Cleared::ByHumans(_))));
+        let busy = Held { busy: Some("full".into()), ..Held::default() };
+        assert_eq!(
+            ask_with(&lost(), &careful, &approved, &busy, false),
+            Gate::Wait { reason: "full".into(), until: None }
+        );
+    }
+
+    #[test]
+    fn what_the_limits_ask_about_is_asked_even_if_the_policy_never_asks() {
+        let flood = Held { ask: vec!["a flood".into()], ..Held::default() };
+        let answer = ask_with(&lost(), &policy(), &incident(Change::Deleted, &[]), &flood, false);
+        assert!(matches!(answer, Gate::Ask(reasons) if reasons[0] == "a flood"));
+    }
+
+    #[test]
+    fn who_is_asked_for_too_long_is_told_that_it_is_over() {
+        let mut slow = policy();
+        slow.approval = Some(ApprovalPolicy { expires_after: "1s".into(), ..ApprovalPolicy::default() });
+        let spec = incident(Change::Deleted, &[]);
+        let plan = lost();
+        let question = Question {
+            summary: &plan,
+            own: &["aws_table.a".to_owned()],
+            policy: &slow,
+            incident: &spec,
+            classification: None,
+            stateful: true,
+            containment: false,
+            attachments: &[],
+            change_digest: "d",
+            seen: &[],
+            asked: Some(Time(0)),
+            identities: &[],
+            limits: &Held::default(),
+            now: Time(1000),
+        };
+        assert!(matches!(judge(&question), Gate::Expired(_)));
+        assert!(matches!(judge(&Question { now: Time(999), ..question }), Gate::Ask(_)));
     }
 }

@@ -105,10 +105,10 @@ impl Summary {
         self.drift.iter().any(|d| d.address == address && d.actions.iter().any(|a| a == "delete"))
     }
 
-    /// What an approval is bound to: the changes at `addresses`, the commit and the policy. Another plan that would do
-    /// the same has the same digest.
-    pub fn change_digest(&self, addresses: &[String], policy_uid: &str, policy_generation: i64) -> String {
-        let mut changes: Vec<&PlanChange> = self.changes.iter().filter(|c| addresses.contains(&c.address)).collect();
+    /// What an approval is bound to: every change that would be made, the commit and the policy. Another plan that would
+    /// do the same has the same digest, one that would do anything else has not.
+    pub fn change_digest(&self, policy_uid: &str, policy_generation: i64) -> String {
+        let mut changes: Vec<&PlanChange> = self.changes.iter().collect();
         changes.sort_by(|a, b| a.address.cmp(&b.address));
         let mut hash = Sha256::new();
         let mut add = |text: &str| {

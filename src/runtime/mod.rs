@@ -24,12 +24,22 @@ pub enum KubeCallError {
     /// It did not answer.
     #[error("the apiserver did not answer within {} s", TIMEOUT.as_secs())]
     Timeout,
+    /// Somebody else has what was to be written.
+    #[error("{0}")]
+    Lost(&'static str),
+    /// What is stored is not what Reforge stores.
+    #[error("what is stored cannot be read: {0}")]
+    Unreadable(#[from] serde_json::Error),
 }
 
 impl KubeCallError {
     /// Whether somebody else wrote first.
     pub fn is_conflict(&self) -> bool {
-        matches!(self, Self::Kube(kube::Error::Api(e)) if e.code == 409)
+        match self {
+            Self::Kube(kube::Error::Api(e)) => e.code == 409,
+            Self::Lost(_) => true,
+            Self::Kube(_) | Self::Timeout | Self::Unreadable(_) => false,
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use thiserror::Error;
 
 use crate::api::ClassifierMode;
+use crate::policy::approval::Identity;
 use crate::policy::grants::{Grant, Grants};
 
 /// Why the settings cannot be used.
@@ -54,6 +55,9 @@ pub struct Settings {
     /// The ARNs of the roles that the builds run under: how their own calls are known.
     #[serde(default)]
     pub recovery_roles: Vec<String>,
+    /// Which AWS identities Kubernetes users have: so that nobody approves the undoing of what they did themselves.
+    #[serde(default)]
+    pub identities: Vec<Identity>,
     /// What messages call this cluster.
     #[serde(default)]
     pub cluster_name: Option<String>,

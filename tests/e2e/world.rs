@@ -99,6 +99,8 @@ impl World {
         let kubeconfig = self.sandbox.operator_kubeconfig().expect("a kubeconfig");
         let mut settings = self.sandbox.settings();
         settings["classifier"]["timeoutSeconds"] = json!(5);
+        let known = |user: &str| json!({"user": format!("system:serviceaccount:{NAMESPACE}:{user}")});
+        settings["identities"] = json!([known("alice"), known("bob")]);
         let started = Operator::start(&self.sandbox, &Self::program(), &kubeconfig, &settings, OPERATOR).await;
         let operator = started.expect("the operator starts");
         *self.operator.lock().unwrap_or_else(PoisonError::into_inner) = Some(operator);

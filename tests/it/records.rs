@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use reforge::api::{Change, RecoveryPolicy};
 use reforge::intake::catalog::Catalog;
-use reforge::intake::detect::{Candidate, Detection, DropReason, Surroundings, detect};
+use reforge::intake::detect::{Candidate, Detection, DropReason, Ours, Surroundings, detect};
 use reforge::intake::event::{Message, Record, Unreadable, parse};
 use reforge::policy::grants::{Grant, Grants};
 use serde_json::{Value, json};
@@ -63,7 +63,7 @@ fn judged(envelope: &Value, grants: &Grants, policies: &[Arc<RecoveryPolicy>]) -
             policies,
             grants,
             recovery_roles: &[ROLE.to_owned()],
-            is_own_build: &|uuid| uuid == BUILD,
+            is_own_build: &|uuid| if uuid == BUILD { Ours::Yes } else { Ours::No },
         },
     )
 }

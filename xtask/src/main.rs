@@ -4,6 +4,7 @@ mod checks;
 mod codegen;
 mod demo;
 mod machine;
+mod model_check;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -25,6 +26,8 @@ enum Command {
     Codegen(codegen::Codegen),
     /// Check format, lints, generated files, licences and sources of dependencies.
     Lint,
+    /// Explore the model of the lifecycle.
+    ModelCheck(model_check::ModelCheck),
     /// Get the sandbox's parts into the cache: what takes long the first time.
     Setup,
 }
@@ -35,6 +38,7 @@ fn main() -> Result<()> {
         Command::Test(test) => test.run(),
         Command::Codegen(codegen) => codegen.run(),
         Command::Lint => checks::lint(),
+        Command::ModelCheck(check) => check.run(),
         Command::Setup => {
             machine::check()?;
             machine::setup()

@@ -1,0 +1,223 @@
+//! What `observe` would see in the modelled world: the same [`View`] that the operator decides on.
+
+use std::collections::BTreeMap;
+
+use reforge::api::{
+    ApprovalMode, ApprovalPolicy, Classification, Data, IncidentSpec, IncidentStatus, Judge, Mode, RecoveryPolicySpec,
+    StepName, Time, Verdict, Verification, WorkspaceRef,
+};
+use reforge::lifecycle::decide::{AtGate, PolicyState, Seen, View, is_held};
+use reforge::lifecycle::workspace::works;
+use reforge::policy::limits::Ledger;
+use reforge::recover::codebuild::BuildState;
+use reforge::recover::inventory::Location;
+use reforge::recover::plan::{PlanChange, PlanDigest, Summary};
+use serde_json::json;
+
+use crate::world::{Build, BuildProgress, INCIDENTS, TICK, World};
+
+/// The workspace's key.
+const BACKEND: &str = "states/shop";
+
+/// The parts that never change.
+#[derive(Clone, Debug)]
+pub struct Stage {
+    specs: Vec<IncidentSpec>,
+    policies: Vec<RecoveryPolicySpec>,
+}
+
+impl Default for Stage {
+    /// The first Incident's policy lets it go by itself, the second one's asks a human.
+    fn default() -> Self {
+        let spec = |i: usize| {
+            serde_json::from_value(json!({
+                "event": {"id": i.to_string(), "time": "1970-01-01T00:00:00Z", "name": "DeleteTable",
+                    "source": "dynamodb.amazonaws.com", "accountId": "111122223333", "region": "eu-west-1",
+                    "actor": {"type": "AWSService"}},
+                "resource": {"type": "dynamodb", "cloudFormationType": "AWS::DynamoDB::Table", "id": format!("t{i}")},
+                "change": "Deleted", "policyRef": {"name": format!("p{i}")}
+            }))
+            .expect("a spec")
+        };
+        let policy = |mode: ApprovalMode| {
+            RecoveryPolicySpec {
+            mode: Mode::Enforce,
+            approval: Some(ApprovalPolicy { mode, expires_after: "10m".to_owned(), ..ApprovalPolicy::default() }),
+            ..serde_json::from_value(json!({
+                "match": {"resourceTypes": ["dynamodb"]},
+                "recovery": {"workspaces": [{"name": "shop", "project": "apply", "planProject": "plan"}], "maxAttempts": 2}
+            }))
+            .expect("a policy")
+        }
+        };
+        Self {
+            specs: (0..INCIDENTS).map(spec).collect(),
+            policies: vec![policy(ApprovalMode::Never), policy(ApprovalMode::Always)],
+        }
+    }
+}
+
+/// The address of an Incident's resource.
+pub fn address(incident: usize) -> String {
+    format!("aws_dynamodb_table.t{incident}")
+}
+
+/// The id of a build, as CodeBuild would have it.
+pub fn build_id(index: usize) -> String {
+    format!("project:{index}")
+}
+
+/// The build behind an id.
+pub fn build_index(id: &str) -> Option<usize> {
+    id.rsplit(':').next()?.parse().ok()
+}
+
+/// The instant of a tick.
+pub fn now(world: &World) -> Time {
+    Time(i64::from(world.ticks) * TICK * 1000)
+}
+
+/// The digest of what a plan build published.
+pub fn digest(plan: usize, changes: &[usize], serial: u8) -> PlanDigest {
+    PlanDigest::of(format!("{plan}/{changes:?}/{serial}").as_bytes())
+}
+
+/// A build as CodeBuild tells of it.
+pub fn state_of(index: usize, build: &Build) -> BuildState {
+    let (status, error) = match &build.state {
+        BuildProgress::Queued | BuildProgress::Applying => ("IN_PROGRESS", None),
+        BuildProgress::Succeeded(..) => ("SUCCEEDED", None),
+        BuildProgress::Failed(error) => ("FAILED", error.map(str::to_owned)),
+    };
+    BuildState { id: build_id(index), status: status.to_owned(), url: None, start: None, end: None, error }
+}
+
+/// Who has the workspace, if it is somebody else who still needs it: the operator's own rule.
+pub fn held_by_other(world: &World, me: usize) -> Option<usize> {
+    let lease = world.lease.as_ref().filter(|l| l.holder != me)?;
+    let busy = world.incidents[lease.holder].as_ref().is_some_and(|i| works(&i.status));
+    let running =
+        lease.build.is_some_and(|b| matches!(world.builds[b].state, BuildProgress::Queued | BuildProgress::Applying));
+    (busy || running).then_some(lease.holder)
+}
+
+impl Stage {
+    /// The policy of an Incident.
+    pub fn policy(&self, incident: usize) -> &RecoveryPolicySpec {
+        &self.policies[incident]
+    }
+
+    /// What an observer sees now.
+    pub fn view(&self, world: &World, incident: usize) -> Option<View> {
+        let stored = world.incidents[incident].as_ref()?;
+        let spec = &self.policies[incident];
+        let policy = world.policies[incident].map_or(PolicyState::Gone, |generation| PolicyState::Stands {
+            uid: "uid".to_owned(),
+            generation,
+            spec: Box::new(spec.clone()),
+        });
+        let free = matches!(policy, PolicyState::Stands { .. }) && !is_held(&stored.status, spec, None);
+        Some(View {
+            now: now(world),
+            created: Time(0),
+            generation: 1,
+            name: format!("i{incident}"),
+            namespace: "n".to_owned(),
+            spec: IncidentSpec { approvals: stored.approvals.clone(), ..self.specs[incident].clone() },
+            status: stored.status.clone(),
+            policy,
+            stateful: true,
+            containment: false,
+            attachments: Vec::new(),
+            identities: Vec::new(),
+            hold: None,
+            seen: if free { look(world, incident, &stored.status) } else { Seen::Nothing },
+        })
+    }
+}
+fn look(world: &World, incident: usize, status: &IncidentStatus) -> Seen {
+    match status.step.name {
+        StepName::Locate => Seen::Location(Location::Owned(WorkspaceRef {
+            name: "shop".to_owned(),
+            backend: BACKEND.to_owned(),
+            addresses: vec![address(incident)],
+        })),
+        StepName::Classify => Seen::Verdict(Classification {
+            verdict: Verdict::Failure,
+            confidence_percent: 90,
+            by: Judge::Rules,
+            model: None,
+            reason: String::new(),
+            input_tokens: 0,
+            output_tokens: 0,
+        }),
+        StepName::Settle => Seen::Settling(None),
+        StepName::Plan | StepName::Apply => build(world, incident, status),
+        StepName::Gate => at_gate(world, incident, status).unwrap_or(Seen::Nothing),
+        StepName::Verify => Seen::Verified(Verification {
+            checks: vec![reforge::api::Check {
+                name: "table is ACTIVE".to_owned(),
+                passed: !world.lost[incident],
+                detail: String::new(),
+            }],
+            new_id: None,
+            new_arn: None,
+            data: Data::Empty,
+        }),
+        StepName::Ended => Seen::Nothing,
+    }
+}
+
+fn build(world: &World, incident: usize, status: &IncidentStatus) -> Seen {
+    if status.recovery.next_attempt_time.is_some_and(|at| at > now(world)) {
+        return Seen::Nothing;
+    }
+    let Some(known) = &status.recovery.build else {
+        return Seen::Workspace(held_by_other(world, incident).map(|other| format!("n/i{other}")));
+    };
+    let Some(index) = build_index(&known.id).filter(|i| *i < world.builds.len()) else { return Seen::Build(None) };
+    let state = state_of(index, &world.builds[index]);
+    match summary(world, index) {
+        Some(published) if status.step.name == StepName::Plan => Seen::Planned(state, Some(published)),
+        _ => Seen::Build(Some(state)),
+    }
+}
+
+fn at_gate(world: &World, incident: usize, status: &IncidentStatus) -> Option<Seen> {
+    let (summary, digest) = summary(world, build_index(&status.plan.as_ref()?.build)?)?;
+    let others = world.incidents.iter().enumerate().filter(|(i, _)| *i != incident);
+    let applying = others.filter(|(_, o)| o.as_ref().is_some_and(|o| o.status.step.name == StepName::Apply)).count();
+    Some(Seen::AtGate(Box::new(AtGate {
+        summary,
+        digest,
+        covered: false,
+        ledger: Ledger::default(),
+        opened: Vec::new(),
+        applying: u32::try_from(applying).unwrap_or(u32::MAX),
+    })))
+}
+
+/// What a plan build published.
+fn summary(world: &World, index: usize) -> Option<(Summary, PlanDigest)> {
+    let build = world.builds.get(index)?;
+    let BuildProgress::Succeeded(changes, serial) = &build.state else { return None };
+    let change = |i: &usize| PlanChange {
+        address: address(*i),
+        r#type: "aws_dynamodb_table".to_owned(),
+        actions: vec!["create".to_owned()],
+        attributes: vec!["name".to_owned()],
+        references: BTreeMap::default(),
+        value_hash: String::new(),
+    };
+    let summary = Summary {
+        workspace: "shop".to_owned(),
+        build: index.to_string(),
+        incident: format!("i{}", build.incident),
+        attempt: build.attempt,
+        source_version: "commit".to_owned(),
+        targets: build.targets.clone(),
+        drift: Vec::new(),
+        changes: changes.iter().map(change).collect(),
+    };
+    Some((summary, digest(index, changes, *serial)))
+}

@@ -1,0 +1,10 @@
+//! The model with a small bound, as part of every test run; `cargo xtask model-check` goes further.
+
+use reforge_model::{Bound, explore};
+
+#[test]
+fn every_property_holds_and_every_broken_variant_is_caught() {
+    let report = explore(Bound { states_each: 60_000 });
+    assert!(report.is_good(), "{report:#?}");
+    assert!(report.states > 10_000, "{}", report.states);
+}
