@@ -8,6 +8,7 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/*
 COPY Cargo.toml Cargo.lock ./
 COPY src src
+COPY model model
 COPY sandbox sandbox
 COPY xtask xtask
 COPY tests tests

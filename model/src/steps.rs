@@ -225,7 +225,7 @@ impl Rules {
         // The first steps have no effects and concern nobody else: taken as one.
         while view.status.step.name < StepName::Plan
             && step.status != view.status
-            && step.effects.iter().all(is_telling)
+            && step.effects.iter().all(is_harmless)
         {
             self.write(world, incident, version, &step.status);
             version = world.incidents[incident].as_ref()?.version();
@@ -236,7 +236,7 @@ impl Rules {
         if step.status == view.status {
             return Some(());
         }
-        let effects = step.effects.into_iter().filter(|e| !is_telling(e)).collect();
+        let effects = step.effects.into_iter().filter(|e| !is_harmless(e)).collect();
         world.replicas[replica] = Replica::Decided(Task { incident, version, status: step.status }, effects);
         Some(())
     }
@@ -310,7 +310,7 @@ impl Rules {
                     rest(task, effects)
                 }
                 Effect::StartBuild(kind) => self.take(world, task, kind),
-                Effect::Tell(_) => rest(task, effects),
+                Effect::Tell(_) | Effect::LabelWorkspace | Effect::NoteSuccess => rest(task, effects),
             },
             Replica::Starting(task, kind) => self.start(world, task, kind),
             Replica::Started(task, kind, index) => {
@@ -461,8 +461,8 @@ impl Rules {
     }
 }
 
-fn is_telling(effect: &Effect) -> bool {
-    matches!(effect, Effect::Tell(_))
+fn is_harmless(effect: &Effect) -> bool {
+    matches!(effect, Effect::Tell(_) | Effect::LabelWorkspace | Effect::NoteSuccess)
 }
 
 /// After a write: the version is the written one.

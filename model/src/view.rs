@@ -89,7 +89,7 @@ pub fn state_of(index: usize, build: &Build) -> BuildState {
         BuildProgress::Succeeded(..) => ("SUCCEEDED", None),
         BuildProgress::Failed(error) => ("FAILED", error.map(str::to_owned)),
     };
-    BuildState { id: build_id(index), status: status.to_owned(), url: None, start: None, end: None, error }
+    BuildState { id: build_id(index), status: status.to_owned(), error, ..BuildState::default() }
 }
 
 /// Who has the workspace, if it is somebody else who still needs it: the operator's own rule.
@@ -128,9 +128,12 @@ impl Stage {
             policy,
             stateful: true,
             containment: false,
+            has_verb: false,
             attachments: Vec::new(),
             identities: Vec::new(),
             hold: None,
+            last_successful: None,
+            builds_here: Vec::new(),
             seen: if free { look(world, incident, &stored.status) } else { Seen::Nothing },
         })
     }
@@ -191,6 +194,7 @@ fn at_gate(world: &World, incident: usize, status: &IncidentStatus) -> Option<Se
         summary,
         digest,
         covered: false,
+        unchecked: None,
         ledger: Ledger::default(),
         opened: Vec::new(),
         applying: u32::try_from(applying).unwrap_or(u32::MAX),
@@ -216,8 +220,8 @@ fn summary(world: &World, index: usize) -> Option<(Summary, PlanDigest)> {
         attempt: build.attempt,
         source_version: "commit".to_owned(),
         targets: build.targets.clone(),
-        drift: Vec::new(),
         changes: changes.iter().map(change).collect(),
+        ..Summary::default()
     };
     Some((summary, digest(index, changes, *serial)))
 }

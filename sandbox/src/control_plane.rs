@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -16,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A running control plane; ends when it is dropped.
 #[derive(Debug)]
 pub struct ControlPlane {
-    apiserver: Option<Process>,
+    apiserver: Mutex<Option<Process>>,
     _etcd: Process,
     port: u16,
     etcd_port: u16,
@@ -44,14 +45,14 @@ impl ControlPlane {
         fs::write(folder.path().join("sa.key"), key.serialize_pem())?;
         fs::write(folder.path().join("sa.pub"), key.public_key_pem())?;
         fs::write(folder.path().join("tokens.csv"), format!("{ADMIN_TOKEN},sandbox-admin,1,\"system:masters\"\n"))?;
-        let mut plane = Self { apiserver: None, _etcd: etcd, port, etcd_port, folder };
+        let plane = Self { apiserver: Mutex::new(None), _etcd: etcd, port, etcd_port, folder };
         plane.write_kubeconfig("admin", ADMIN_TOKEN)?;
         plane.start_apiserver()?;
         Ok(plane)
     }
 
     /// Starts the apiserver, again if it was stopped, with what it had stored.
-    pub fn start_apiserver(&mut self) -> Result<()> {
+    pub fn start_apiserver(&self) -> Result<()> {
         let at = |name: &str| self.folder.path().join(name).display().to_string();
         let args = [
             format!("--etcd-servers=http://127.0.0.1:{}", self.etcd_port),
@@ -65,13 +66,15 @@ impl ControlPlane {
             "--authorization-mode=RBAC".to_owned(),
         ];
         let log = self.folder.path().join("apiserver.log");
-        self.apiserver = Some(Process::start(&parts::apiserver()?, &args, &[], &log)?);
+        *self.apiserver() = Some(Process::start(&parts::apiserver()?, &args, &[], &log)?);
         let start = Instant::now();
         loop {
             let ready = self.kubectl(&["get", "--raw", "/readyz", "--request-timeout=2s"]);
             match ready {
                 Ok(_) => return Ok(()),
-                Err(error) if start.elapsed() > PATIENCE || self.apiserver.as_mut().is_some_and(Process::has_ended) => {
+                Err(error)
+                    if start.elapsed() > PATIENCE || self.apiserver().as_mut().is_some_and(Process::has_ended) =>
+                {
                     let log = fs::read_to_string(&log).unwrap_or_default();
                     let lines: Vec<&str> = log.lines().collect();
                     let end = lines[lines.len().saturating_sub(20)..].join("\n");
@@ -83,8 +86,12 @@ impl ControlPlane {
     }
 
     /// Stops the apiserver; etcd keeps what it has stored.
-    pub fn stop_apiserver(&mut self) {
-        self.apiserver = None;
+    pub fn stop_apiserver(&self) {
+        *self.apiserver() = None;
+    }
+
+    fn apiserver(&self) -> MutexGuard<'_, Option<Process>> {
+        self.apiserver.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The folder of this control plane: logs, keys, kubeconfigs.

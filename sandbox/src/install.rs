@@ -104,7 +104,11 @@ impl Sandbox {
         let plane = tokio::task::spawn_blocking(ControlPlane::start);
         let aws = Aws::start().await?;
         let mut config = edge::Config::new(aws.url(), folder.path());
-        config.build_env = vec![("TF_CLI_CONFIG_FILE".to_owned(), tools.terraform_config.display().to_string())];
+        config.build_env = vec![
+            ("TF_CLI_CONFIG_FILE".to_owned(), tools.terraform_config.display().to_string()),
+            // A lock that is met is worth a test, and not a minute.
+            ("REFORGE_LOCK_TIMEOUT".to_owned(), "3s".to_owned()),
+        ];
         config.path_prefix = vec![tools.aws_bin.clone()];
         let edge = Edge::start(config).await?;
         let plane = plane.await??;
@@ -157,11 +161,6 @@ impl Sandbox {
         &self.plane
     }
 
-    /// The same, to stop and start its apiserver.
-    pub fn plane_mut(&mut self) -> &mut ControlPlane {
-        &mut self.plane
-    }
-
     /// The edge: its builds, records and faults.
     pub fn edge(&self) -> &Edge {
         &self.edge
@@ -170,11 +169,6 @@ impl Sandbox {
     /// What the install's Terraform says about itself.
     pub fn outputs(&self) -> &Outputs {
         &self.outputs
-    }
-
-    /// A queue that gets every message of the topic.
-    pub fn messages_url(&self) -> &str {
-        &self.messages_url
     }
 
     /// Where this install keeps its files.
@@ -206,6 +200,11 @@ impl Sandbox {
 
     /// Runs the AWS CLI, and gives back what it printed.
     pub async fn aws(&self, caller: Caller, args: &[&str]) -> Result<String> {
+        self.aws_as(caller.access_key(), args).await
+    }
+
+    /// Runs the AWS CLI with an access key, as AssumeRole gave it.
+    pub async fn aws_as(&self, access_key: &str, args: &[&str]) -> Result<String> {
         let config = self.folder.path().join("aws-config");
         if !config.exists() {
             fs::write(&config, "[default]\ns3 =\n  addressing_style = path\n")?;
@@ -215,7 +214,8 @@ impl Sandbox {
         command
             .args(["--endpoint-url", &self.edge.url()])
             .args(args)
-            .envs(self.environment(caller))
+            .envs(self.environment(Caller::Mallory))
+            .env("AWS_ACCESS_KEY_ID", access_key)
             .env("AWS_PAGER", "");
         printed(&mut command, &format!("aws {}", args.join(" "))).await
     }
@@ -310,8 +310,8 @@ impl Sandbox {
         Ok(())
     }
 
-    /// The operator's settings for this install, without grants for other namespaces than its own.
-    pub fn settings(&self) -> Value {
+    /// What the chart is told of this install, without grants for other namespaces than its own.
+    fn settings(&self) -> Value {
         let projects: Vec<String> =
             WORKSPACES.iter().flat_map(|w| [format!("aiops-{w}-plan"), format!("aiops-{w}-recovery")]).collect();
         json!({
@@ -328,8 +328,17 @@ impl Sandbox {
     }
 
     /// Installs the chart with helm, and waits until its admission policies are enforced. No pod will run: the operator
-    /// is a child process under the chart's ServiceAccount.
-    pub async fn install_chart(&self, settings: &Value) -> Result<()> {
+    /// is a child process under the chart's ServiceAccount, with the settings that come back: those of the chart.
+    pub async fn install_chart(&self) -> Result<Value> {
+        self.upgrade_chart().await?;
+        let map = ["get", "configmap", CHART, "-n", NAMESPACE, "-o", "jsonpath={.data.settings\\.yaml}"];
+        let settings = self.plane.kubectl(&map)?;
+        serde_yaml::from_str(&settings).context("the chart's settings")
+    }
+
+    /// Installs the chart, or puts back what was changed of it.
+    pub async fn upgrade_chart(&self) -> Result<()> {
+        let settings = self.settings();
         let values = self.folder.path().join("values.yaml");
         fs::write(&values, json!({"settings": settings}).to_string())?;
         let mut install = Command::new(&self.tools.helm);
@@ -353,6 +362,20 @@ impl Sandbox {
     /// A kubeconfig of the chart's ServiceAccount.
     pub fn operator_kubeconfig(&self) -> Result<PathBuf> {
         self.plane.kubeconfig_of(NAMESPACE, CHART)
+    }
+
+    /// The messages that people got since this was asked last, each once.
+    pub async fn messages(&self) -> Result<Vec<String>> {
+        let url = self.messages_url.as_str();
+        let bounds = ["--max-number-of-messages", "10", "--visibility-timeout", "3600", "--wait-time-seconds", "1"];
+        let receive = [&["sqs", "receive-message", "--output", "json", "--queue-url", url][..], &bounds].concat();
+        let mut all = Vec::new();
+        loop {
+            let answer = self.aws(Caller::Terraform, &receive).await?;
+            let answer: Value = serde_json::from_str(&answer).unwrap_or_default();
+            let Some(messages) = answer["Messages"].as_array() else { return Ok(all) };
+            all.extend(messages.iter().filter_map(|m| m["Body"].as_str()).map(ToOwned::to_owned));
+        }
     }
 
     /// Ends builds before their folders go.

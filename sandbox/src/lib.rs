@@ -4,6 +4,7 @@
 //! loopback ports, and end them when they are dropped, or when the process that started them dies.
 
 mod aws;
+pub mod chaos;
 mod control_plane;
 pub mod edge;
 mod install;

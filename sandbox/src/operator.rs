@@ -31,6 +31,25 @@ impl Operator {
         settings: &serde_json::Value,
         name: &str,
     ) -> Result<Self> {
+        let mut operator = Self::spawn(sandbox, program, kubeconfig, settings, name)?;
+        let start = Instant::now();
+        while !operator.is_ready().await {
+            if start.elapsed() > PATIENCE || operator.has_ended() {
+                bail!("the operator is not ready after {:.0?}:\n{}", start.elapsed(), tail(&operator.log));
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Ok(operator)
+    }
+
+    /// The same, without waiting for anything.
+    pub fn spawn(
+        sandbox: &Sandbox,
+        program: &Path,
+        kubeconfig: &Path,
+        settings: &serde_json::Value,
+        name: &str,
+    ) -> Result<Self> {
         let port = free_port()?;
         let file = sandbox.folder().join(format!("settings-{name}.yaml"));
         fs::write(&file, settings.to_string())?;
@@ -45,15 +64,12 @@ impl Operator {
             format!("--identity={name}"),
             format!("--listen=127.0.0.1:{port}"),
         ];
-        let mut operator = Self { process: Process::start(program, &args, &env, &log)?, port, log };
-        let start = Instant::now();
-        while !operator.is_ready().await {
-            if start.elapsed() > PATIENCE || operator.process.has_ended() {
-                bail!("the operator is not ready after {:.0?}:\n{}", start.elapsed(), tail(&operator.log));
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        Ok(operator)
+        Ok(Self { process: Process::start(program, &args, &env, &log)?, port, log })
+    }
+
+    /// Whether it has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        self.process.has_ended()
     }
 
     /// Kills it at once, as a node's failure would.

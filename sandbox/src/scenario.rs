@@ -75,13 +75,16 @@ impl Scenario {
 
     /// Breaks the resource and waits for the end of its Incident, `patience` at most.
     pub async fn run(&self, sandbox: &Sandbox, patience: Duration) -> Result<Outcome> {
-        let before: BTreeSet<String> = incidents(sandbox, self.name).await?.iter().map(name_of).collect();
+        let before: BTreeSet<String> = incidents(sandbox, Some(self.name)).await?.iter().map(name_of).collect();
         let (began, clock) = (Timestamp::now(), Instant::now());
         self.break_it(sandbox).await?;
         let broken = Timestamp::now();
         let incident = loop {
-            let new: Vec<Value> =
-                incidents(sandbox, self.name).await?.into_iter().filter(|i| !before.contains(&name_of(i))).collect();
+            let new: Vec<Value> = incidents(sandbox, Some(self.name))
+                .await?
+                .into_iter()
+                .filter(|i| !before.contains(&name_of(i)))
+                .collect();
             if let Some(ended) = new.iter().find(|i| i["status"]["step"]["name"] == "Ended") {
                 break ended.clone();
             }
@@ -106,9 +109,9 @@ pub async fn running_instance(sandbox: &Sandbox) -> Result<String> {
     }
 }
 
-/// The Incidents of a type.
-pub async fn incidents(sandbox: &Sandbox, resource_type: &str) -> Result<Vec<Value>> {
-    let selector = format!("spec.resource.type={resource_type}");
+/// The Incidents of a type, or all.
+pub async fn incidents(sandbox: &Sandbox, resource_type: Option<&str>) -> Result<Vec<Value>> {
+    let selector = resource_type.map(|t| format!("spec.resource.type={t}")).unwrap_or_default();
     let kubeconfig = sandbox.plane().kubeconfig();
     let output = tokio::process::Command::new("kubectl")
         .arg("--kubeconfig")

@@ -115,6 +115,18 @@ pub mod reason {
     pub const VERIFICATION_FAILED: &str = "VerificationFailed";
     /// A build failed.
     pub const BUILD_FAILED: &str = "BuildFailed";
+    /// A build took longer than its project allows.
+    pub const BUILD_TIMED_OUT: &str = "BuildTimedOut";
+    /// Somebody stopped a build.
+    pub const BUILD_STOPPED: &str = "BuildStopped";
+    /// Terraform's state lock is held.
+    pub const STATE_LOCKED: &str = "StateLocked";
+    /// The state moved between a plan and its apply.
+    pub const PLAN_STALE: &str = "PlanStale";
+    /// Somebody else applied in the workspace since the event.
+    pub const STATE_MOVED: &str = "StateMoved";
+    /// AWS wants fewer calls.
+    pub const THROTTLED: &str = "Throttled";
     /// Every attempt was used up.
     pub const ATTEMPTS_EXHAUSTED: &str = "AttemptsExhausted";
     /// The policy was deleted.

@@ -195,6 +195,9 @@ pub struct Plan {
     #[x_kube(merge_strategy = kube::core::ListMerge::Atomic)]
     #[schemars(length(max = 32))]
     pub targets: Vec<String>,
+    /// Whether the Terraform takes what it is offered to bring data back from.
+    #[serde(default)]
+    pub restores_data: bool,
     /// How many changes there are in all.
     pub changes_total: u32,
     /// The first changes.
@@ -308,6 +311,29 @@ pub struct Recovery {
     /// When the next attempt is made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_attempt_time: Option<Time>,
+    /// How the last build that failed did so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_failure: Option<BuildFailure>,
+    /// The commit that the last attempt was planned from, in place of the present one, since that could not be applied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub rolled_back_to: Option<String>,
+}
+
+/// How a build failed.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BuildFailure {
+    /// The build's id.
+    #[schemars(length(max = 256))]
+    pub build: String,
+    /// Its own word for why, e.g. StateLocked or ApplyFailed; else CodeBuild's status.
+    #[schemars(length(max = 64))]
+    pub reason: String,
+    /// What Terraform said last.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 2100))]
+    pub said: String,
 }
 
 /// A build that is wanted.

@@ -26,5 +26,7 @@ pub const GROUP: &str = "reforge.dev";
 pub const LABEL_TYPE: &str = "reforge.dev/resource-type";
 /// The label with the name of the policy that took the event.
 pub const LABEL_POLICY: &str = "reforge.dev/policy";
+/// The label with the Terraform workspace that owns the resource.
+pub const LABEL_WORKSPACE: &str = "reforge.dev/workspace";
 /// The annotation that a replica writes when it received a build's state change: a hint to look, never a fact.
 pub const ANNOTATION_HINT: &str = "reforge.dev/build-hint";

@@ -174,10 +174,81 @@ pub struct RecoverySpec {
     #[serde(default = "default_max_attempts")]
     #[schemars(range(min = 1, max = 10))]
     pub max_attempts: u32,
+    /// How long is waited between failed attempts.
+    #[serde(default)]
+    pub backoff: Backoff,
+    /// What is tried when every attempt has failed.
+    #[serde(default)]
+    pub rollback: Rollback,
+    /// Where the Terraform may take data from; given to every plan for a lost resource that held data.
+    #[serde(default)]
+    pub restore: Restore,
 }
 
 fn default_max_attempts() -> u32 {
     3
+}
+
+/// The pause between failed attempts: doubled with each, and up to a fifth longer, so that not all come at once.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Backoff {
+    /// The first pause, as in 30s.
+    #[serde(default = "default_initial")]
+    #[schemars(length(min = 2, max = 8))]
+    #[x_kube(validation = ("self.matches('^[1-9][0-9]{0,4}(s|m|h)$')", "recovery.backoff.initial is a whole number and a unit: 30s or 2m"))]
+    pub initial: String,
+    /// The longest pause, as in 10m.
+    #[serde(default = "default_max")]
+    #[schemars(length(min = 2, max = 8))]
+    #[x_kube(validation = ("self.matches('^[1-9][0-9]{0,4}(s|m|h)$')", "recovery.backoff.max is a whole number and a unit: 90s, 10m or 1h"))]
+    pub max: String,
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self { initial: default_initial(), max: default_max() }
+    }
+}
+
+fn default_initial() -> String {
+    "30s".to_owned()
+}
+
+fn default_max() -> String {
+    "10m".to_owned()
+}
+
+/// What is tried when every attempt has failed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Rollback {
+    /// None (the default), or LastSuccessful.
+    #[serde(default)]
+    pub mode: RollbackMode,
+}
+
+/// What is tried when every attempt has failed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+pub enum RollbackMode {
+    /// Nothing: a human is told.
+    #[default]
+    None,
+    /// One attempt more, planned from the last source version that recovered well in the workspace, through the same gate.
+    LastSuccessful,
+}
+
+/// Where the Terraform may take data from. Its root module declares `reforge_restore_time` and
+/// `reforge_restore_snapshot` where it can.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Restore {
+    /// A snapshot's name or ARN, as `reforge_restore_snapshot`. The second before the event is always offered, as
+    /// `reforge_restore_time`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 255))]
+    #[x_kube(validation = ("self.matches('^[A-Za-z0-9:/_.-]+$')", "recovery.restore.snapshot is a snapshot's name or ARN"))]
+    pub snapshot: Option<String>,
 }
 
 /// One Terraform state and the two CodeBuild projects that work on it.
@@ -231,7 +302,7 @@ pub struct Notification {
     #[serde(default)]
     #[schemars(length(max = 8))]
     #[x_kube(merge_strategy = kube::core::ListMerge::Atomic)]
-    pub on: Vec<Moment>,
+    pub moments: Vec<Moment>,
 }
 
 /// An SNS topic.

@@ -2,8 +2,8 @@
 //! answer counts by [`verdict`]. The model advises, code decides.
 
 mod bedrock;
-mod prompt;
-mod rules;
+pub mod prompt;
+pub mod rules;
 mod verdict;
 
 pub use bedrock::Classifier;

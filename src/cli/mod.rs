@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 mod crds;
+pub mod plugin;
 mod run;
 
 use clap::{Parser, Subcommand};

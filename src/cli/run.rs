@@ -25,6 +25,7 @@ use crate::classify::Classifier;
 use crate::intake::Intake;
 use crate::intake::queue::Queue;
 use crate::lifecycle::controller::{self, Context};
+use crate::lifecycle::guard::Guard;
 use crate::lifecycle::holds::Holds;
 use crate::lifecycle::policies;
 use crate::lifecycle::workspace::Workspaces;
@@ -147,6 +148,7 @@ fn context(
         client: client.clone(),
         policies,
         incidents,
+        guard: Guard::new(client.clone(), settings.admission.clone()),
         holds,
         artifacts: Artifacts::new(s3.clone(), &settings.artifact_bucket),
         workspaces: Workspaces::new(client.clone(), &args.namespace, builds.clone()),

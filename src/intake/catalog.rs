@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use jmespath::Expression;
 use regex::Regex;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use thiserror::Error;
 
@@ -78,12 +78,31 @@ pub struct EventRule {
     /// Whether responders make this call to contain an attack.
     #[serde(default)]
     pub containment: bool,
+    /// What undoes the call where applying the Terraform does not.
+    #[serde(default)]
+    pub undo: Option<Undo>,
+}
+
+/// A call that undoes another one, made by the apply build. The list is fixed here and in the build's script.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
+pub enum Undo {
+    /// Starts a stopped instance.
+    StartInstances,
+    /// Takes a secret out of its recovery window.
+    RestoreSecret,
+    /// Takes a key out of its waiting period, and enables it.
+    CancelKeyDeletion,
 }
 
 impl Entry {
     /// Whether a call is one that responders make to contain an attack.
     pub fn is_containment(&self, event: &str) -> bool {
         self.events.iter().any(|e| e.name == event && e.containment)
+    }
+
+    /// What undoes a call where applying the Terraform does not.
+    pub fn undo_of(&self, event: &str) -> Option<Undo> {
+        self.events.iter().find(|e| e.name == event)?.undo
     }
 }
 

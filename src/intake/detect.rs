@@ -66,6 +66,8 @@ impl DropReason {
 pub enum Detection {
     /// These Incidents: one for each resource that a policy takes.
     Open(Vec<Candidate>),
+    /// These Incidents; and ids that nobody can read, which go to the dead-letter queue with the message.
+    OpenSome(Vec<Candidate>, Unreadable),
     /// None, for this reason.
     Drop(DropReason),
     /// Nobody can tell yet: a build acts that may be the one that an Incident is just starting.
@@ -117,8 +119,9 @@ pub fn detect(record: &Record, around: &Surroundings<'_>) -> Result<Detection, U
         Ours::NotYetKnown => return Ok(Detection::Later),
         Ours::No => {}
     }
-    if let Some(invalid) = found.invalid.first().filter(|_| found.ids.is_empty()) {
-        return Err(Unreadable::Id(super::event::shorten(invalid, 256)));
+    let unreadable = found.invalid.first().map(|id| Unreadable::Id(super::event::shorten(id, 256)));
+    if let (Some(unreadable), true) = (&unreadable, found.ids.is_empty()) {
+        return Err(unreadable.clone());
     }
     if found.ids.is_empty() {
         return Ok(Detection::Drop(DropReason::NoId));
@@ -143,7 +146,11 @@ pub fn detect(record: &Record, around: &Surroundings<'_>) -> Result<Detection, U
             })
         })
         .collect();
-    Ok(if candidates.is_empty() { Detection::Drop(DropReason::NoPolicy) } else { Detection::Open(candidates) })
+    Ok(match unreadable {
+        Some(unreadable) => Detection::OpenSome(candidates, unreadable),
+        None if candidates.is_empty() => Detection::Drop(DropReason::NoPolicy),
+        None => Detection::Open(candidates),
+    })
 }
 
 /// A recovery role acting in a session that CodeBuild named after a build of ours. The role without such a build is

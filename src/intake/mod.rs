@@ -22,10 +22,13 @@ use crate::runtime::kube_call;
 use crate::runtime::metrics::Metrics;
 
 use catalog::Catalog;
-use detect::{Candidate, Detection, Ours, Surroundings};
+use detect::{Candidate, Detection, DropReason, Ours, Surroundings};
 use event::{Message, Record};
 use open::{OpenError, Opened};
 use queue::Handled;
+
+/// Of the events that open no Incident, one in so many is logged, for each reason.
+const SAMPLED: u64 = 1000;
 
 /// What handling a message needs.
 pub struct Intake {
@@ -78,21 +81,35 @@ impl Intake {
         );
         match detection {
             Ok(Detection::Drop(reason)) => {
-                self.metrics.dropped(reason.word());
-                tracing::debug!(
-                    event_id = record.event.id,
-                    event = record.event.name,
-                    reason = reason.word(),
-                    "dropped"
-                );
+                self.drop(record, reason);
                 Handled::Done
             }
             Ok(Detection::Open(candidates)) => self.open_all(&candidates).await,
+            Ok(Detection::OpenSome(candidates, unreadable)) => match self.open_all(&candidates).await {
+                Handled::Done => self.dead_letter(&unreadable),
+                other => other,
+            },
             Ok(Detection::Later) => {
                 tracing::debug!(event_id = record.event.id, "a build acts that may be ours; its message comes again");
                 Handled::Keep
             }
             Err(unreadable) => self.dead_letter(&unreadable),
+        }
+    }
+
+    /// Counts what opens no Incident, and shows the first of each reason and then one in a thousand.
+    fn drop(&self, record: &Record, reason: DropReason) {
+        let count = self.metrics.dropped(reason.word());
+        let event = &record.event;
+        if count % SAMPLED == 1 {
+            tracing::info!(
+                event_id = event.id,
+                event = event.name,
+                actor = event.actor.arn,
+                reason = reason.word(),
+                count,
+                "an event opens no Incident; one in {SAMPLED} of each reason is shown"
+            );
         }
     }
 

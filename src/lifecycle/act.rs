@@ -2,14 +2,19 @@
 //! people. Decides nothing; before a build it looks once more, live, at what the decision stood on.
 
 use kube::ResourceExt;
-use kube::api::Api;
+use kube::api::{Api, Patch, PatchParams};
+use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use crate::api::{BuildKind, Incident, IncidentStatus, Intent, RecoveryPolicy, Time};
+use crate::api::{
+    BuildKind, Change, Incident, IncidentStatus, Intent, LABEL_WORKSPACE, RecoveryPolicy, RecoverySpec, Time, Workspace,
+};
+use crate::intake::catalog::Catalog;
 use crate::policy::limits::{self, Apply};
-use crate::recover::codebuild::{BuildState, Order, uuid_of};
+use crate::recover::codebuild::{BuildState, Order, RestorePoint, uuid_of};
 use crate::runtime::kube_call;
 
+use super::builds::NotStarted;
 use super::controller::Context;
 use super::workspace::Holder;
 
@@ -22,7 +27,7 @@ pub enum Started {
     /// It runs.
     Running(BuildState),
     /// It was not started; why, and it may be tried again.
-    NotYet(String),
+    NotYet(NotStarted),
     /// It was not started, since the policy is no longer the one that the plan was judged by.
     Overtaken,
 }
@@ -36,7 +41,7 @@ pub fn looks_first(intent: &Intent, now: Time) -> bool {
 pub async fn start_build(ctx: &Context, incident: &Incident, kind: BuildKind) -> Started {
     match try_start(ctx, incident, kind).await {
         Ok(started) => started,
-        Err(why) => Started::NotYet(why),
+        Err(why) => Started::NotYet(NotStarted::Trouble(why)),
     }
 }
 
@@ -48,15 +53,13 @@ async fn try_start(ctx: &Context, incident: &Incident, kind: BuildKind) -> Resul
     let policy = live_policy(ctx, incident).await?;
     let listed = policy.spec.recovery.workspaces.iter().find(|w| w.name == workspace.name);
     let listed = listed.ok_or_else(|| format!("the policy no longer lists workspace {}", workspace.name))?;
-    let project = match kind {
-        BuildKind::Plan => &listed.plan_project,
-        BuildKind::Apply => &listed.project,
-    };
+    let project = project_of(listed, kind);
 
     let me = Holder::of(incident);
     let taken = ctx.workspaces.take(&workspace.backend, &me).await.map_err(|e| format!("taking the workspace: {e}"))?;
     if let Err(other) = taken {
-        return Ok(Started::NotYet(format!("waiting for {other}, which works on the same Terraform workspace")));
+        let why = format!("waiting for {other}, which works on the same Terraform workspace");
+        return Ok(Started::NotYet(NotStarted::Busy(why)));
     }
 
     let name = incident.name_any();
@@ -76,34 +79,81 @@ async fn try_start(ctx: &Context, incident: &Incident, kind: BuildKind) -> Resul
                 }
                 let hold = ctx.holds.live(&incident.spec).await.map_err(|e| format!("asking for holds: {e}"))?;
                 if let Some(hold) = hold {
-                    return Ok(Started::NotYet(hold));
+                    return Ok(Started::NotYet(NotStarted::OnHold(hold)));
                 }
                 let noted = ctx.workspaces.note_apply(&workspace.backend, &me, &apply_of(incident, &status)).await;
                 noted.map_err(|e| format!("noting the apply in the workspace's ledger: {e}"))?;
             }
-            let order = Order {
-                project: project.clone(),
-                incident: name,
-                attempt: status.step.attempt,
-                token: token(incident, status.step.attempt, kind),
-                source_version: match kind {
-                    BuildKind::Plan => listed.source_version.clone(),
-                    BuildKind::Apply => status.plan.as_ref().map(|p| p.source_version.clone()),
-                },
-                targets: intent.targets.clone(),
-                plan: status
-                    .plan
-                    .as_ref()
-                    .filter(|_| kind == BuildKind::Apply)
-                    .map(|p| (uuid_of(&p.build).to_owned(), p.digest.clone())),
-            };
-            ctx.builds.start(&order).await.map_err(|e| e.to_string())?
+            let order = order_of(incident, &status, listed, intent, &policy.spec.recovery, kind);
+            match ctx.builds.start(&order).await {
+                Err(e) if e.is_throttled() => return Ok(Started::NotYet(NotStarted::Throttled(e.to_string()))),
+                started => started.map_err(|e| e.to_string())?,
+            }
         }
     };
     if let Err(error) = ctx.workspaces.note_build(&workspace.backend, &me, &build.id).await {
         tracing::warn!(%error, build = build.id, "the build could not be noted in the workspace's lease");
     }
     Ok(Started::Running(build))
+}
+
+fn project_of(workspace: &Workspace, kind: BuildKind) -> &str {
+    match kind {
+        BuildKind::Plan => &workspace.plan_project,
+        BuildKind::Apply => &workspace.project,
+    }
+}
+
+/// What the build is started with. A plan is told what the catalogue and the policy have for it, an apply only which plan.
+fn order_of(
+    incident: &Incident,
+    status: &IncidentStatus,
+    listed: &Workspace,
+    intent: &Intent,
+    recovery: &RecoverySpec,
+    kind: BuildKind,
+) -> Order {
+    let (event, resource) = (&incident.spec.event, &incident.spec.resource);
+    let entry = Catalog::builtin().entry(&resource.r#type);
+    let is_plan = kind == BuildKind::Plan;
+    let addresses = status.workspace.as_ref().map(|w| w.addresses.clone()).unwrap_or_default();
+    let lost_data = incident.spec.change == Change::Deleted && entry.is_some_and(|e| e.stateful);
+    Order {
+        project: project_of(listed, kind).to_owned(),
+        incident: incident.name_any(),
+        attempt: status.step.attempt,
+        token: token(incident, status.step.attempt, kind),
+        source_version: if is_plan {
+            status.recovery.rolled_back_to.clone().or_else(|| listed.source_version.clone())
+        } else {
+            status.plan.as_ref().map(|p| p.source_version.clone())
+        },
+        targets: intent.targets.clone(),
+        undo: entry.filter(|_| is_plan).and_then(|e| e.undo_of(&event.name)).map(|verb| (verb, addresses)),
+        restore: (is_plan && lost_data).then(|| RestorePoint::before(event.time, recovery.restore.snapshot.clone())),
+        plan: status.plan.as_ref().filter(|_| !is_plan).map(|p| (uuid_of(&p.build).to_owned(), p.digest.clone())),
+    }
+}
+
+/// Remembers the source version that the Incident recovered with, for a policy that may go back to it.
+pub async fn note_success(ctx: &Context, incident: &Incident) {
+    let status = incident.status.clone().unwrap_or_default();
+    let (Some(workspace), Some(plan)) = (&status.workspace, &status.plan) else { return };
+    if let Err(error) = ctx.workspaces.note_success(&workspace.backend, &plan.source_version).await {
+        tracing::warn!(%error, incident = incident.name_any(), "the source version was not noted; an older one stands");
+    }
+}
+
+/// Labels the Incident with its workspace, under a field manager of its own. A label that cannot be written is missed by
+/// nobody but who lists by it.
+pub async fn label_workspace(api: &Api<Incident>, incident: &mut Incident) {
+    let Some(workspace) = incident.status.as_ref().and_then(|s| s.workspace.as_ref()) else { return };
+    let patch = json!({"metadata": {"labels": {LABEL_WORKSPACE: workspace.name}}});
+    let params = PatchParams { field_manager: Some("reforge-labels".to_owned()), ..PatchParams::default() };
+    match kube_call(api.patch(&incident.name_any(), &params, &Patch::Merge(&patch))).await {
+        Ok(labelled) => *incident = labelled,
+        Err(error) => tracing::warn!(incident = incident.name_any(), %error, "the workspace's label was not written"),
+    }
 }
 
 /// Gives the Incident's workspace back, if it has it.

@@ -1,6 +1,7 @@
 //! The builds of an Incident, as decisions: wait for one, judge how it ended, plan again. Pure.
 
-use crate::api::{BuildKind, BuildRef, IncidentStatus, RecoveryPolicySpec, Time, reason};
+use crate::api::{BuildFailure, BuildKind, BuildRef, IncidentStatus, RecoveryPolicySpec, Time, reason};
+use crate::recover::artifacts::{Failure, Lock};
 use crate::recover::codebuild::BuildState;
 
 use super::decide::{Effect, Seen, Step, View};
@@ -12,6 +13,8 @@ const POLL_BUILD: i64 = 5_000;
 const POLL_WORKSPACE: i64 = 2_000;
 /// Replanning without a failure must end: a plan that is always stale needs a human.
 const MAX_PLANS: u32 = 20;
+/// How long until it is planned again while somebody else works on the state, in seconds: at first, and at most.
+const OTHERS_WORK: (i64, i64) = (30, 600);
 
 /// Records a build that was started.
 pub fn started(status: &IncidentStatus, kind: BuildKind, build: &BuildState, now: Time) -> IncidentStatus {
@@ -28,16 +31,35 @@ pub fn started(status: &IncidentStatus, kind: BuildKind, build: &BuildState, now
 /// Plans again, since the policy is no longer the one that the plan was judged by.
 pub fn overtaken(status: &IncidentStatus, now: Time) -> IncidentStatus {
     let mut status = status.clone();
-    replan(&mut status, Vec::new(), "The policy was changed since the plan", now);
+    replan(&mut status, Vec::new(), reason::PLANNING, "The policy was changed since the plan", now);
     status
 }
 
 /// Says that a build could not be started, and why.
-pub fn not_started(status: &IncidentStatus, why: &str, now: Time) -> IncidentStatus {
+pub fn not_started(status: &IncidentStatus, why: &NotStarted, now: Time) -> IncidentStatus {
     let mut status = status.clone();
+    let (reason, why) = match why {
+        NotStarted::Busy(why) => (reason::WORKSPACE_BUSY, why),
+        NotStarted::OnHold(why) => (reason::ON_HOLD, why),
+        NotStarted::Throttled(why) => (reason::THROTTLED, why),
+        NotStarted::Trouble(why) => (reason::UNREACHABLE, why),
+    };
     let message = format!("The build was not started: {why}; it is tried again");
-    progress(&mut status, reason::UNREACHABLE, &message, now);
+    progress(&mut status, reason, &message, now);
     status
+}
+
+/// Why a build was not started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotStarted {
+    /// Another Incident has the workspace.
+    Busy(String),
+    /// Somebody put work on hold.
+    OnHold(String),
+    /// CodeBuild wants fewer calls, or runs as many builds as it may.
+    Throttled(String),
+    /// A call failed.
+    Trouble(String),
 }
 
 /// Starts the wanted build, or waits for it. Gives the build back once it is over; a plan build only if it failed,
@@ -65,7 +87,7 @@ pub fn wait_for_build(view: &View, kind: BuildKind, step: &mut Step) -> Option<B
         }
         Seen::Build(None) => {
             let id = view.status.recovery.build.as_ref().map(|b| b.id.clone()).unwrap_or_default();
-            Some(BuildState { id, status: "UNKNOWN".into(), url: None, start: None, end: None, error: None })
+            Some(BuildState { id, status: "UNKNOWN".into(), ..BuildState::default() })
         }
         Seen::Build(Some(build)) if build.is_over() => Some(build.clone()),
         Seen::Build(Some(_)) => {
@@ -80,27 +102,76 @@ pub fn wait_for_build(view: &View, kind: BuildKind, step: &mut Step) -> Option<B
 pub fn build_failed(view: &View, policy: &RecoveryPolicySpec, build: &BuildState, message: &str, step: &mut Step) {
     let status = &mut step.status;
     step.effects.push(Effect::ReleaseWorkspace);
-    match build.error.as_deref() {
-        Some("StalePlan") => replan(status, Vec::new(), "The state moved since the plan", view.now),
-        Some("StateLocked") => {
-            replan(status, Vec::new(), "Somebody else holds Terraform's state lock; it is never broken", view.now);
-            status.recovery.next_attempt_time = Some(view.now.plus_seconds(30));
+    let failure = build.failure.as_ref();
+    status.recovery.last_failure = Some(BuildFailure {
+        build: build.id.clone(),
+        reason: build.error.clone().unwrap_or_else(|| build.status.clone()),
+        said: failure.map(Failure::tail).unwrap_or_default(),
+    });
+    let retries = view.retries(policy);
+    match (build.error.as_deref(), build.status.as_str()) {
+        (Some("StalePlan"), _) => {
+            replan(status, Vec::new(), reason::PLAN_STALE, "The state moved since the plan", view.now);
         }
-        Some("DigestMismatch") => {
+        (Some("StateLocked"), _) => {
+            let lock = failure.and_then(|f| f.lock.as_ref());
+            replan_later(status, reason::STATE_LOCKED, &locked(view, lock), view.now);
+        }
+        (Some("DigestMismatch"), _) => {
             let message = format!("{message}: the saved plan is not the one that was judged; somebody changed it");
             end(status, Ending::Failed, reason::REFUSED, &message, view.now);
         }
-        _ => failed(status, policy.recovery.max_attempts, reason::BUILD_FAILED, message, view.now),
+        (Some("Throttled"), _) => failed(status, &retries, reason::THROTTLED, message, view.now),
+        (_, "TIMED_OUT") => failed(status, &retries, reason::BUILD_TIMED_OUT, message, view.now),
+        (_, "STOPPED") => {
+            let message = format!("{message}: somebody stopped it, so a human is asked about the next plan");
+            failed(status, &retries, reason::BUILD_STOPPED, &message, view.now);
+        }
+        _ => failed(status, &retries, reason::BUILD_FAILED, message, view.now),
+    }
+}
+
+/// Who holds the state's lock, and what moves it on: a lock is never broken, but one that an ended build of ours left can
+/// be freed by a human.
+fn locked(view: &View, lock: Option<&Lock>) -> String {
+    let Some(lock) = lock else { return "Somebody else holds Terraform's state lock; it is never broken".to_owned() };
+    let during = |b: &&BuildRef| {
+        let (Some(start), Some(end), Some(at)) = (b.start, b.end, lock.created()) else { return false };
+        start <= at && at <= end
+    };
+    let workspace = view.status.workspace.as_ref().map(|w| w.name.as_str()).unwrap_or_default();
+    match view.builds_here.iter().find(during) {
+        Some(build) => format!(
+            "The state lock {id} was left by the build {} of ours, which has ended as {}; to free it, in a checkout of workspace {workspace}: terraform force-unlock {id}",
+            build.id,
+            build.status,
+            id = lock.id
+        ),
+        None => format!(
+            "{} holds Terraform's state lock {} for {} since {}; it is waited for and never broken",
+            lock.who, lock.id, lock.operation, lock.created
+        ),
     }
 }
 
 /// Plans again without counting a failure; gives up when that goes on for too long.
-pub fn replan(status: &mut IncidentStatus, targets: Vec<String>, message: &str, now: Time) {
+pub fn replan(status: &mut IncidentStatus, targets: Vec<String>, why: &str, message: &str, now: Time) {
     if status.step.attempt >= MAX_PLANS {
         let message = format!("{message}. {MAX_PLANS} plans were made and none could be applied; a human is needed");
         return end(status, Ending::Failed, reason::ATTEMPTS_EXHAUSTED, &message, now);
     }
-    plan_again(status, targets, reason::PLANNING, message, now);
+    plan_again(status, targets, why, message, now);
+}
+
+/// Plans again once somebody else may be done with the state; the more plans there were, the later.
+pub fn replan_later(status: &mut IncidentStatus, why: &str, message: &str, now: Time) {
+    let (first, longest) = OTHERS_WORK;
+    let pause = (first << status.step.attempt.saturating_sub(1).min(8)).min(longest);
+    let message = format!("{message}. It is planned again in {pause} s");
+    replan(status, Vec::new(), why, &message, now);
+    if status.recovery.intent.is_some() {
+        status.recovery.next_attempt_time = Some(now.plus_seconds(pause));
+    }
 }
 
 /// How a build ended, and where its log is.
@@ -121,5 +192,119 @@ pub fn build_ref(kind: BuildKind, build: &BuildState) -> BuildRef {
         status: build.status.clone(),
         start: build.start,
         end: build.end,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::{IncidentStatus, Phase, StepName, WorkspaceRef, condition};
+    use crate::lifecycle::decide::{PolicyState, decide};
+    use serde_json::json;
+
+    /// An Incident whose apply build has ended like this.
+    fn view(ended: BuildState) -> View {
+        let spec = json!({
+            "event": {"id": "e", "time": "2026-01-02T03:04:05Z", "name": "DeleteTable", "source": "s", "accountId": "1",
+                "region": "r", "actor": {"type": "AWSService"}},
+            "resource": {"type": "dynamodb", "cloudFormationType": "AWS::DynamoDB::Table", "id": "orders"},
+            "change": "Deleted", "policyRef": {"name": "p"}
+        });
+        let policy = json!({
+            "mode": "Enforce", "match": {"resourceTypes": ["dynamodb"]},
+            "recovery": {"workspaces": [{"name": "shop", "project": "apply", "planProject": "plan"}], "maxAttempts": 2}
+        });
+        let mut status = IncidentStatus::default();
+        status.timeline.detected_at = Some(Time(0));
+        status.step.attempt = 1;
+        status.step.name = StepName::Apply;
+        let workspace = WorkspaceRef { name: "shop".into(), backend: "b/k".into(), addresses: vec!["t.a".into()] };
+        status.workspace = Some(workspace);
+        record_build(&mut status, build_ref(BuildKind::Apply, &ended));
+        View {
+            now: Time(1_000_000),
+            created: Time(0),
+            generation: 1,
+            name: "i".into(),
+            namespace: "n".into(),
+            spec: serde_json::from_value(spec).expect("a spec"),
+            status,
+            policy: PolicyState::Stands {
+                uid: "u".into(),
+                generation: 1,
+                spec: Box::new(serde_json::from_value(policy).expect("a policy")),
+            },
+            stateful: true,
+            containment: false,
+            has_verb: false,
+            attachments: Vec::new(),
+            identities: Vec::new(),
+            hold: None,
+            last_successful: None,
+            builds_here: Vec::new(),
+            seen: Seen::Build(Some(ended)),
+        }
+    }
+
+    fn build(status: &str, error: Option<&str>) -> BuildState {
+        let error = error.map(str::to_owned);
+        BuildState { id: "apply:1".into(), status: status.into(), error, ..BuildState::default() }
+    }
+
+    fn ready(status: &IncidentStatus) -> (&str, &str) {
+        let ready = status.conditions.iter().find(|c| c.r#type == condition::READY).expect("it says");
+        (&ready.reason, &ready.message)
+    }
+
+    #[test]
+    fn each_way_of_failing_has_its_reason_and_its_next_step() {
+        for (status, error, why, counts) in [
+            ("FAILED", Some("ApplyFailed"), reason::BUILD_FAILED, true),
+            ("FAILED", Some("Throttled"), reason::THROTTLED, true),
+            ("FAULT", None, reason::BUILD_FAILED, true),
+            ("TIMED_OUT", None, reason::BUILD_TIMED_OUT, true),
+            ("STOPPED", None, reason::BUILD_STOPPED, true),
+            ("FAILED", Some("StateLocked"), reason::STATE_LOCKED, false),
+            ("FAILED", Some("StalePlan"), reason::PLAN_STALE, false),
+        ] {
+            let view = view(build(status, error));
+            let step = decide(&view);
+            assert_eq!(ready(&step.status).0, why, "{status} {error:?}");
+            assert_eq!(step.status.recovery.failures, u32::from(counts), "{why}");
+            assert_eq!((step.status.step.name, step.status.step.attempt), (StepName::Plan, 2), "{why}");
+            assert!(step.effects.contains(&Effect::ReleaseWorkspace), "{why}");
+        }
+    }
+
+    #[test]
+    fn a_plan_that_somebody_changed_is_refused_and_not_planned_again() {
+        let step = decide(&view(build("FAILED", Some("DigestMismatch"))));
+        assert_eq!((step.status.phase, ready(&step.status).0), (Phase::Failed, reason::REFUSED));
+    }
+
+    #[test]
+    fn a_lock_that_an_ended_build_of_ours_left_is_shown_with_the_command_that_frees_it() {
+        let lock = Lock {
+            id: "4711".into(),
+            operation: "OperationTypeApply".into(),
+            who: "root@build".into(),
+            created: "1970-01-01 00:00:05.123456789 +0000 UTC".into(),
+        };
+        let mut locked = build("FAILED", Some("StateLocked"));
+        locked.failure = Some(Failure { said: String::new(), lock: Some(lock) });
+        let mut view = view(locked);
+        let step = decide(&view);
+        assert!(ready(&step.status).1.contains("root@build") && !ready(&step.status).1.contains("force-unlock"));
+        view.builds_here = vec![BuildRef {
+            kind: BuildKind::Apply,
+            id: "apply:0".into(),
+            url: None,
+            status: "STOPPED".into(),
+            start: Some(Time(1000)),
+            end: Some(Time(9000)),
+        }];
+        let step = decide(&view);
+        let said = ready(&step.status).1;
+        assert!(said.contains("apply:0") && said.contains("terraform force-unlock 4711"), "{said}");
     }
 }

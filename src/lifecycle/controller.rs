@@ -24,6 +24,7 @@ use crate::verify::Verifier;
 use super::act::{self, Started};
 use super::builds;
 use super::decide::{Effect, decide};
+use super::guard::Guard;
 use super::holds::Holds;
 use super::workspace::Workspaces;
 use super::{observe, status};
@@ -49,6 +50,8 @@ pub struct Context {
     pub artifacts: Artifacts,
     /// CodeBuild.
     pub builds: Builds,
+    /// Whether the apiserver checks who decides.
+    pub guard: Guard,
     /// What people put on hold.
     pub holds: Holds,
     /// The workspaces' leases.
@@ -123,14 +126,16 @@ async fn carry_out(
     for effect in effects {
         match effect {
             Effect::Tell(moment) => ctx.notifier.tell(incident, *moment, policy_of(ctx, incident).as_deref()).await,
+            Effect::LabelWorkspace => act::label_workspace(api, incident).await,
             Effect::ReleaseWorkspace => act::release_workspace(ctx, incident).await,
+            Effect::NoteSuccess => act::note_success(ctx, incident).await,
             Effect::StartBuild(kind) => {
                 let before = incident.status.clone().unwrap_or_default();
                 let (after, pause) = match act::start_build(ctx, incident, *kind).await {
                     Started::Running(build) => (builds::started(&before, *kind, &build, Time::now()), None),
                     Started::Overtaken => (builds::overtaken(&before, Time::now()), None),
                     Started::NotYet(why) => {
-                        tracing::warn!(incident = incident.name_any(), why, "a build was not started");
+                        tracing::warn!(incident = incident.name_any(), ?why, "a build was not started");
                         (builds::not_started(&before, &why, Time::now()), Some(NOT_STARTED))
                     }
                 };

@@ -5,8 +5,8 @@
 //! either the old status, and decides the same again, or the new one, and goes on from there.
 
 use crate::api::{
-    BuildKind, Classification, ConditionStatus, Data, Decision, IncidentSpec, IncidentStatus, Judge, Moment, Phase,
-    Plan, PlannedChange, RecoveryPolicySpec, StepName, Time, Verdict, Verification, condition, duration,
+    BuildKind, BuildRef, Classification, ConditionStatus, Data, Decision, IncidentSpec, IncidentStatus, Judge, Moment,
+    Phase, Plan, PlannedChange, RecoveryPolicySpec, StepName, Time, Verdict, Verification, condition, duration,
     duration_millis, reason,
 };
 use crate::policy::approval::Identity;
@@ -18,7 +18,7 @@ use crate::recover::plan::{PlanDigest, Summary};
 
 use super::builds::{build_failed, build_ref, describe, wait_for_build};
 use super::permit::{self, at_gate};
-use super::transition::{Ending, end, failed, progress, record_build, say, stall, want};
+use super::transition::{Ending, Retries, end, failed, progress, record_build, say, stall, want};
 
 /// How long until AWS is asked again whether a change is through, or a resource is back.
 const POLL_AWS: i64 = 1_000;
@@ -50,14 +50,27 @@ pub struct View {
     pub stateful: bool,
     /// Whether the change is one that responders make to contain an attack.
     pub containment: bool,
+    /// Whether the change is undone by a verb of its own, beside Terraform.
+    pub has_verb: bool,
     /// Terraform types that hang on the resource.
     pub attachments: Vec<String>,
     /// Who is who, by the settings.
     pub identities: Vec<Identity>,
     /// Why nothing may be started for this Incident, and what lifts that; None: nothing keeps it.
     pub hold: Option<String>,
+    /// The source version that recovered well last in the workspace, where the policy may go back to it.
+    pub last_successful: Option<String>,
+    /// Builds of ours in the workspace that have ended: whoever of them may have left a lock.
+    pub builds_here: Vec<BuildRef>,
     /// What was looked at for this step.
     pub seen: Seen,
+}
+
+impl View {
+    /// What becomes of a failed attempt.
+    pub fn retries<'a>(&'a self, policy: &'a RecoveryPolicySpec) -> Retries<'a> {
+        Retries { policy: &policy.recovery, last_successful: self.last_successful.as_deref(), name: &self.name }
+    }
 }
 
 /// The policy as it stands now.
@@ -117,6 +130,8 @@ pub struct AtGate {
     pub digest: PlanDigest,
     /// Whether an apply of ours since the event has covered the resource already.
     pub covered: bool,
+    /// Why no approval counts, if none does: the apiserver does not check who decides.
+    pub unchecked: Option<String>,
     /// What was applied lately in the workspace.
     pub ledger: Ledger,
     /// The Incidents of the policy that were opened lately, this one among them.
@@ -143,6 +158,10 @@ pub enum Effect {
     StartBuild(BuildKind),
     /// Give the workspace back.
     ReleaseWorkspace,
+    /// Label the Incident with the workspace, for people who list them.
+    LabelWorkspace,
+    /// Remember the source version as one that recovers well in the workspace.
+    NoteSuccess,
     /// Tell people.
     Tell(Moment),
 }
@@ -198,6 +217,9 @@ fn finish(view: &View, step: &mut Step) {
     if step.status.step.name == StepName::Ended {
         step.wake = None;
         step.effects = vec![Effect::ReleaseWorkspace, Effect::Tell(ending(&step.status))];
+        if step.status.phase == Phase::Recovered && step.status.recovery.committed_to.is_some() {
+            step.effects.insert(0, Effect::NoteSuccess);
+        }
     } else if step.status == view.status && step.wake == Some(0) {
         step.wake = Some(POLL_AWS);
     }
@@ -257,6 +279,7 @@ fn locate(view: &View, step: &mut Step) {
             status.workspace = Some(workspace.clone());
             status.step.name = StepName::Classify;
             progress(status, reason::PROGRESSING, "Judging the event", view.now);
+            step.effects.push(Effect::LabelWorkspace);
         }
         Location::NotManaged => {
             let message = "No inventory of the policy's workspaces lists the resource: Terraform does not own it";
@@ -318,11 +341,11 @@ fn plan(view: &View, policy: &RecoveryPolicySpec, step: &mut Step) {
     record_build(&mut step.status, build_ref(BuildKind::Plan, build));
     let Some((summary, digest)) = published else {
         let message = format!("The plan build {} ended well but published no summary", build.id);
-        return failed(&mut step.status, policy.recovery.max_attempts, reason::BUILD_FAILED, &message, view.now);
+        return failed(&mut step.status, &view.retries(policy), reason::BUILD_FAILED, &message, view.now);
     };
     if summary.incident != view.name || summary.attempt != view.status.step.attempt {
         let message = format!("The summary of {} is of another Incident or attempt", build.id);
-        return failed(&mut step.status, policy.recovery.max_attempts, reason::BUILD_FAILED, &message, view.now);
+        return failed(&mut step.status, &view.retries(policy), reason::BUILD_FAILED, &message, view.now);
     }
     let PolicyState::Stands { uid, generation, .. } = &view.policy else { return };
     let status = &mut step.status;
@@ -335,6 +358,7 @@ fn plan(view: &View, policy: &RecoveryPolicySpec, step: &mut Step) {
         policy_generation: *generation,
         policy_uid: uid.clone(),
         targets: summary.targets.iter().take(MAX_SHOWN).cloned().collect(),
+        restores_data: summary.restore.as_ref().is_some_and(|r| r.declared),
         changes_total: u32::try_from(summary.changes.len()).unwrap_or(u32::MAX),
         changes: summary.changes.iter().take(MAX_SHOWN).map(shown).collect(),
         unexplained: gate::unexplained(summary, &own).into_iter().take(MAX_SHOWN).collect(),
@@ -381,7 +405,10 @@ fn verify(view: &View, policy: &RecoveryPolicySpec, step: &mut Step) {
     if crate::verify::passed(verification) {
         let message = match verification.data {
             Data::Empty => "The resource is back in its shape; its data is not: it is empty",
-            _ => "The resource is back",
+            Data::Unknown => {
+                "The resource is back; its Terraform was offered a restore of the data: look whether it is there"
+            }
+            Data::Intact => "The resource is back",
         };
         return end(status, Ending::Recovered, reason::VERIFIED, message, view.now);
     }
@@ -390,7 +417,7 @@ fn verify(view: &View, policy: &RecoveryPolicySpec, step: &mut Step) {
     let since = status.recovery.build.as_ref().and_then(|b| b.end).or(status.timeline.planned_at).unwrap_or(view.now);
     if view.now.millis_since(since) >= duration_millis(&policy.verification.timeout).unwrap_or(0) {
         let message = format!("AWS does not confirm that the resource is back: {}", open.join("; "));
-        return failed(status, policy.recovery.max_attempts, reason::VERIFICATION_FAILED, &message, view.now);
+        return failed(status, &view.retries(policy), reason::VERIFICATION_FAILED, &message, view.now);
     }
     progress(status, reason::VERIFYING, &format!("Waiting for AWS: {}", open.join("; ")), view.now);
     step.wake = Some(POLL_AWS);

@@ -1,5 +1,6 @@
-//! The hold of the operator's namespace: a ConfigMap that people create to stop new work, and delete to let it go on.
-//! Read from a cache for deciding, and live before an apply.
+//! People's word on all work at once, as ConfigMaps of the operator's namespace: the hold, created to stop new work and
+//! deleted to let it go on; and the end of a storm, created when people have seen what it was. Read from a cache for
+//! deciding, the hold also live before an apply.
 
 use std::pin::pin;
 
@@ -11,12 +12,14 @@ use kube::runtime::{WatchStreamExt, watcher};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::api::IncidentSpec;
+use crate::api::{IncidentSpec, Time};
 use crate::policy::hold::Hold;
 use crate::runtime::{KubeCallError, kube_call};
 
 /// The ConfigMap's name. While it exists nothing is started for what it covers; docs/operations.md has the commands.
 pub const CONFIG_MAP: &str = "reforge-hold";
+/// The ConfigMap by which people say that a storm is over: what was opened before it was created counts for none.
+pub const STORM_OVER: &str = "reforge-storm-over";
 
 /// What is known of the hold.
 #[derive(Clone, Debug)]
@@ -33,30 +36,32 @@ pub struct Holds {
     api: Api<ConfigMap>,
     namespace: String,
     known: watch::Receiver<Known>,
+    storm_over: watch::Receiver<Option<Time>>,
 }
 
 impl Holds {
-    /// Watches the ConfigMap in `namespace` until `stop`.
+    /// Watches the ConfigMaps in `namespace` until `stop`.
     pub fn watch(client: Client, namespace: &str, stop: CancellationToken) -> Self {
         let api: Api<ConfigMap> = Api::namespaced(client, namespace);
         let (sender, known) = watch::channel(Known::Nothing);
-        let stream = watcher::watch_object(api.clone(), CONFIG_MAP).default_backoff();
-        tokio::spawn(async move {
-            let mut stream = pin!(stream);
-            while let Some(Some(seen)) = stop.run_until_cancelled(stream.next()).await {
-                match seen {
-                    Ok(found) => {
-                        let hold = found.map(|map| Hold::parse(&map.data.unwrap_or_default()));
-                        if let Some(hold) = &hold {
-                            tracing::warn!(reason = hold.reason(), "work is on hold");
-                        }
-                        sender.send_replace(Known::Now(hold));
-                    }
-                    Err(error) => tracing::warn!(%error, "watching the hold; what was last known stands"),
-                }
+        tokio::spawn(follow(api.clone(), CONFIG_MAP, stop.clone(), move |found| {
+            let hold = found.map(|map| Hold::parse(&map.data.unwrap_or_default()));
+            if let Some(hold) = &hold {
+                tracing::warn!(reason = hold.reason(), "work is on hold");
             }
-        });
-        Self { api, namespace: namespace.to_owned(), known }
+            sender.send_replace(Known::Now(hold));
+        }));
+        let (sender, storm_over) = watch::channel(None);
+        tokio::spawn(follow(api.clone(), STORM_OVER, stop, move |found| {
+            let created = found.and_then(|map| map.metadata.creation_timestamp);
+            sender.send_replace(created.map(|t| Time(t.0.as_millisecond())));
+        }));
+        Self { api, namespace: namespace.to_owned(), known, storm_over }
+    }
+
+    /// Since when people have said that a storm is over, if they have.
+    pub fn storm_over(&self) -> Option<Time> {
+        *self.storm_over.borrow()
     }
 
     /// Why nothing may be started for an Incident, and the command that lifts it; None: nothing keeps it.
@@ -80,5 +85,21 @@ impl Holds {
             hold.reason(),
             self.namespace
         ))
+    }
+}
+
+/// Tells of one ConfigMap, as it changes; what was last known stands while it cannot be watched.
+async fn follow(
+    api: Api<ConfigMap>,
+    name: &'static str,
+    stop: CancellationToken,
+    mut tell: impl FnMut(Option<ConfigMap>) + Send,
+) {
+    let mut stream = pin!(watcher::watch_object(api, name).default_backoff());
+    while let Some(Some(seen)) = stop.run_until_cancelled(stream.next()).await {
+        match seen {
+            Ok(found) => tell(found),
+            Err(error) => tracing::warn!(%error, name, "watching a ConfigMap; what was last known stands"),
+        }
     }
 }

@@ -7,6 +7,7 @@ pub mod act;
 pub mod builds;
 pub mod controller;
 pub mod decide;
+pub mod guard;
 pub mod holds;
 pub mod observe;
 pub mod permit;

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
 
-use crate::api::{BuildKind, Incident, IncidentStatus, Phase, RecoveryPolicySpec, StepName, Time};
+use crate::api::{
+    BuildKind, BuildRef, Incident, IncidentStatus, Phase, RecoveryPolicySpec, RollbackMode, StepName, Time,
+};
 use crate::intake::catalog::Catalog;
 use crate::policy::limits::{self, Opened};
 use crate::policy::select;
@@ -31,6 +33,11 @@ pub async fn observe(ctx: &Context, incident: &Incident) -> View {
         }
         _ => Seen::Nothing,
     };
+    let last_successful = match &policy {
+        PolicyState::Stands { spec, .. } => last_successful(ctx, &status, spec).await,
+        _ => None,
+    };
+    let builds_here = if failed_locked(&seen) { builds_here(ctx, &status) } else { Vec::new() };
     let now = Time::now();
     let created = incident.creation_timestamp().map_or(now, |t| Time(t.0.as_millisecond()));
     View {
@@ -45,11 +52,41 @@ pub async fn observe(ctx: &Context, incident: &Incident) -> View {
         // A type that the catalogue no longer has is treated as one that holds data: the careful side.
         stateful: entry.is_none_or(|e| e.stateful),
         containment: entry.is_none_or(|e| e.is_containment(&incident.spec.event.name)),
+        has_verb: entry.is_some_and(|e| e.undo_of(&incident.spec.event.name).is_some()),
         attachments: entry.map(|e| e.attachments.clone()).unwrap_or_default(),
         identities: ctx.settings.identities.clone(),
         hold,
+        last_successful,
+        builds_here,
         seen,
     }
+}
+
+/// Asked only where it may be gone back to. Not knowing means: nothing to go back to.
+async fn last_successful(ctx: &Context, status: &IncidentStatus, policy: &RecoveryPolicySpec) -> Option<String> {
+    let may_fail = matches!(status.step.name, StepName::Plan | StepName::Apply | StepName::Verify);
+    let workspace =
+        status.workspace.as_ref().filter(|_| may_fail && policy.recovery.rollback.mode != RollbackMode::None)?;
+    match ctx.workspaces.last_successful(&workspace.backend).await {
+        Ok(version) => version,
+        Err(error) => {
+            tracing::warn!(%error, "reading the source version that recovered well last");
+            None
+        }
+    }
+}
+
+fn failed_locked(seen: &Seen) -> bool {
+    matches!(seen, Seen::Build(Some(build)) if build.failure.as_ref().is_some_and(|f| f.lock.is_some()))
+}
+
+/// The builds of all Incidents in the same Terraform state that have ended.
+fn builds_here(ctx: &Context, status: &IncidentStatus) -> Vec<BuildRef> {
+    let backend = status.workspace.as_ref().map(|w| w.backend.as_str());
+    let all = ctx.incidents.state();
+    let here = all.iter().filter_map(|i| i.status.as_ref());
+    let here = here.filter(|s| s.workspace.as_ref().map(|w| w.backend.as_str()) == backend);
+    here.flat_map(|s| s.recovery.builds.iter().filter(|b| b.end.is_some()).cloned()).collect()
 }
 
 fn policy(ctx: &Context, incident: &Incident) -> PolicyState {
@@ -127,6 +164,14 @@ async fn build(ctx: &Context, incident: &Incident, status: &IncidentStatus, kind
                 Err(e) => Err(e.to_string()),
             }
         }
+        Some(mut state) if state.is_over() && !state.succeeded() => {
+            // For people only: without it the build's own word for why is still there.
+            state.failure = ctx.artifacts.failure(&workspace.name, uuid_of(&state.id)).await.unwrap_or_else(|error| {
+                tracing::warn!(%error, "what a failed build said cannot be read");
+                None
+            });
+            Ok(Seen::Build(Some(state)))
+        }
         state => Ok(Seen::Build(state)),
     }
 }
@@ -138,6 +183,11 @@ async fn at_gate(ctx: &Context, incident: &Incident, status: &IncidentStatus) ->
     let found = ctx.artifacts.summary(&workspace.name, uuid_of(&plan.build)).await.map_err(|e| e.to_string())?;
     let (summary, digest) = found.ok_or_else(|| format!("the summary of {} is gone from the bucket", plan.build))?;
     let ledger = ctx.workspaces.ledger(&workspace.backend).await.map_err(|e| format!("reading the ledger: {e}"))?;
+    let unchecked = if incident.spec.approvals.is_empty() {
+        None
+    } else {
+        ctx.guard.trouble().await.map_err(|e| format!("reading the admission policies: {e}"))?
+    };
     let covered = covered(ctx, incident, &workspace.backend);
     let others = others(ctx, incident);
     let applying = others.iter().filter(|i| i.status.as_ref().is_some_and(|s| s.step.name == StepName::Apply)).count();
@@ -145,10 +195,12 @@ async fn at_gate(ctx: &Context, incident: &Incident, status: &IncidentStatus) ->
         let at = i.creation_timestamp().map(|t| Time(t.0.as_millisecond()))?;
         Some(Opened { at, actor: limits::actor_key(&i.spec) })
     });
+    let opened = opened.filter(|o| ctx.holds.storm_over().is_none_or(|over| o.at > over));
     Ok(Seen::AtGate(Box::new(AtGate {
         summary,
         digest,
         covered,
+        unchecked,
         ledger,
         opened: opened.collect(),
         applying: u32::try_from(applying).unwrap_or(u32::MAX),
@@ -225,6 +277,7 @@ async fn verify(ctx: &Context, incident: &Incident, status: &IncidentStatus) -> 
         now: &now,
         plan_is_empty: empty,
         stateful: entry.is_none_or(|e| e.stateful),
+        restores_data: status.plan.as_ref().is_some_and(|p| p.restores_data),
     };
     ctx.verifier.verify(&question).await.map(Seen::Verified).map_err(|e| e.to_string())
 }

@@ -10,12 +10,14 @@ use crate::policy::approval::deadlines;
 use crate::policy::limits::{self, Held};
 use crate::recover::gate::{self, Cleared, Gate, Nothing, Question};
 
-use super::builds::replan;
+use super::builds::{replan, replan_later};
 use super::decide::{AtGate, Effect, PolicyState, Seen, Step, View};
 use super::transition::{Ending, end, progress, say, stall, want};
 
 /// How long until the gate is asked again about a plan that a limit holds back: limits ease with time.
-const POLL_LIMITS: i64 = 60_000;
+const POLL_LIMITS: i64 = 20_000;
+/// How long until it is looked again whether the apiserver checks who decides.
+const POLL_UNCHECKED: i64 = 10_000;
 /// How long until the gate is asked again about a plan that waits for others.
 const POLL_BUSY: i64 = 2_000;
 /// How long a wait is at most before it is looked at again: clocks are set, and zones change.
@@ -34,7 +36,7 @@ pub fn at_gate(view: &View, policy: &RecoveryPolicySpec, step: &mut Step) {
         return end(status, Ending::Failed, reason::REFUSED, &message, view.now);
     }
     if plan.policy_uid != *uid || plan.policy_generation != *generation {
-        return replan(status, Vec::new(), "The policy was changed since the plan", view.now);
+        return replan(status, Vec::new(), reason::PLANNING, "The policy was changed since the plan", view.now);
     }
     note_decisions(view, plan, status);
     let held = held(view, policy, seen);
@@ -43,6 +45,7 @@ pub fn at_gate(view: &View, policy: &RecoveryPolicySpec, step: &mut Step) {
     }
     let own = status.workspace.as_ref().map(|w| w.addresses.clone()).unwrap_or_default();
     let asked = status.approval.clone();
+    let stopped = status.recovery.builds.iter().find(|b| b.status == "STOPPED").map(|b| b.id.clone());
     let answer = gate::judge(&Question {
         summary: &seen.summary,
         own: &own,
@@ -51,30 +54,35 @@ pub fn at_gate(view: &View, policy: &RecoveryPolicySpec, step: &mut Step) {
         classification: status.classification.as_ref(),
         stateful: view.stateful,
         containment: view.containment,
+        has_verb: view.has_verb,
         attachments: &view.attachments,
         change_digest: &plan.change_digest,
         seen: asked.as_ref().map(|a| a.seen.as_slice()).unwrap_or_default(),
         asked: asked.as_ref().and_then(|a| a.asked_at),
         identities: &view.identities,
+        unchecked: seen.unchecked.as_deref(),
+        stopped: stopped.as_deref(),
         limits: &held,
         now: view.now,
     });
     status.gate = Some(answer.record());
     match answer {
         Gate::Go(cleared) => go(view, plan, &cleared, step),
-        Gate::Ask(reasons) => ask(view, policy, plan, &held, &reasons, step),
+        Gate::Ask(reasons) => ask(view, policy, plan, (&held, seen.unchecked.is_some()), &reasons, step),
         Gate::Wait { reason, until } => wait(view, &reason, until, step),
         Gate::Expired(reasons) => {
             let message = format!(
-                "Nobody decided in time on what a human was asked about: {}. Put it back by hand, or delete this Incident and let its event be sent again",
+                "Nobody decided in time on what a human was asked about: {}. Nothing more is done for this event; put the resource back by hand",
                 reasons.join("; ")
             );
             say(status, condition::APPROVED, ConditionStatus::False, reason::APPROVAL_EXPIRED, &message, view.now);
             end(status, Ending::Failed, reason::APPROVAL_EXPIRED, &message, view.now);
         }
         Gate::PlanAgain { targets, reasons } => {
-            replan(status, targets, &format!("Planning again without it: {}", reasons.join("; ")), view.now);
+            let message = format!("Planning again without it: {}", reasons.join("; "));
+            replan(status, targets, reason::PLANNING, &message, view.now);
         }
+        Gate::PlanLater(reasons) => replan_later(status, reason::STATE_MOVED, &reasons.join("; "), view.now),
         Gate::Refuse(reasons) => {
             let message = format!("The plan is refused: {}", reasons.join("; "));
             say(status, condition::APPROVED, ConditionStatus::False, reason::REFUSED, &message, view.now);
@@ -91,7 +99,15 @@ pub fn at_gate(view: &View, policy: &RecoveryPolicySpec, step: &mut Step) {
             progress(status, reason::VERIFYING, "An apply since the event has covered it; asking AWS", view.now);
         }
         Gate::Nothing(Nothing::ToRestore) => {
-            let message = "The plan does nothing to the resource: it is there as its Terraform wants it, or the Terraform no longer declares it";
+            let message = "The plan does nothing to the resource: it is there as its Terraform wants it";
+            end(status, Ending::Dismissed, reason::NOTHING_TO_RESTORE, message, view.now);
+        }
+        Gate::Nothing(Nothing::NotDeclared) => {
+            let message = "The Terraform no longer declares the resource, so its deletion was meant: there is nothing to put back";
+            if let Some(classification) = &mut status.classification {
+                classification.verdict = Verdict::Normal;
+                classification.reason = at_first(message, &classification.reason);
+            }
             end(status, Ending::Dismissed, reason::NOTHING_TO_RESTORE, message, view.now);
         }
         Gate::Nothing(Nothing::CoveredByTerraform) => {
@@ -125,7 +141,14 @@ fn go(view: &View, plan: &Plan, cleared: &Cleared, step: &mut Step) {
 }
 
 /// Asks people: once, again halfway to the end of their time, and never quietly.
-fn ask(view: &View, policy: &RecoveryPolicySpec, plan: &Plan, held: &Held, reasons: &[String], step: &mut Step) {
+fn ask(
+    view: &View,
+    policy: &RecoveryPolicySpec,
+    plan: &Plan,
+    (held, unchecked): (&Held, bool),
+    reasons: &[String],
+    step: &mut Step,
+) {
     let status = &mut step.status;
     let Some(asked) = &mut status.approval else { return };
     let first = asked.asked_at.is_none();
@@ -148,8 +171,12 @@ fn ask(view: &View, policy: &RecoveryPolicySpec, plan: &Plan, held: &Held, reaso
     say(status, condition::APPROVED, ConditionStatus::False, reason::APPROVAL_NEEDED, &message, view.now);
     stall(status, reason::APPROVAL_NEEDED, &message, view.now);
     let next = if view.now < remind { remind } else { expire };
-    let limits = if held.ask.is_empty() { LONGEST } else { POLL_LIMITS };
-    step.wake = Some(next.millis_since(view.now).clamp(1, limits));
+    let at_most = match (held.ask.is_empty(), unchecked) {
+        (_, true) => POLL_UNCHECKED,
+        (false, false) => POLL_LIMITS,
+        (true, false) => LONGEST,
+    };
+    step.wake = Some(next.millis_since(view.now).clamp(1, at_most));
     if first {
         step.effects.extend([Effect::ReleaseWorkspace, Effect::Tell(Moment::AwaitingApproval)]);
     } else if reminds {
@@ -247,7 +274,10 @@ fn escalate(status: &mut IncidentStatus) {
         && classification.verdict != Verdict::Tampering
     {
         classification.verdict = Verdict::Tampering;
-        classification.reason =
-            format!("It was undone again and again. At first: {}", classification.reason).chars().take(1000).collect();
+        classification.reason = at_first("It was undone again and again", &classification.reason);
     }
+}
+
+fn at_first(now: &str, before: &str) -> String {
+    format!("{now}. At first: {before}").chars().take(1000).collect()
 }

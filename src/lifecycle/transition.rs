@@ -1,8 +1,10 @@
 //! The moves that [`super::decide`] makes, each written once: what a status looks like after it. Pure.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use crate::api::{
-    BuildKind, BuildRef, ConditionStatus, IncidentStatus, Intent, Phase, StepName, Time, condition, duration, reason,
-    set_condition,
+    BuildKind, BuildRef, ConditionStatus, IncidentStatus, Intent, Phase, RecoverySpec, RollbackMode, StepName, Time,
+    condition, duration, duration_millis, reason, set_condition,
 };
 
 /// The most builds that a status remembers.
@@ -72,18 +74,46 @@ pub fn plan_again(status: &mut IncidentStatus, targets: Vec<String>, why: &str, 
     progress(status, why, message, now);
 }
 
-/// Counts a failed attempt, and tries again after a pause or gives up.
-pub fn failed(status: &mut IncidentStatus, max_attempts: u32, why: &str, message: &str, now: Time) {
+/// What becomes of a failed attempt.
+#[derive(Clone, Copy, Debug)]
+pub struct Retries<'a> {
+    /// What the policy says.
+    pub policy: &'a RecoverySpec,
+    /// The last source version that recovered well in the workspace, where one is known.
+    pub last_successful: Option<&'a str>,
+    /// The Incident's name: what spreads the pauses.
+    pub name: &'a str,
+}
+
+/// Counts a failed attempt; tries again after a pause, once more from what recovered well before, or gives up.
+pub fn failed(status: &mut IncidentStatus, retries: &Retries<'_>, why: &str, message: &str, now: Time) {
     status.recovery.failures += 1;
-    let failures = status.recovery.failures;
-    if failures >= max_attempts {
-        let message = format!("{message}. All {failures} attempts that the policy allows failed; a human is needed");
-        return end(status, Ending::Failed, reason::ATTEMPTS_EXHAUSTED, &message, now);
+    let (failures, max_attempts) = (status.recovery.failures, retries.policy.max_attempts);
+    if failures < max_attempts {
+        let pause = pause_seconds(retries, failures);
+        let message = format!("{message}. Attempt {} of {max_attempts} follows in {pause} s", failures + 1);
+        plan_again(status, Vec::new(), why, &message, now);
+        status.recovery.next_attempt_time = Some(now.plus_seconds(pause));
+        return;
     }
-    let pause = pause_seconds(failures);
-    let message = format!("{message}. Attempt {} of {max_attempts} follows in {pause} s", failures + 1);
-    plan_again(status, Vec::new(), why, &message, now);
-    status.recovery.next_attempt_time = Some(now.plus_seconds(pause));
+    if let Some(version) = rollback(status, retries) {
+        let message = format!(
+            "{message}. All {max_attempts} attempts failed; the policy's rollback plans from {version}, which recovered well before"
+        );
+        status.recovery.rolled_back_to = Some(version);
+        return plan_again(status, Vec::new(), why, &message, now);
+    }
+    let message = format!("{message}. All {failures} attempts that the policy allows failed; a human is needed");
+    end(status, Ending::Failed, reason::ATTEMPTS_EXHAUSTED, &message, now);
+}
+
+/// The source version to go back to: once, and only if it is another than the one that failed.
+fn rollback(status: &IncidentStatus, retries: &Retries<'_>) -> Option<String> {
+    if retries.policy.rollback.mode == RollbackMode::None || status.recovery.rolled_back_to.is_some() {
+        return None;
+    }
+    let failed = status.plan.as_ref().map(|p| p.source_version.as_str());
+    retries.last_successful.filter(|version| Some(*version) != failed).map(str::to_owned)
 }
 
 /// Wants a build: the intent is in the status before anything is started.
@@ -123,7 +153,63 @@ pub fn phase_of(status: &IncidentStatus) -> Phase {
     }
 }
 
-/// 10 s, doubled with each failure, 10 min at most.
-fn pause_seconds(failures: u32) -> i64 {
-    (10_i64 << failures.saturating_sub(1).min(6)).min(600)
+/// The policy's first pause, doubled with each failure, its longest at most, and up to a fifth more.
+fn pause_seconds(retries: &Retries<'_>, failures: u32) -> i64 {
+    let seconds = |text: &str| duration_millis(text).unwrap_or(600_000) / 1000;
+    let backoff = &retries.policy.backoff;
+    let pause = seconds(&backoff.initial).saturating_mul(1 << failures.saturating_sub(1).min(16));
+    let pause = pause.min(seconds(&backoff.max));
+    let mut hasher = DefaultHasher::new();
+    (retries.name, failures).hash(&mut hasher);
+    let spread = i64::try_from(hasher.finish() % 1000).unwrap_or_default();
+    pause + pause * spread / 5000
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::{Backoff, Rollback};
+
+    fn policy(rollback: RollbackMode) -> RecoverySpec {
+        let backoff = Backoff { initial: "30s".into(), max: "2m".into() };
+        RecoverySpec { max_attempts: 5, backoff, rollback: Rollback { mode: rollback }, ..RecoverySpec::default() }
+    }
+
+    fn fail(status: &mut IncidentStatus, policy: &RecoverySpec, name: &str) {
+        let retries = Retries { policy, last_successful: Some("good"), name };
+        failed(status, &retries, reason::BUILD_FAILED, "It failed", Time(0));
+    }
+
+    #[test]
+    fn pauses_double_up_to_the_longest_and_are_spread() {
+        let policy = policy(RollbackMode::None);
+        let pauses = |name: &str| {
+            let mut status = IncidentStatus::default();
+            let next = |_| {
+                fail(&mut status, &policy, name);
+                status.recovery.next_attempt_time.expect("a next attempt").0 / 1000
+            };
+            (0..4).map(next).collect::<Vec<_>>()
+        };
+        for (pause, least) in pauses("a").into_iter().zip([30, 60, 120, 120]) {
+            assert!((least..=least * 6 / 5).contains(&pause), "{pause} for {least}");
+        }
+        assert_ne!(pauses("a"), pauses("b"), "not all come at once");
+        assert_eq!(pauses("a"), pauses("a"), "and a restart changes nothing");
+    }
+
+    #[test]
+    fn after_the_last_attempt_it_rolls_back_once_where_the_policy_says_so() {
+        let after_all = |mode| {
+            let (policy, mut status) = (policy(mode), IncidentStatus::default());
+            (0..5).for_each(|_| fail(&mut status, &policy, "a"));
+            (policy, status)
+        };
+        let (_, status) = after_all(RollbackMode::None);
+        assert_eq!((status.step.name, status.phase), (StepName::Ended, Phase::Failed));
+        let (policy, mut status) = after_all(RollbackMode::LastSuccessful);
+        assert_eq!((status.step.name, status.recovery.rolled_back_to.as_deref()), (StepName::Plan, Some("good")));
+        fail(&mut status, &policy, "a");
+        assert_eq!((status.step.name, status.phase), (StepName::Ended, Phase::Failed));
+    }
 }

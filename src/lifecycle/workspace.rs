@@ -20,6 +20,7 @@ use crate::runtime::{KubeCallError, kube_call};
 const ANNOTATION_BUILD: &str = "reforge.dev/build";
 const ANNOTATION_BACKEND: &str = "reforge.dev/backend";
 const ANNOTATION_APPLIES: &str = "reforge.dev/applies";
+const ANNOTATION_SUCCESSFUL: &str = "reforge.dev/last-successful-source-version";
 /// After this long a holder that no longer exists can have no start of a build under way any more, in seconds.
 const ABANDONED: i64 = 600;
 
@@ -130,6 +131,27 @@ impl Workspaces {
         let text = serde_json::to_string(&ledger)?;
         lease.annotations_mut().insert(ANNOTATION_APPLIES.to_owned(), text);
         self.replace(&lease).await.map(|_| ())
+    }
+
+    /// The source version that recovered well last.
+    pub async fn last_successful(&self, backend: &str) -> Result<Option<String>, KubeCallError> {
+        let lease = self.read(backend).await?;
+        Ok(lease.and_then(|l| l.annotations().get(ANNOTATION_SUCCESSFUL).cloned()))
+    }
+
+    /// Notes a source version that recovered well, whoever has the workspace by now.
+    pub async fn note_success(&self, backend: &str, version: &str) -> Result<(), KubeCallError> {
+        loop {
+            let Some(mut lease) = self.read(backend).await? else { return Ok(()) };
+            if lease.annotations().get(ANNOTATION_SUCCESSFUL).is_some_and(|v| v == version) {
+                return Ok(());
+            }
+            lease.annotations_mut().insert(ANNOTATION_SUCCESSFUL.to_owned(), version.to_owned());
+            match self.replace(&lease).await {
+                Err(e) if e.is_conflict() => {}
+                other => return other.map(|_| ()),
+            }
+        }
     }
 
     /// Gives the workspace back; nothing happens when somebody else has it.

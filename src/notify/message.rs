@@ -22,7 +22,7 @@ pub fn message(incident: &Incident, moment: Moment, cluster: Option<&str>) -> Me
     let subject = format!("[Reforge] {moment:?}: {} {}", resource.r#type, resource.id);
     let subject =
         subject.chars().map(|c| if c.is_ascii() && !c.is_ascii_control() { c } else { '?' }).take(100).collect();
-    let mut text = String::new();
+    let mut text = format!("{moment:?}: {} {}\n\n", resource.r#type, resource.id);
     for (title, lines) in [
         ("Incident", detected(incident, cluster)),
         ("Verdict", verdict(incident)),
@@ -83,6 +83,10 @@ fn recovery(incident: &Incident) -> Lines {
             plan.changes.iter().map(|c| format!("{} {}", c.actions.join("+"), c.address)).collect();
         lines.push(("Changes", format!("{}: {}", plan.changes_total, changes.join(", "))));
     }
+    if let Some(failure) = &status.recovery.last_failure {
+        lines.push(("Failed", format!("{} of {}", failure.reason, failure.build)));
+        lines.extend(failure.said.lines().map(|line| ("", line.to_owned())));
+    }
     if let Some(gate) = &status.gate {
         lines.push(("Gate", format!("{}: {}", gate.decision, gate.reasons.join("; "))));
     }
@@ -103,7 +107,7 @@ fn result(incident: &Incident) -> Lines {
         match verification.data {
             Data::Intact => "nothing to bring back beside the Terraform",
             Data::Empty => "NOT back: the resource was created anew and is empty; restore it from a backup",
-            Data::Unknown => "nobody can tell",
+            Data::Unknown => "the Terraform was offered a restore: look whether it is there",
         }
         .to_owned(),
     ));

@@ -60,7 +60,7 @@ impl Notifier {
         if named.is_empty() {
             return self.default_topic.iter().cloned().collect();
         }
-        let asks = named.iter().filter(|n| n.on.is_empty() || n.on.contains(&moment));
+        let asks = named.iter().filter(|n| n.moments.is_empty() || n.moments.contains(&moment));
         asks.map(|n| n.sns.topic_arn.clone()).collect()
     }
 

@@ -16,6 +16,8 @@ use crate::api::{Criticality, IncidentSpec, LimitsPolicy, Time, duration, durati
 const MAX_APPLIES: usize = 256;
 const DAY: i64 = 86_400_000;
 const HOUR: i64 = 3_600_000;
+/// How a storm ends, for whoever is asked in one.
+const STORM_ENDS: &str = "It is over when it was quiet for as long, or when somebody says so: kubectl create configmap reforge-storm-over -n <the operator's namespace>";
 
 /// One apply that was about to start.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -161,7 +163,10 @@ fn storm(case: &Case<'_>, others: &[&Apply]) -> Option<String> {
     let count = peak.len();
     if count - most <= threshold && most * 2 > count {
         return (flooding == case.actor).then(|| {
-            format!("{most} of the {count} Incidents within {} are this actor's: a flood", case.limits.storm_window)
+            format!(
+                "{most} of the {count} Incidents within {} are this actor's: a flood. {STORM_ENDS}",
+                case.limits.storm_window
+            )
         });
     }
     let spent = others.iter().filter(|a| case.now.millis_since(a.at) < window).count();
@@ -169,7 +174,7 @@ fn storm(case: &Case<'_>, others: &[&Apply]) -> Option<String> {
         return None;
     }
     Some(format!(
-        "{count} Incidents within {} are more than limits.stormThreshold of {threshold}: a storm",
+        "{count} Incidents within {} are more than limits.stormThreshold of {threshold}: a storm. {STORM_ENDS}",
         case.limits.storm_window
     ))
 }

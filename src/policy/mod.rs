@@ -2,6 +2,7 @@
 //! automatic work back: people ([`approval`], [`hold`]), hours ([`window`]), amounts
 //! ([`limits`]). Pure.
 
+pub mod admission;
 pub mod approval;
 pub mod expression;
 pub mod grants;

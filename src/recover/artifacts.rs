@@ -1,4 +1,4 @@
-//! What builds publish in the artifact bucket, read: inventories, summaries, results. Nothing else of the bucket is
+//! What builds publish in the artifact bucket, read: inventories, summaries, results, failures. Nothing else of the bucket is
 //! ever read; plans hold secrets in clear and stay where they are.
 
 use std::time::Duration;
@@ -8,6 +8,9 @@ use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
+
+use crate::api::Time;
+use crate::intake::event::shorten;
 
 use super::inventory::Inventory;
 use super::plan::{PlanDigest, Summary};
@@ -62,6 +65,50 @@ pub struct ApplyResult {
     /// What was changed, as it is now.
     #[serde(default)]
     pub resources: Vec<Changed>,
+}
+
+/// `failures/<workspace>/<build>.json`: how a build failed, for people.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
+pub struct Failure {
+    /// What Terraform said last.
+    #[serde(default)]
+    pub said: String,
+    /// Who holds the state's lock, where that was it.
+    #[serde(default)]
+    pub lock: Option<Lock>,
+}
+
+/// Terraform's word on a state lock.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
+#[serde(default)]
+pub struct Lock {
+    /// Its id: what `terraform force-unlock` takes.
+    pub id: String,
+    /// What it is held for.
+    pub operation: String,
+    /// User and host.
+    pub who: String,
+    /// Since when, as Terraform writes it.
+    pub created: String,
+}
+
+impl Lock {
+    /// Since when: Terraform writes `2026-01-02 03:04:05.678901234 +0000 UTC`.
+    pub fn created(&self) -> Option<Time> {
+        let mut words = self.created.split_whitespace();
+        let (day, time) = (words.next()?, words.next()?);
+        Time::parse(&format!("{day}T{time}Z"))
+    }
+}
+
+impl Failure {
+    /// The end of what was said, as a status keeps it: 2,000 characters at most, none of which is an order to a terminal.
+    pub fn tail(&self) -> String {
+        let lines: Vec<String> = self.said.lines().map(|line| shorten(line, 500)).collect();
+        let text = lines.join("\n");
+        let surplus = text.chars().count().saturating_sub(2000);
+        text.chars().skip(surplus).collect()
+    }
 }
 
 /// A resource that an apply changed, as it is now.
@@ -121,6 +168,13 @@ impl Artifacts {
     /// What an apply build published; None when it did not get that far.
     pub async fn result(&self, workspace: &str, build_uuid: &str) -> Result<Option<ApplyResult>, ArtifactError> {
         let key = format!("results/{workspace}/{build_uuid}.json");
+        let Some(bytes) = self.get(&key).await? else { return Ok(None) };
+        self.read(&key, &bytes).map(Some)
+    }
+
+    /// How a build failed, by its own word; None when it left none.
+    pub async fn failure(&self, workspace: &str, build_uuid: &str) -> Result<Option<Failure>, ArtifactError> {
+        let key = format!("failures/{workspace}/{build_uuid}.json");
         let Some(bytes) = self.get(&key).await? else { return Ok(None) };
         self.read(&key, &bytes).map(Some)
     }

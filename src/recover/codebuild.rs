@@ -7,10 +7,14 @@ use std::time::Duration;
 use aws_sdk_codebuild::Client;
 use aws_sdk_codebuild::error::{DisplayErrorContext, ProvideErrorMetadata};
 use aws_sdk_codebuild::types::{Build, EnvironmentVariable};
+use serde::Serialize;
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::api::Time;
+use crate::intake::catalog::Undo;
+
+use super::artifacts::Failure;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// How long questions about builds are gathered before they are asked together.
@@ -40,6 +44,14 @@ impl CodeBuildError {
         Self { doing: doing.to_owned(), detail: "no answer in time".to_owned(), code: None }
     }
 
+    /// Whether CodeBuild wants fewer calls, or runs as many builds as it may.
+    pub fn is_throttled(&self) -> bool {
+        matches!(
+            self.code.as_deref(),
+            Some("ThrottlingException" | "TooManyRequestsException" | "AccountLimitExceededException")
+        )
+    }
+
     /// Whether trying again may help: not when the project does not exist or the operator may not start it.
     pub fn is_retryable(&self) -> bool {
         !matches!(
@@ -64,12 +76,34 @@ pub struct Order {
     pub source_version: Option<String>,
     /// Terraform addresses, from an inventory or a plan.
     pub targets: Vec<String>,
+    /// For a plan: a verb of the catalogue, and the addresses of the inventory that it is for.
+    pub undo: Option<(Undo, Vec<String>)>,
+    /// For a plan: where data can come back from.
+    pub restore: Option<RestorePoint>,
     /// For an apply: the UUID of the plan build, and the plan's digest.
     pub plan: Option<(String, String)>,
 }
 
+/// Where lost data can come back from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RestorePoint {
+    /// The second before the event, RFC 3339 in whole seconds.
+    pub time: String,
+    /// A snapshot that the policy names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<String>,
+}
+
+impl RestorePoint {
+    /// Before an event.
+    pub fn before(event: Time, snapshot: Option<String>) -> Self {
+        let second = Time((event.0 / 1000 - 1) * 1000).to_string();
+        Self { time: second.replace(".000Z", "Z"), snapshot }
+    }
+}
+
 /// The state of a build.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct BuildState {
     /// `<project>:<uuid>`.
     pub id: String,
@@ -83,6 +117,8 @@ pub struct BuildState {
     pub end: Option<Time>,
     /// REFORGE_ERROR as the build exported it.
     pub error: Option<String>,
+    /// What a build that failed published of that, once it was looked for.
+    pub failure: Option<Failure>,
 }
 
 impl BuildState {
@@ -128,6 +164,13 @@ impl Builds {
             ("REFORGE_ATTEMPT", order.attempt.to_string()),
             ("REFORGE_TARGETS", serde_json::json!(order.targets).to_string()),
         ];
+        if let Some((verb, addresses)) = &order.undo {
+            let undo = serde_json::json!({"verb": verb, "addresses": addresses});
+            variables.push(("REFORGE_UNDO", undo.to_string()));
+        }
+        if let Some(restore) = &order.restore {
+            variables.push(("REFORGE_RESTORE", serde_json::json!(restore).to_string()));
+        }
         if let Some((build, digest)) = &order.plan {
             variables.push(("REFORGE_PLAN_BUILD", build.clone()));
             variables.push(("REFORGE_PLAN_DIGEST", digest.clone()));
@@ -237,5 +280,6 @@ fn state(build: &Build) -> BuildState {
         start: time(build.start_time()),
         end: time(build.end_time()),
         error: error.and_then(|v| v.value()).filter(|v| !v.is_empty()).map(str::to_owned),
+        failure: None,
     }
 }

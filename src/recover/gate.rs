@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use crate::api::{
-    ApprovalMode, ApprovalPolicy, Change, Classification, GateRecord, IncidentSpec, Mode, RecoveryPolicySpec,
-    SeenApproval, Time, Unexplained,
+    Approval, ApprovalMode, ApprovalPolicy, Change, Classification, Decision, GateRecord, IncidentSpec, Mode,
+    RecoveryPolicySpec, SeenApproval, Time, Unexplained,
 };
 use crate::policy::approval::{self, Identity, Word};
 use crate::policy::expression::{self, Facts};
@@ -15,6 +15,9 @@ use crate::policy::limits::Held;
 use crate::policy::window::{self, Opening};
 
 use super::plan::{PlanChange, Summary};
+
+/// What is never made again: a key that somebody deleted is a key that somebody wanted gone.
+const NEVER: [&str; 1] = ["aws_iam_access_key"];
 
 /// What the gate is asked about.
 #[derive(Clone, Debug)]
@@ -33,6 +36,8 @@ pub struct Question<'a> {
     pub stateful: bool,
     /// Whether the change is one that responders make to contain an attack.
     pub containment: bool,
+    /// Whether the change is undone by a verb of its own, beside Terraform.
+    pub has_verb: bool,
     /// Terraform types that hang on the resource: replacing them destroys nothing.
     pub attachments: &'a [String],
     /// What an approval of this plan is bound to.
@@ -43,6 +48,10 @@ pub struct Question<'a> {
     pub asked: Option<Time>,
     /// Who is who.
     pub identities: &'a [Identity],
+    /// Why no approval counts, if none does: the apiserver does not check who decides.
+    pub unchecked: Option<&'a str>,
+    /// A build of this Incident that somebody stopped, if one was.
+    pub stopped: Option<&'a str>,
     /// What the limits say.
     pub limits: &'a Held,
     /// Now.
@@ -63,6 +72,8 @@ pub enum Gate {
         /// Why.
         reasons: Vec<String>,
     },
+    /// Plan again in a while: somebody else is at work on the state.
+    PlanLater(Vec<String>),
     /// It may be applied later.
     Wait {
         /// Why not now.
@@ -99,6 +110,8 @@ pub enum Cleared {
 pub enum Nothing {
     /// The resource is as Terraform wants it.
     ToRestore,
+    /// The Terraform no longer declares the resource.
+    NotDeclared,
     /// What was changed is not in the Terraform.
     CoveredByTerraform,
 }
@@ -111,12 +124,14 @@ impl Gate {
             Self::Go(Cleared::ByHumans(by)) => ("Go", vec![format!("{} approved it", by.join(", "))]),
             Self::Ask(reasons) => ("Ask", reasons.clone()),
             Self::PlanAgain { reasons, .. } => ("PlanAgain", reasons.clone()),
+            Self::PlanLater(reasons) => ("PlanLater", reasons.clone()),
             Self::Wait { reason, .. } => ("Wait", vec![reason.clone()]),
             Self::Expired(reasons) => ("Expired", reasons.clone()),
             Self::Refuse(reasons) => ("Refuse", reasons.clone()),
             Self::Denied { by } => ("Denied", vec![format!("{by} denied it")]),
             Self::ObserveOnly(reasons) => ("ObserveOnly", reasons.clone()),
             Self::Nothing(Nothing::ToRestore) => ("Nothing", vec!["the resource is as Terraform wants it".to_owned()]),
+            Self::Nothing(Nothing::NotDeclared) => ("Nothing", vec!["the Terraform no longer declares it".to_owned()]),
             Self::Nothing(Nothing::CoveredByTerraform) => {
                 ("Nothing", vec!["what was changed is not in the Terraform".to_owned()])
             }
@@ -139,10 +154,10 @@ pub fn judge(q: &Question<'_>) -> Gate {
     let (explained, unexplained) = explain(q.summary, q.own);
 
     if !explained.iter().any(|c| q.own.contains(&c.address)) {
-        return Gate::Nothing(match q.incident.change {
-            Change::Deleted => Nothing::ToRestore,
-            Change::Stopped | Change::Modified => Nothing::CoveredByTerraform,
-        });
+        return Gate::Nothing(nothing(q));
+    }
+    if q.summary.state.moved_since(q.incident.event.time) {
+        return Gate::PlanLater(vec!["somebody else applied in this workspace since the event".to_owned()]);
     }
 
     let mut ask = Vec::new();
@@ -164,6 +179,11 @@ pub fn judge(q: &Question<'_>) -> Gate {
         return Gate::Refuse(vec![format!("{} would be destroyed", list(&destroyed))]);
     }
 
+    let never: Vec<&PlanChange> = q.summary.changes.iter().filter(|c| NEVER.contains(&c.r#type.as_str())).collect();
+    if !never.is_empty() {
+        return Gate::Refuse(vec![format!("{} would be made, and access keys are never made again", list(&never))]);
+    }
+
     let many = q.summary.changes.len();
     if many > q.policy.plan.max_changes as usize {
         ask.push(format!("{many} changes are more than the policy's plan.maxChanges of {}", q.policy.plan.max_changes));
@@ -173,6 +193,9 @@ pub fn judge(q: &Question<'_>) -> Gate {
             "{} may be somebody who contains an attack, which is never undone without a human",
             q.incident.event.name
         ));
+    }
+    if let Some(build) = q.stopped {
+        ask.push(format!("somebody stopped the build {build}; an approval goes on all the same"));
     }
     ask.extend(asked_by_policy(q));
     ask.extend(q.limits.ask.iter().cloned());
@@ -194,6 +217,17 @@ pub fn judge(q: &Question<'_>) -> Gate {
     match later(q, &cleared) {
         Some(wait) => wait,
         None => Gate::Go(cleared),
+    }
+}
+
+/// Why a plan does nothing to the resource.
+fn nothing(q: &Question<'_>) -> Nothing {
+    match q.incident.change {
+        Change::Deleted if !q.own.iter().any(|a| q.summary.unchanged.contains(a)) => Nothing::NotDeclared,
+        Change::Deleted => Nothing::ToRestore,
+        // Had the verb been of use, it would be in the plan.
+        Change::Stopped | Change::Modified if q.has_verb => Nothing::ToRestore,
+        Change::Stopped | Change::Modified => Nothing::CoveredByTerraform,
     }
 }
 
@@ -246,17 +280,24 @@ fn facts(q: &Question<'_>) -> Facts {
     ])
 }
 
+/// What people said. A denial counts in any case; an approval only while the apiserver checks who gives it.
 fn word(q: &Question<'_>) -> Word {
-    approval::judge(&approval::Case {
+    let counts = |a: &&Approval| a.decision == Decision::Deny || q.unchecked.is_none();
+    let approvals: Vec<Approval> = q.incident.approvals.iter().filter(counts).cloned().collect();
+    let word = approval::judge(&approval::Case {
         policy: &rules(q.policy),
-        approvals: &q.incident.approvals,
+        approvals: &approvals,
         change_digest: q.change_digest,
         seen: q.seen,
         asked: q.asked,
         now: q.now,
         actor: &q.incident.event.actor,
         identities: q.identities,
-    })
+    });
+    match (word, q.unchecked) {
+        (Word::Missing(missing), Some(why)) => Word::Missing(format!("{missing}; no approval counts, since {why}")),
+        (word, _) => word,
+    }
 }
 
 /// The rules for decisions: those of the policy, else the defaults, since any plan can come to be asked about.
@@ -273,6 +314,7 @@ fn explain<'a>(summary: &'a Summary, own: &[String]) -> (Vec<&'a PlanChange>, Ve
         for change in &summary.changes {
             let follows = !change.attributes.is_empty()
                 && !change.deletes()
+                && !NEVER.contains(&change.r#type.as_str())
                 && change.attributes.iter().all(|attribute| {
                     let refers = change.references.get(attribute);
                     refers.is_some_and(|to| to.iter().any(|a| addresses.contains(a.as_str())))
@@ -305,7 +347,7 @@ fn list(changes: &[&PlanChange]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::{Approval, Decision, LimitsPolicy, Match, PlanPolicy, RecoverySpec, Window};
+    use crate::api::{LimitsPolicy, Match, PlanPolicy, RecoverySpec, Window};
     use crate::recover::plan::Drift;
 
     fn change(address: &str, actions: &[&str]) -> PlanChange {
@@ -329,6 +371,7 @@ mod tests {
             targets: vec![],
             drift: vec![],
             changes,
+            ..Summary::default()
         }
     }
 
@@ -339,7 +382,7 @@ mod tests {
             priority: 0,
             r#match: Match::default(),
             classification: crate::api::ClassificationPolicy::default(),
-            recovery: RecoverySpec { workspaces: vec![], max_attempts: 3 },
+            recovery: RecoverySpec::default(),
             plan: PlanPolicy::default(),
             approval: Some(ApprovalPolicy { mode: ApprovalMode::Never, ..ApprovalPolicy::default() }),
             limits: LimitsPolicy::default(),
@@ -381,11 +424,14 @@ mod tests {
             classification: None,
             stateful: true,
             containment,
+            has_verb: false,
             attachments: &["aws_attachment".to_owned()],
             change_digest: "d",
             seen: &[],
             asked: Some(Time(0)),
             identities: &[],
+            unchecked: None,
+            stopped: None,
             limits,
             now: Time(1),
         })
@@ -590,15 +636,49 @@ mod tests {
             classification: None,
             stateful: true,
             containment: false,
+            has_verb: false,
             attachments: &[],
             change_digest: "d",
             seen: &[],
             asked: Some(Time(0)),
             identities: &[],
+            unchecked: None,
+            stopped: None,
             limits: &Held::default(),
             now: Time(1000),
         };
         assert!(matches!(judge(&question), Gate::Expired(_)));
         assert!(matches!(judge(&Question { now: Time(999), ..question }), Gate::Ask(_)));
+    }
+
+    #[test]
+    fn no_approval_counts_while_the_apiserver_does_not_check_who_gives_it_and_a_denial_does() {
+        let mut careful = policy();
+        careful.approval = None;
+        let plan = lost();
+        let ask = |decision: Decision| {
+            let spec = incident(Change::Deleted, &[said(decision, "d")]);
+            judge(&Question {
+                summary: &plan,
+                own: &["aws_table.a".to_owned()],
+                policy: &careful,
+                incident: &spec,
+                classification: None,
+                stateful: true,
+                containment: false,
+                has_verb: false,
+                attachments: &[],
+                change_digest: "d",
+                seen: &[],
+                asked: None,
+                identities: &[],
+                unchecked: Some("the policy is gone"),
+                stopped: None,
+                limits: &Held::default(),
+                now: Time(0),
+            })
+        };
+        assert!(matches!(ask(Decision::Approve), Gate::Ask(r) if r[1].contains("the policy is gone")));
+        assert!(matches!(ask(Decision::Deny), Gate::Denied { .. }));
     }
 }

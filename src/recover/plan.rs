@@ -6,6 +6,8 @@ use std::fmt;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
+use crate::api::Time;
+
 /// SHA-256 of a summary's bytes, in lower-case hex. The summary holds the digest of the plan's tar, so this covers both.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PlanDigest(String);
@@ -29,7 +31,7 @@ impl fmt::Display for PlanDigest {
 }
 
 /// `plans/<workspace>/<build>/summary.json`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Summary {
     /// The workspace that was planned.
@@ -50,6 +52,44 @@ pub struct Summary {
     pub drift: Vec<Drift>,
     /// What would be done.
     pub changes: Vec<PlanChange>,
+    /// The state that was planned on.
+    #[serde(default)]
+    pub state: StateRef,
+    /// The addresses that the plan leaves alone: declared, and as they should be.
+    #[serde(default)]
+    pub unchanged: BTreeSet<String>,
+    /// What the build offered to bring data back from.
+    #[serde(default)]
+    pub restore: Option<Restore>,
+}
+
+/// A Terraform state, as a plan found it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
+pub struct StateRef {
+    /// Its serial; every write makes it larger.
+    #[serde(default)]
+    pub serial: u64,
+    /// The serial that the last build of ours in the workspace left, where one has.
+    #[serde(default)]
+    pub known: Option<u64>,
+    /// When it was written last.
+    #[serde(default)]
+    pub modified: Option<Time>,
+}
+
+impl StateRef {
+    /// Whether somebody else wrote the state after `event`: not a build of ours, and not long ago.
+    pub fn moved_since(&self, event: Time) -> bool {
+        self.known.is_some_and(|known| known != self.serial) && self.modified.is_some_and(|at| at >= event)
+    }
+}
+
+/// What a build offered to bring data back from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
+pub struct Restore {
+    /// Whether the root module declares a variable that takes it.
+    #[serde(default)]
+    pub declared: bool,
 }
 
 /// One resource that was changed outside of Terraform.

@@ -27,9 +27,9 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Counts a record that opened no Incident.
-    pub fn dropped(&self, reason: &str) {
-        self.dropped.get_or_create(&label("reason", reason)).inc();
+    /// Counts a record that opened no Incident; gives back how many there were for the reason, this one among them.
+    pub fn dropped(&self, reason: &str) -> u64 {
+        self.dropped.get_or_create(&label("reason", reason)).inc() + 1
     }
 
     /// Counts a message that nobody can read.

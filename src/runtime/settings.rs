@@ -1,6 +1,7 @@
 //! The operator's settings: one YAML file, which the chart renders. Unknown fields are refused, so that a misspelt one
 //! is noticed.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -58,6 +59,10 @@ pub struct Settings {
     /// Which AWS identities Kubernetes users have: so that nobody approves the undoing of what they did themselves.
     #[serde(default)]
     pub identities: Vec<Identity>,
+    /// The specs of the admission policies that check who decides, by name: what the chart renders. A decision counts only
+    /// while the apiserver has them so.
+    #[serde(default)]
+    pub admission: BTreeMap<String, serde_json::Value>,
     /// What messages call this cluster.
     #[serde(default)]
     pub cluster_name: Option<String>,

@@ -53,6 +53,8 @@ pub struct Question<'a> {
     pub plan_is_empty: bool,
     /// Whether the type holds data that Terraform does not bring back.
     pub stateful: bool,
+    /// Whether the Terraform was offered, and takes, something to bring the data back from.
+    pub restores_data: bool,
 }
 
 impl Question<'_> {
@@ -131,6 +133,7 @@ impl Verifier {
             (new_id, new_arn) = (found.id, found.arn);
         }
         let data = match (question.stateful, question.change) {
+            (true, Change::Deleted) if question.restores_data => Data::Unknown,
             (true, Change::Deleted) => Data::Empty,
             _ => Data::Intact,
         };

@@ -3,7 +3,7 @@
 use sandbox::{Caller, NAMESPACE};
 use serde_json::json;
 
-use crate::world::{World, in_turn, phase, reason, scenario};
+use crate::world::{World, in_turn, phase, reason, scenario, user_name};
 
 const PARAMETER: &str = "modules/ssm/main.tf";
 
@@ -92,21 +92,23 @@ fn an_observing_policy_says_what_it_would_have_done() {
     });
 }
 
-/// Approves by the command that the Incident's message spells out.
+/// Approves as alice, by the patch that the Incident's message spells out.
 pub fn approve(world: &World, name: &str) {
+    decide(world, "alice", name, "Approve").expect("alice may approve");
+}
+
+/// Decides on an Incident's present plan.
+pub fn decide(world: &World, user: &str, name: &str, decision: &str) -> Result<String, String> {
     let incident = world.incident(name);
     let digest = incident["status"]["plan"]["changeDigest"].as_str().expect("a digest");
-    let user = format!("system:serviceaccount:{NAMESPACE}:alice");
-    let decision = json!([{"op": "add", "path": "/spec/approvals/-", "value": {
-        "by": user, "decision": "Approve", "changeDigest": digest,
-    }}]);
-    let patch = ["patch", "incident", name, "-n", NAMESPACE, "--type=json", "-p", &decision.to_string()];
-    world.kubectl_as_alice(&patch).expect("alice may approve");
+    let value = json!({"by": user_name(user), "decision": decision, "changeDigest": digest});
+    let patch = json!([{"op": "add", "path": "/spec/approvals/-", "value": value}]).to_string();
+    world.kubectl_as(user, &["patch", "incident", name, "-n", NAMESPACE, "--type=json", "-p", &patch])
 }
 
 /// Puts the parameter back by hand, as the owner: what Reforge sees of it is a change that is not its own, with nothing
 /// in the plan to undo it.
-async fn put_back(world: &World) {
+pub async fn put_back(world: &World) {
     world.sandbox.restore_source().await.expect("the source is as it was");
     let name = world.opened_by("ssm", async || world.sandbox.apply_workspace("ssm").await.expect("applied")).await;
     let incident = world.ended(&name).await;

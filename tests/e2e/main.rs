@@ -1,7 +1,10 @@
 //! The whole way on real parts: the operator as it is shipped, under the chart's rights, against a real apiserver, real
 //! Terraform and an emulated AWS. The tests share one sandbox and take turns in it.
 
+mod approval;
+mod failing;
 mod gate;
+mod holding;
 mod killed;
 mod model;
 mod recovery;

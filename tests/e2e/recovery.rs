@@ -44,6 +44,7 @@ fn a_recovered_instance_is_told_with_its_old_and_new_id() {
     in_turn(async |world| {
         let incident = world.broken_and_ended("ec2").await;
         assert_eq!(phase(&incident), "Recovered", "{incident:#}");
+        assert_eq!(incident["metadata"]["labels"]["reforge.dev/workspace"], "ec2");
         let old = incident["spec"]["resource"]["id"].as_str().expect("an id").to_owned();
         let new = incident["status"]["verification"]["newId"].as_str().expect("a new id").to_owned();
         assert_ne!(old, new);

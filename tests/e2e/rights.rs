@@ -28,7 +28,7 @@ fn an_open_incident_is_the_operators_alone() {
             json!([{"op": "add", "path": "/spec/approvals/-", "value": value}]).to_string()
         };
         let patch =
-            |p: &str| world.kubectl_as_alice(&["patch", "incident", &name, "-n", NAMESPACE, "--type=json", "-p", p]);
+            |p: &str| world.kubectl_as("alice", &["patch", "incident", &name, "-n", NAMESPACE, "--type=json", "-p", p]);
         let alice = format!("system:serviceaccount:{NAMESPACE}:alice");
         let refused = patch(&decide("bob", digest)).expect_err("in another's name");
         assert!(refused.contains("in your own name"), "{refused}");

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use sandbox::edge::{BuildInfo, ModelMode};
 use sandbox::scenario::{self, Scenario};
-use sandbox::{Caller, NAMESPACE, Operator, Sandbox, tail};
+use sandbox::{ACCOUNT, Caller, NAMESPACE, Operator, Sandbox, tail};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
@@ -22,6 +22,7 @@ static WORLD: LazyLock<World> = LazyLock::new(|| RUNTIME.block_on(World::start()
 /// The sandbox and the operator in it.
 pub struct World {
     pub sandbox: Sandbox,
+    settings: Value,
     operator: Mutex<Option<Operator>>,
     turn: tokio::sync::Mutex<()>,
 }
@@ -36,6 +37,11 @@ pub fn in_turn(test: impl AsyncFnOnce(&World)) {
     });
 }
 
+/// A user's name in Kubernetes.
+pub fn user_name(user: &str) -> String {
+    format!("system:serviceaccount:{NAMESPACE}:{user}")
+}
+
 /// The scenario of a type.
 pub fn scenario(name: &str) -> Scenario {
     scenario::SCENARIOS.into_iter().find(|s| s.name == name).expect("a scenario")
@@ -46,11 +52,20 @@ pub fn phase(incident: &Value) -> &str {
     incident["status"]["phase"].as_str().unwrap_or_default()
 }
 
+/// One of an Incident's conditions.
+pub fn condition<'a>(incident: &'a Value, r#type: &str) -> &'a Value {
+    let conditions = incident["status"]["conditions"].as_array();
+    conditions.and_then(|all| all.iter().find(|c| c["type"] == r#type)).unwrap_or(&Value::Null)
+}
+
 /// The reason of an Incident's Ready condition.
 pub fn reason(incident: &Value) -> &str {
-    let conditions = incident["status"]["conditions"].as_array();
-    let ready = conditions.and_then(|all| all.iter().find(|c| c["type"] == "Ready"));
-    ready.and_then(|c| c["reason"].as_str()).unwrap_or_default()
+    condition(incident, "Ready")["reason"].as_str().unwrap_or_default()
+}
+
+/// The message of an Incident's Ready condition.
+pub fn message(incident: &Value) -> &str {
+    condition(incident, "Ready")["message"].as_str().unwrap_or_default()
 }
 
 fn name_of(incident: &Value) -> String {
@@ -63,11 +78,24 @@ impl World {
         let start = Instant::now();
         let say = |what: &str| eprintln!("e2e: [{} s] {what}", start.elapsed().as_secs());
         let sandbox = Sandbox::start(repository, say).await.expect("the sandbox starts");
-        sandbox.install_chart(&sandbox.settings()).await.expect("the chart is installed");
-        let world = Self { sandbox, operator: Mutex::new(None), turn: tokio::sync::Mutex::new(()) };
-        world.kubectl(&["create", "serviceaccount", "alice", "-n", NAMESPACE]);
-        let user = format!("--serviceaccount={NAMESPACE}:alice");
-        world.kubectl(&["create", "clusterrolebinding", "alice", "--clusterrole=reforge-approver", &user]);
+        let mut settings = sandbox.install_chart().await.expect("the chart is installed");
+        settings["classifier"]["timeoutSeconds"] = json!(5);
+        let known = |user: &str, arn: &str| json!({"user": user_name(user), "arns": [format!("arn:aws:iam::{ACCOUNT}:user/{arn}")]});
+        settings["identities"] = json!([known("alice", "alice"), known("bob", "bob"), known("mal", "mallory")]);
+        let operator = Mutex::new(None);
+        let world = Self { sandbox, settings, operator, turn: tokio::sync::Mutex::new(()) };
+        // Carol may write Incidents, but lacks the verb that decisions take.
+        let write = [
+            "--verb=get,list,update,patch,create,delete",
+            "--resource=incidents.reforge.dev,incidents.reforge.dev/status",
+        ];
+        world.kubectl(&["create", "clusterrole", "incident-writer", write[0], write[1]]);
+        for user in ["alice", "bob", "mal", "stranger", "carol"] {
+            world.kubectl(&["create", "serviceaccount", user, "-n", NAMESPACE]);
+            let role = if user == "carol" { "--clusterrole=incident-writer" } else { "--clusterrole=reforge-approver" };
+            let who = format!("--serviceaccount={NAMESPACE}:{user}");
+            world.kubectl(&["create", "clusterrolebinding", user, role, &who]);
+        }
         world
     }
 
@@ -80,6 +108,8 @@ impl World {
         for service in ["s3", "codebuild", "sqs", "bedrock"] {
             faults.bring_back(service);
         }
+        let word = ["delete", "configmap", "reforge-hold", "reforge-storm-over", "-n", NAMESPACE];
+        self.kubectl(&[&word[..], &["--ignore-not-found"]].concat());
         self.sandbox.restore_source().await.expect("the source is as it was");
         self.start_operator().await;
         self.sandbox.plane().kubectl_with(scenario::POLICIES, &["replace", "--force", "-f", "-"]).expect("policies");
@@ -97,11 +127,7 @@ impl World {
             return;
         }
         let kubeconfig = self.sandbox.operator_kubeconfig().expect("a kubeconfig");
-        let mut settings = self.sandbox.settings();
-        settings["classifier"]["timeoutSeconds"] = json!(5);
-        let known = |user: &str| json!({"user": format!("system:serviceaccount:{NAMESPACE}:{user}")});
-        settings["identities"] = json!([known("alice"), known("bob")]);
-        let started = Operator::start(&self.sandbox, &Self::program(), &kubeconfig, &settings, OPERATOR).await;
+        let started = Operator::start(&self.sandbox, &Self::program(), &kubeconfig, &self.settings, OPERATOR).await;
         let operator = started.expect("the operator starts");
         *self.operator.lock().unwrap_or_else(PoisonError::into_inner) = Some(operator);
     }
@@ -125,10 +151,19 @@ impl World {
         self.sandbox.plane().kubectl(args).expect("kubectl")
     }
 
-    /// Runs kubectl as alice, who may approve; what it printed if it was refused.
-    pub fn kubectl_as_alice(&self, args: &[&str]) -> Result<String, String> {
-        let kubeconfig = self.sandbox.plane().kubeconfig_of(NAMESPACE, "alice").expect("a kubeconfig");
-        let output = Command::new("kubectl").arg("--kubeconfig").arg(kubeconfig).args(args).output().expect("kubectl");
+    /// Runs kubectl as a user; what it printed if it was refused.
+    pub fn kubectl_as(&self, user: &str, args: &[&str]) -> Result<String, String> {
+        self.run_as(user, "kubectl", args)
+    }
+
+    /// Runs the kubectl plugin as a user.
+    pub fn plugin_as(&self, user: &str, args: &[&str]) -> Result<String, String> {
+        self.run_as(user, env!("CARGO_BIN_EXE_kubectl-reforge"), args)
+    }
+
+    fn run_as(&self, user: &str, program: &str, args: &[&str]) -> Result<String, String> {
+        let kubeconfig = self.sandbox.plane().kubeconfig_of(NAMESPACE, user).expect("a kubeconfig");
+        let output = Command::new(program).env("KUBECONFIG", kubeconfig).args(args).output().expect(program);
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
     }
@@ -146,7 +181,7 @@ impl World {
 
     /// The names of all Incidents of a type.
     pub async fn names(&self, resource_type: &str) -> BTreeSet<String> {
-        let all = scenario::incidents(&self.sandbox, resource_type).await.expect("Incidents");
+        let all = scenario::incidents(&self.sandbox, Some(resource_type)).await.expect("Incidents");
         all.iter().map(name_of).collect()
     }
 
@@ -209,28 +244,7 @@ impl World {
 
     /// The messages that people got about an Incident, as long as they come.
     pub async fn messages(&self, incident: &str) -> Vec<String> {
-        let url = self.sandbox.messages_url().to_owned();
-        let receive = [
-            "sqs",
-            "receive-message",
-            "--queue-url",
-            &url,
-            "--max-number-of-messages",
-            "10",
-            "--visibility-timeout",
-            "600",
-            "--wait-time-seconds",
-            "1",
-            "--output",
-            "json",
-        ];
-        let mut all = Vec::new();
-        loop {
-            let answer = self.aws(&receive).await;
-            let answer: Value = serde_json::from_str(&answer).unwrap_or_default();
-            let Some(messages) = answer["Messages"].as_array() else { break };
-            all.extend(messages.iter().filter_map(|m| m["Body"].as_str()).map(ToOwned::to_owned));
-        }
+        let mut all = self.sandbox.messages().await.expect("the mailbox");
         all.retain(|text| text.contains(incident));
         all
     }

@@ -1,6 +1,9 @@
 //! Behaviour on real parts: a real apiserver with etcd, an emulated AWS. One binary, so that the parts start once.
 
 mod api;
+mod docs;
+mod gate_properties;
+mod hostile;
 mod intake;
 mod queue;
 mod records;

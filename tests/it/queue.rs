@@ -169,7 +169,7 @@ async fn a_dropped_event_is_counted_and_leaves_the_queue() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_stays_in_the_queue_while_the_apiserver_stores_nothing() {
     let sqs = Sqs::start().await;
-    let mut own = ControlPlane::start().expect("a control plane of its own");
+    let own = ControlPlane::start().expect("a control plane of its own");
     let crds = reforge::cli::all_manifests().expect("CRDs");
     own.kubectl_with(&crds, &["apply", "--server-side", "-f", "-"]).expect("applied");
     own.kubectl(&["wait", "--for=condition=Established", "crd", "--all"]).expect("established");

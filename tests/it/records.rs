@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 
 use crate::world::policy;
 
-const ACCOUNT: &str = "111122223333";
-const ROLE: &str = "arn:aws:iam::111122223333:role/aiops-shop-recovery";
-const BUILD: &str = "0d2e1c3b-1111-4222-8333-444455556666";
+pub const ACCOUNT: &str = "111122223333";
+pub const ROLE: &str = "arn:aws:iam::111122223333:role/aiops-shop-recovery";
+pub const BUILD: &str = "0d2e1c3b-1111-4222-8333-444455556666";
 
 /// An EventBridge envelope around a record, in the shape of CloudTrail's.
 pub fn envelope(source: &str, name: &str, parameters: &Value) -> Value {
@@ -46,7 +46,7 @@ fn record(envelope: &Value) -> Record {
     }
 }
 
-fn grants(account: &str) -> Grants {
+pub fn grants(account: &str) -> Grants {
     Grants(vec![Grant {
         namespace: "shop".into(),
         accounts: vec![account.into()],
@@ -79,7 +79,7 @@ fn detected(envelope: &Value) -> Detection {
 fn opened(envelope: &Value) -> Vec<Candidate> {
     match detected(envelope) {
         Detection::Open(candidates) => candidates,
-        Detection::Drop(reason) => panic!("dropped: {reason:?}"),
+        other => panic!("no candidate: {other:?}"),
     }
 }
 

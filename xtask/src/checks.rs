@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::Args;
 use sandbox::parts;
 
@@ -41,8 +41,26 @@ pub fn lint() -> Result<()> {
     machine::run(&deny.display().to_string(), &["check", "licenses", "bans", "sources"])?;
     machine::run("terraform", &["fmt", "-check", "-recursive", "terraform"])?;
     machine::run(&parts::hadolint()?.display().to_string(), &["Dockerfile"])?;
+    image_has_the_workspace()?;
     let required = "settings.queueUrl=q,settings.deadLetterQueueUrl=d,settings.artifactBucket=b,settings.region=r";
     machine::run(&parts::helm()?.display().to_string(), &["lint", "--strict", "charts/reforge", "--set", required])?;
     eprintln!("xtask: nothing to complain of");
+    Ok(())
+}
+
+/// No engine builds the image here; that what it copies is a whole workspace is seen without one.
+fn image_has_the_workspace() -> Result<()> {
+    let (root, folder) = (machine::root(), tempfile::tempdir()?);
+    let dockerfile = std::fs::read_to_string(root.join("Dockerfile"))?;
+    let copies =
+        dockerfile.lines().filter_map(|line| line.strip_prefix("COPY ")).filter(|rest| !rest.starts_with("--"));
+    for path in copies.flat_map(str::split_whitespace).filter(|path| root.join(path).exists() && *path != "./") {
+        let copied = std::process::Command::new("cp").arg("-r").arg(root.join(path)).arg(folder.path()).status()?;
+        ensure!(copied.success(), "{path} could not be copied");
+    }
+    let manifest = folder.path().join("Cargo.toml").display().to_string();
+    let metadata = ["metadata", "--locked", "--no-deps", "--format-version=1", "--manifest-path", &manifest];
+    let read = std::process::Command::new("cargo").args(metadata).stdout(std::process::Stdio::null()).status()?;
+    ensure!(read.success(), "what the Dockerfile copies is not a whole workspace; does a member miss a COPY?");
     Ok(())
 }

@@ -36,10 +36,10 @@ impl Demo {
         let say = |what: &str| eprintln!("demo: [{:>4.0?} s] {what}", start.elapsed().as_secs());
         let sandbox = Sandbox::start(&machine::root(), say).await?;
         say("installing the chart, starting the operator under its ServiceAccount");
-        sandbox.install_chart(&sandbox.settings()).await?;
+        let settings = sandbox.install_chart().await?;
         let kubeconfig = sandbox.operator_kubeconfig()?;
         let program = machine::root().join("target/debug/reforge");
-        let operator = Operator::start(&sandbox, &program, &kubeconfig, &sandbox.settings(), "operator-0").await?;
+        let operator = Operator::start(&sandbox, &program, &kubeconfig, &settings, "operator-0").await?;
         sandbox.plane().kubectl_with(scenario::POLICIES, &["apply", "-f", "-"])?;
         let ready = ["wait", "-n", NAMESPACE, "--for=condition=Ready", "recoverypolicies", "--all", "--timeout=30s"];
         sandbox.plane().kubectl(&ready)?;

@@ -1,5 +1,6 @@
 //! The project's own commands: `cargo xtask demo`, `cargo xtask test` and what they are made of.
 
+mod chaos;
 mod checks;
 mod codegen;
 mod demo;
@@ -26,6 +27,8 @@ enum Command {
     Codegen(codegen::Codegen),
     /// Check format, lints, generated files, licences and sources of dependencies.
     Lint,
+    /// Break resources by the dozen while the operator is killed and its surroundings go away.
+    Chaos(chaos::Chaos),
     /// Explore the model of the lifecycle.
     ModelCheck(model_check::ModelCheck),
     /// Get the sandbox's parts into the cache: what takes long the first time.
@@ -37,6 +40,7 @@ fn main() -> Result<()> {
         Command::Demo(demo) => demo.run(),
         Command::Test(test) => test.run(),
         Command::Codegen(codegen) => codegen.run(),
+        Command::Chaos(chaos) => chaos.run(),
         Command::Lint => checks::lint(),
         Command::ModelCheck(check) => check.run(),
         Command::Setup => {

@@ -34,4 +34,91 @@ clusterName: {{ . | quote }}
 classifier: {{ $s.classifier | toJson }}
 grants: {{ $s.grants | toJson }}
 recoveryRoles: {{ $s.recoveryRoles | toJson }}
+identities: {{ $s.identities | toJson }}
+{{- if .Values.admission.install }}
+# What the admission policies must say for a person's decision to count.
+admission:
+  {{ include "reforge.fullname" . }}-incidents: {{ include "reforge.admission.incidents" . | fromYaml | toJson }}
+  {{ include "reforge.fullname" . }}-approvals: {{ include "reforge.admission.approvals" . | fromYaml | toJson }}
+{{- end }}
+{{- end }}
+
+{{/* Incidents are the operator's: nobody else creates them, says how they stand, or deletes one that has not ended. */}}
+{{- define "reforge.admission.incidents" -}}
+{{- $operator := printf "system:serviceaccount:%s:%s" .Release.Namespace (include "reforge.fullname" .) -}}
+failurePolicy: Fail
+matchConstraints:
+  resourceRules:
+    - apiGroups: [reforge.dev]
+      apiVersions: ["*"]
+      operations: [CREATE, DELETE]
+      resources: [incidents]
+    - apiGroups: [reforge.dev]
+      apiVersions: ["*"]
+      operations: [UPDATE]
+      resources: [incidents/status]
+variables:
+  - name: isOperator
+    expression: request.userInfo.username == {{ $operator | squote }}
+  - name: isCleaner
+    expression: >-
+      request.userInfo.username in ['system:serviceaccount:kube-system:namespace-controller']
+  - name: hasEnded
+    expression: >-
+      request.operation == 'DELETE' && has(oldObject.status) && has(oldObject.status.phase)
+      && oldObject.status.phase in ['Recovered', 'Failed', 'Dismissed']
+validations:
+  - expression: variables.isOperator || request.operation != 'CREATE'
+    message: Incidents are opened by Reforge from events; nobody else creates them
+    reason: Forbidden
+  - expression: variables.isOperator || request.operation != 'UPDATE'
+    message: how an Incident stands is written by Reforge only; to decide on its plan add to spec.approvals
+    reason: Forbidden
+  - expression: request.operation != 'DELETE' || variables.isOperator || variables.isCleaner || variables.hasEnded
+    message: this Incident has not ended, and its event would be lost with it; suspend its policy to stop it, and delete it once it has ended
+    reason: Forbidden
+{{- end }}
+
+{{/* Who decides on a plan holds the verb approve, and does so in their own name, once, on the plan that is there. */}}
+{{- define "reforge.admission.approvals" -}}
+failurePolicy: Fail
+matchConstraints:
+  resourceRules:
+    - apiGroups: [reforge.dev]
+      apiVersions: ["*"]
+      operations: [UPDATE]
+      resources: [incidents]
+variables:
+  - name: before
+    expression: "has(oldObject.spec.approvals) ? oldObject.spec.approvals : []"
+  - name: after
+    expression: "has(object.spec.approvals) ? object.spec.approvals : []"
+  - name: added
+    expression: variables.after.filter(a, !(a in variables.before))
+  - name: isUntouched
+    expression: size(variables.added) == 0 && size(variables.after) == size(variables.before)
+  - name: digest
+    expression: "has(oldObject.status) && has(oldObject.status.plan) ? oldObject.status.plan.changeDigest : ''"
+  - name: mayApprove
+    expression: >-
+      authorizer.group('reforge.dev').resource('incidents').namespace(object.metadata.namespace)
+      .name(object.metadata.name).check('approve').allowed()
+validations:
+  - expression: variables.isUntouched || variables.mayApprove
+    messageExpression: >-
+      request.userInfo.username + ' may not decide on this Incident: that takes the verb approve on incidents, as in the ClusterRole
+      {{ include "reforge.fullname" . }}-approver'
+    reason: Forbidden
+  - expression: size(variables.added) <= 1
+    message: one decision at a time
+  - expression: variables.added.all(a, a.by == request.userInfo.username)
+    messageExpression: "'decide in your own name: spec.approvals[].by must be ' + request.userInfo.username"
+    reason: Forbidden
+  - expression: variables.added.all(a, a.changeDigest == variables.digest)
+    messageExpression: >-
+      variables.digest == '' ? 'there is no plan to decide on yet'
+      : 'the plan has changed: look at status.plan again and decide on changeDigest ' + variables.digest
+  - expression: >-
+      variables.before.filter(b, b.changeDigest == variables.digest).all(b, b in variables.after)
+    message: a decision on the present plan cannot be taken back or changed
 {{- end }}

@@ -1,6 +1,6 @@
 //! EventBridge for the events that AWS itself sends: matched by the emulator (`TestEventPattern`), delivered here, since its `PutEvents` rightly refuses `aws.*` sources.
 //!
-//! Events of one edge are delivered in the order in which they were sent, to the SQS and SNS targets of the default bus's rules. Input transformers are not applied.
+//! Events of one edge are delivered in the order in which they were sent, unless [`Faults::set_delivery_reordered`], to the SQS and SNS targets of the default bus's rules. Input transformers are not applied.
 
 use super::faults::Faults;
 use super::upstream::{Scope, Upstream};
@@ -183,8 +183,19 @@ async fn deliver(bus: std::sync::Weak<Bus>, mut pending: mpsc::UnboundedReceiver
         let Ok(delivery) = switch.wait_for(|d| !d.held).await.map(|d| *d) else { return };
         let Some(bus) = bus.upgrade() else { return };
         let copies = if delivery.twice { 2 } else { 1 };
-        if let Err(error) = bus.deliver_to_targets(&event, copies).await {
-            tracing::warn!(%error, "an event could not be matched against the rules");
+        let deliver = async move {
+            if let Err(error) = bus.deliver_to_targets(&event, copies).await {
+                tracing::warn!(%error, "an event could not be matched against the rules");
+            }
+        };
+        if delivery.reordered {
+            let late = Duration::from_millis(fastrand::u64(0..2000));
+            tokio::spawn(async move {
+                tokio::time::sleep(late).await;
+                deliver.await;
+            });
+        } else {
+            deliver.await;
         }
     }
 }

@@ -36,6 +36,8 @@ pub struct Delivery {
     pub twice: bool,
     /// Nothing is delivered; what comes in waits, in order.
     pub held: bool,
+    /// Each event takes up to two seconds longer, so that later ones overtake it.
+    pub reordered: bool,
 }
 
 #[derive(Debug, Default)]
@@ -59,7 +61,7 @@ pub struct Faults {
 
 impl Faults {
     pub(super) fn new(delay: Duration, slow: Duration) -> Self {
-        let delivery = watch::Sender::new(Delivery { delay, twice: false, held: false });
+        let delivery = watch::Sender::new(Delivery { delay, twice: false, held: false, reordered: false });
         Self { state: Arc::new(Mutex::new(State { slow, ..State::default() })), delivery: Arc::new(delivery) }
     }
 
@@ -85,6 +87,11 @@ impl Faults {
     /// Delivers each event twice, or once again.
     pub fn set_delivery_twice(&self, twice: bool) {
         self.delivery.send_modify(|d| d.twice = twice);
+    }
+
+    /// Lets events overtake each other, or no more.
+    pub fn set_delivery_reordered(&self, reordered: bool) {
+        self.delivery.send_modify(|d| d.reordered = reordered);
     }
 
     /// Holds events back until [`Faults::release_delivery`].

@@ -75,15 +75,17 @@ data "aws_iam_policy_document" "build" {
     sid     = "Publish"
     actions = ["s3:PutObject"]
     resources = [for path in concat(
-      ["inventory/${each.value.workspace}.json"],
+      ["inventory/${each.value.workspace}.json", "failures/${each.value.workspace}/*"],
       each.value.mode == "plan" ? ["plans/${each.value.workspace}/*", "keys/value-hash"] : ["claims/${each.value.workspace}/*", "results/${each.value.workspace}/*"],
     ) : "${aws_s3_bucket.this.arn}/${path}"]
   }
 
   statement {
-    sid       = "Take"
-    actions   = ["s3:GetObject"]
-    resources = [each.value.mode == "plan" ? "${aws_s3_bucket.this.arn}/keys/value-hash" : "${aws_s3_bucket.this.arn}/plans/${each.value.workspace}/*"]
+    sid     = "Take"
+    actions = ["s3:GetObject"]
+    resources = [for path in each.value.mode == "plan" ? ["keys/value-hash", "inventory/${each.value.workspace}.json"] : ["plans/${each.value.workspace}/*"] :
+      "${aws_s3_bucket.this.arn}/${path}"
+    ]
   }
 
   dynamic "statement" {
@@ -229,7 +231,7 @@ data "aws_iam_policy_document" "operator" {
     condition {
       test     = "ForAllValues:StringEquals"
       variable = "codebuild:environment.environmentVariables.name"
-      values   = ["REFORGE_INCIDENT", "REFORGE_ATTEMPT", "REFORGE_TARGETS", "REFORGE_PLAN_BUILD", "REFORGE_PLAN_DIGEST"]
+      values   = ["REFORGE_INCIDENT", "REFORGE_ATTEMPT", "REFORGE_TARGETS", "REFORGE_UNDO", "REFORGE_RESTORE", "REFORGE_PLAN_BUILD", "REFORGE_PLAN_DIGEST"]
     }
 
     dynamic "condition" {
@@ -254,11 +256,11 @@ data "aws_iam_policy_document" "operator" {
     resources = [for p in aws_codebuild_project.this : p.arn]
   }
 
-  # Summaries, inventories and results hold no values. The plans and states beside them are out of reach.
+  # Summaries, inventories, results and failures hold no values. The plans and states beside them are out of reach.
   statement {
     sid     = "Read"
     actions = ["s3:GetObject"]
-    resources = [for path in ["plans/*/summary.json", "inventory/*", "results/*"] :
+    resources = [for path in ["plans/*/summary.json", "inventory/*", "results/*", "failures/*"] :
       "${aws_s3_bucket.this.arn}/${path}"
     ]
   }

@@ -3,11 +3,11 @@
 # of it without values, and an inventory of the state; apply mode applies exactly such a plan, once.
 #
 # The project fixes REFORGE_MODE, REFORGE_WORKSPACE, REFORGE_BUCKET, REFORGE_STATE_BUCKET, REFORGE_STATE_KEY,
-# REFORGE_STATE_REGION, REFORGE_ROOT, REFORGE_WORKDIR. StartBuild gives REFORGE_INCIDENT, REFORGE_ATTEMPT,
-# REFORGE_TARGETS and, for an apply, REFORGE_PLAN_BUILD and REFORGE_PLAN_DIGEST.
+# REFORGE_STATE_REGION, REFORGE_ROOT, REFORGE_WORKDIR. StartBuild gives REFORGE_INCIDENT, REFORGE_ATTEMPT; for a plan
+# REFORGE_TARGETS, REFORGE_UNDO and REFORGE_RESTORE; for an apply REFORGE_PLAN_BUILD and REFORGE_PLAN_DIGEST.
 #
-# A build that fails names its reason in the last line of its log, and in REFORGE_ERROR_FILE if that is set.
-# A state lock is waited for, never broken, and never gone around.
+# A build that fails names its reason in the last line of its log, in REFORGE_ERROR_FILE if that is set, and with what
+# Terraform said last in failures/<workspace>/<build>.json. A state lock is waited for, never broken, and never gone around.
 set -euo pipefail
 umask 077
 
@@ -21,15 +21,31 @@ interrupted=""
 finish() {
   local code=$?
   trap - EXIT
-  rm -rf "$scratch"
   if [ "$code" -ne 0 ]; then
     reason=${reason:-$stage}
     if [ -n "${REFORGE_ERROR_FILE:-}" ]; then printf '%s' "$reason" >"$REFORGE_ERROR_FILE"; fi
+    publish_failure || true
     echo "REFORGE_ERROR=$reason"
   fi
+  rm -rf "$scratch"
   exit "$code"
 }
 trap finish EXIT
+
+# What Terraform said last, for people: its errors without the frame around them, two KiB at most; and who holds the lock
+# that was met. Terraform writes no sensitive value into a message.
+publish_failure() {
+  local log
+  [ -n "${build:-}" ] && [ -n "${REFORGE_BUCKET:-}" ] || return 0
+  log=$(ls -t "$scratch"/*.log 2>/dev/null | head -n 1)
+  if [ -n "$log" ]; then
+    sed -n '/Error/,$p' "$log" | sed -e 's/^[│╷╵ ]*//' -e '/^$/d' | head -c 2048 | iconv -c -t UTF-8 >"$scratch/said" 2>/dev/null || true
+  fi
+  touch "$scratch/said" "$scratch/lock"
+  jq -nc --arg reason "$reason" --rawfile said "$scratch/said" --rawfile lock "$scratch/lock" \
+    '{reason: $reason, said: $said, lock: (if $lock == "" then null else $lock | fromjson end)}' >"$scratch/failure.json"
+  put "$scratch/failure.json" "failures/$REFORGE_WORKSPACE/$build.json"
+}
 
 # fail REASON CODE MESSAGE
 fail() {
@@ -79,12 +95,25 @@ tf() {
   run "$log" terraform "$@"
 }
 
-# locked_or REASON CODE LOG: ends the build with what the log says.
-locked_or() {
-  if grep -q 'Error acquiring the state lock' "$3"; then
+# failed_as REASON LOG: ends the build with what the log says.
+failed_as() {
+  if grep -q 'Error acquiring the state lock' "$2"; then
+    lock_info "$2" >"$scratch/lock"
     fail StateLocked 45 "the state of $REFORGE_WORKSPACE is locked by the operation shown above; it is left alone"
   fi
-  fail "$1" "$2" "Terraform failed; its message is above"
+  if grep -q 'Saved plan is stale' "$2"; then
+    fail StalePlan 44 "the state has changed since the plan was made; plan again"
+  fi
+  if grep -Eq 'Throttling|Rate exceeded|RequestLimitExceeded|TooManyRequests|SlowDown' "$2"; then
+    fail Throttled 46 "AWS throttled Terraform; its message is above"
+  fi
+  fail "$1" 1 "Terraform failed; its message is above"
+}
+
+# Terraform's "Lock Info" as JSON.
+lock_info() {
+  sed -e 's/^[│ ]*//' "$1" | jq -Rnc '
+    [inputs | capture("^(?<key>ID|Operation|Who|Created): +(?<value>.*)$")] | map({(.key | ascii_downcase): .value}) | add // {}'
 }
 
 # An emulated AWS has one host for all buckets, and is not behind the proxy that Terraform may need for it.
@@ -141,6 +170,76 @@ read_targets() {
   done < <(jq -r '.[]' <<<"$targets")
 }
 
+# What Terraform can't mend: an undo verb, chosen by the operator's catalogue, for addresses of the state. StartInstances
+# comes after the apply of a plan that has nothing to do for it; RestoreSecret and CancelKeyDeletion take the place of
+# an apply, which would make another secret or key. Each is a change of the plan like any other, and judged as one.
+read_undo() {
+  undo='[]' undo_verb="" undo_instead=false
+  [ -n "${REFORGE_UNDO:-}" ] || return 0
+  undo_verb=$(jq -re '.verb' <<<"$REFORGE_UNDO") || fail "$stage" 1 "REFORGE_UNDO is no JSON object with a verb"
+  case $undo_verb in
+    StartInstances) ;;
+    RestoreSecret | CancelKeyDeletion) undo_instead=true ;;
+    *) fail "$stage" 1 "REFORGE_UNDO asks for $undo_verb, which is none of the undo verbs" ;;
+  esac
+  jq -e '.addresses | type == "array" and all(.[]; type == "string")' <<<"$REFORGE_UNDO" >/dev/null ||
+    fail "$stage" 1 "REFORGE_UNDO has no list of addresses"
+}
+
+# The ids are those of the state, never of an event. What does not need the verb, by AWS's word, is left out.
+find_undo() {
+  [ -n "$undo_verb" ] || return 0
+  local address id list='[]'
+  terraform state pull 9>&- | jq -c -f "$tools/state-ids.jq" >"$scratch/ids.json"
+  while IFS=$'\t' read -r address id; do
+    needs_undo "$id" || continue
+    list=$(jq -c --arg address "$address" --arg id "$id" --arg verb "$undo_verb" --arg hash "$(keyed_hash <<<"$undo_verb $id")" \
+      '. + [{address: $address, id: $id, verb: $verb, valueHash: $hash}]' <<<"$list")
+  done < <(jq -r --argjson wanted "$(jq -c '.addresses' <<<"$REFORGE_UNDO")" \
+    --arg type "$(undo_type)" '.[] | select(.type == $type and (.address as $a | $wanted | index($a))) | [.address, .id] | @tsv' "$scratch/ids.json")
+  undo=$list
+}
+
+undo_type() {
+  case $undo_verb in
+    StartInstances) echo aws_instance ;;
+    RestoreSecret) echo aws_secretsmanager_secret ;;
+    CancelKeyDeletion) echo aws_kms_key ;;
+  esac
+}
+
+needs_undo() {
+  case $undo_verb in
+    StartInstances) [ "$(aws ec2 describe-instances --instance-ids "$1" --query 'Reservations[0].Instances[0].State.Name' --output text)" = stopped ] ;;
+    RestoreSecret) [ "$(aws secretsmanager describe-secret --secret-id "$1" --query 'DeletedDate' --output text)" != None ] ;;
+    CancelKeyDeletion) [ "$(aws kms describe-key --key-id "$1" --query 'KeyMetadata.KeyState' --output text)" = PendingDeletion ] ;;
+  esac
+}
+
+carry_out_undo() {
+  local verb id
+  while IFS=$'\t' read -r verb id; do
+    case $verb in
+      StartInstances) aws ec2 start-instances --instance-ids "$id" && aws ec2 wait instance-running --instance-ids "$id" ;;
+      RestoreSecret) aws secretsmanager restore-secret --secret-id "$id" ;;
+      CancelKeyDeletion) aws kms cancel-key-deletion --key-id "$id" && aws kms enable-key --key-id "$id" ;;
+      *) fail ApplyFailed 1 "the plan asks for $verb, which is none of the undo verbs" ;;
+    esac
+  done < <(jq -r '.undo[]? | [.verb, .id] | @tsv' "$scratch/summary.json")
+}
+
+# Where data can come back from. A root module that declares these variables uses them; Terraform ignores them elsewhere.
+offer_restore() {
+  local time snapshot
+  restore=${1:-null}
+  time=$(jq -r '.time // empty' <<<"$restore") && snapshot=$(jq -r '.snapshot // empty' <<<"$restore") ||
+    fail "$stage" 1 "REFORGE_RESTORE is no JSON object"
+  [[ $time =~ ^([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z)?$ ]] || fail "$stage" 1 "REFORGE_RESTORE has a time that is none"
+  [[ $snapshot =~ ^[A-Za-z0-9:/_.-]{0,255}$ ]] || fail "$stage" 1 "REFORGE_RESTORE has a snapshot that is none"
+  if [ -n "$time" ]; then export TF_VAR_reforge_restore_time=$time; fi
+  if [ -n "$snapshot" ]; then export TF_VAR_reforge_restore_snapshot=$snapshot; fi
+}
+
 # A project without a lock file gets the newest providers that its constraints allow; one with a lock file gets those.
 init() {
   local backend=(
@@ -171,6 +270,17 @@ keyed_hash() {
   { cat "$scratch/key"; printf '%s' "$inner"; } | sha256sum | cut -d' ' -f1
 }
 
+# The state as it is, and as the last build of ours left it: somebody else who applied since moved its serial on.
+read_serial() {
+  local modified
+  terraform state pull 9>&- | jq -c '{serial, lineage}' >"$scratch/serial.json"
+  get "inventory/$REFORGE_WORKSPACE.json" "$scratch/known.json" 2>/dev/null || echo '{}' >"$scratch/known.json"
+  modified=$(aws s3api head-object --bucket "$REFORGE_STATE_BUCKET" --key "$REFORGE_STATE_KEY" --query LastModified --output text 2>/dev/null) || modified=""
+  if [ -n "$modified" ]; then modified=$(date -u -d "$modified" +%Y-%m-%dT%H:%M:%SZ); fi
+  jq -c --arg modified "$modified" --slurpfile known "$scratch/known.json" \
+    '{serial, known: $known[0].serial, modified: (if $modified == "" then null else $modified end)}' "$scratch/serial.json" >"$scratch/state-ref.json"
+}
+
 publish_inventory() {
   local account
   account=$(aws sts get-caller-identity --query Account --output text)
@@ -187,6 +297,8 @@ publish_inventory() {
 plan() {
   : "${CODEBUILD_SRC_DIR:?}"
   read_targets
+  read_undo
+  offer_restore "${REFORGE_RESTORE:-}"
   empty_workdir
   cp -R "$CODEBUILD_SRC_DIR/." "$REFORGE_WORKDIR/"
   rm -rf "$REFORGE_WORKDIR/.git"
@@ -199,9 +311,11 @@ plan() {
 
   stage=PlanFailed
   tf "$scratch/plan.log" plan -input=false -no-color -lock-timeout="$lock_timeout" -out=plan.bin "${target_args[@]}" ||
-    locked_or PlanFailed 1 "$scratch/plan.log"
+    failed_as PlanFailed "$scratch/plan.log"
   terraform show -json plan.bin 9>&- >"$scratch/plan.json"
+  read_serial
   fetch_key
+  find_undo
   jq -cS -f "$tools/values.jq" "$scratch/plan.json" >"$scratch/values"
   while IFS= read -r line; do keyed_hash <<<"$line"; done <"$scratch/values" | jq -Rnc '[inputs]' >"$scratch/hashes.json"
   tar -C "$REFORGE_WORKDIR" -cf "$scratch/plan.tar" .
@@ -209,6 +323,7 @@ plan() {
     --arg workspace "$REFORGE_WORKSPACE" --arg build "$build" --arg incident "$incident" --argjson attempt "$attempt" \
     --arg sourceVersion "$source_version" --argjson targets "$targets" --arg tarSha256 "$(sha256 "$scratch/plan.tar")" \
     --arg changeDigestKeyed "$(keyed_hash <"$scratch/values")" --slurpfile hashes "$scratch/hashes.json" \
+    --slurpfile state "$scratch/state-ref.json" --argjson undo "$undo" --argjson undoInstead "$undo_instead" --argjson restore "$restore" \
     "$scratch/plan.json" >"$scratch/summary.json"
   put "$scratch/plan.tar" "plans/$REFORGE_WORKSPACE/$build/plan.tar"
   put "$scratch/summary.json" "plans/$REFORGE_WORKSPACE/$build/summary.json"
@@ -262,26 +377,30 @@ apply() {
   [ "$(sha256 "$scratch/plan.tar")" = "$(jq -r .tarSha256 "$scratch/summary.json")" ] || fail DigestMismatch 42 "the plan is not the one that was judged"
   [ "$(jq -r .workspace "$scratch/summary.json")" = "$REFORGE_WORKSPACE" ] || fail DigestMismatch 42 "the plan is of another workspace"
   source_version=$(jq -r .sourceVersion "$scratch/summary.json")
+  offer_restore "$(jq -c .restore "$scratch/summary.json")"
   claim
 
   empty_workdir
   tar -C "$REFORGE_WORKDIR" --no-same-owner -xf "$scratch/plan.tar"
   cd "$REFORGE_WORKDIR/$REFORGE_ROOT"
-  tf "$scratch/apply.log" apply -input=false -no-color -lock-timeout="$lock_timeout" plan.bin || code=$?
+  if [ "$(jq .undoInstead "$scratch/summary.json")" != true ]; then
+    tf "$scratch/apply.log" apply -input=false -no-color -lock-timeout="$lock_timeout" plan.bin || code=$?
+  fi
   if [ "$code" -ne 0 ]; then
-    if grep -q 'Saved plan is stale' "$scratch/apply.log"; then
-      fail StalePlan 44 "the state has changed since the plan was made; plan again"
-    fi
-    if grep -q 'Error acquiring the state lock' "$scratch/apply.log"; then
-      locked_or ApplyFailed 1 "$scratch/apply.log"
-    fi
+    # Nothing was done where the plan was stale or the state locked.
+    if grep -Eq 'Saved plan is stale|Error acquiring the state lock' "$scratch/apply.log"; then failed_as ApplyFailed "$scratch/apply.log"; fi
     applied=false
+  else
+    carry_out_undo || applied=false
   fi
   # An apply that failed half-way has changed things all the same: what is so now is published in either case.
   look_again
   publish_result "$applied"
   publish_inventory
-  [ "$applied" = true ] || fail ApplyFailed 1 "Terraform failed; its message is above, what is left to do is $remaining"
+  if [ "$applied" != true ]; then
+    echo "reforge: what is left to do is $remaining" >&2
+    failed_as ApplyFailed "$scratch/apply.log"
+  fi
 }
 
 case $REFORGE_MODE in

@@ -74,7 +74,15 @@ def some: [.. | booleans] | any;
     tarSha256: $tarSha256,
     changeDigestKeyed: $changeDigestKeyed,
     drift: [.resource_drift[]? | select(.mode == "managed") | {address, type, actions: .change.actions}],
-    changes: [
+    # Serial and time of the state, and the serial that the last build of ours left.
+    state: $state[0],
+    # What the plan leaves alone: declared, and as it should be.
+    unchanged: [.resource_changes[]? | select(.mode == "managed" and .change.actions == ["no-op"]) | .address],
+    restore: (if $restore == null then null
+      else $restore + {declared: (.configuration.root_module.variables // {} | has("reforge_restore_time") or has("reforge_restore_snapshot"))} end),
+    undoInstead: $undoInstead,
+    undo: $undo,
+    changes: ((if $undoInstead then [] else [
       [.resource_changes[]? | select(.mode == "managed" and .change.actions != ["no-op"] and .change.actions != ["read"])]
       | to_entries[] | .key as $i | .value
       | expressions as $set | (.module_address // "") as $own | (.module_address | module_names) as $names
@@ -90,6 +98,6 @@ def some: [.. | booleans] | any;
             | if ($to | length) > 0 then .[$k] = $to else . end)),
           valueHash: $hashes[0][$i]
         }
-    ],
+    ] end) + [$undo[] | {address, type: "undo", mode: "managed", actions: [.verb], attributes: [], replacePaths: [], identity: {id}, references: {}, valueHash}]),
     outputs: [.output_changes // {} | to_entries[] | select(.value.actions != ["no-op"]) | .key]
   }

@@ -1,0 +1,16 @@
+//! `kubectl reforge`: decide on an Incident's plan, after having seen it.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use reforge::cli::plugin::Plugin;
+
+fn main() -> ExitCode {
+    match Plugin::parse().run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
