@@ -11,9 +11,12 @@
 //!    - [`verify`]: AWS's own word on whether a change is through, and whether the resource is back.
 //! 3. [`notify`] tells people about the transitions that matter.
 //!
+//! [`backtest`] takes logs instead of a queue through the same judgement.
+//!
 //! [`runtime`] holds what any server needs (settings, leadership, probes, telemetry), [`cli`] the commands.
 
 pub mod api;
+pub mod backtest;
 pub mod classify;
 pub mod cli;
 pub mod intake;

@@ -7,7 +7,7 @@ use reforge::cli::Cli;
 
 fn main() -> ExitCode {
     match Cli::parse().run() {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("reforge: {error:#}");
             ExitCode::FAILURE

@@ -181,7 +181,9 @@ fn build(world: &World, incident: usize, status: &IncidentStatus) -> Seen {
     let Some(index) = build_index(&known.id).filter(|i| *i < world.builds.len()) else { return Seen::Build(None) };
     let state = state_of(index, &world.builds[index]);
     match summary(world, index) {
-        Some(published) if status.step.name == StepName::Plan => Seen::Planned(state, Some(published)),
+        Some(published) if status.step.name == StepName::Plan => {
+            Seen::Planned(Box::new(state), Some(Box::new(published)))
+        }
         _ => Seen::Build(Some(state)),
     }
 }

@@ -18,6 +18,8 @@ use crate::{Aws, ControlPlane, parts};
 
 /// The workspaces, by the name of the service that each recovers.
 pub const WORKSPACES: [&str; 5] = ["dynamodb", "ec2", "lambda", "s3", "ssm"];
+/// A further workspace, with projects but not applied yet: for who wants more types.
+pub const PLATFORM: &str = "platform";
 /// The namespace of the operator and of the policies.
 pub const NAMESPACE: &str = "reforge";
 /// The emulated account.
@@ -312,8 +314,9 @@ impl Sandbox {
 
     /// What the chart is told of this install, without grants for other namespaces than its own.
     fn settings(&self) -> Value {
+        let workspaces = WORKSPACES.into_iter().chain([PLATFORM]);
         let projects: Vec<String> =
-            WORKSPACES.iter().flat_map(|w| [format!("aiops-{w}-plan"), format!("aiops-{w}-recovery")]).collect();
+            workspaces.flat_map(|w| [format!("aiops-{w}-plan"), format!("aiops-{w}-recovery")]).collect();
         json!({
             "queueUrl": self.outputs.queue_url,
             "deadLetterQueueUrl": self.outputs.dead_letter_queue_url,

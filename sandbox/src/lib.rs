@@ -15,6 +15,6 @@ pub mod scenario;
 
 pub use aws::Aws;
 pub use control_plane::ControlPlane;
-pub use install::{ACCOUNT, Caller, NAMESPACE, Outputs, REGION, Sandbox, WORKSPACES, tail};
+pub use install::{ACCOUNT, Caller, NAMESPACE, Outputs, PLATFORM, REGION, Sandbox, WORKSPACES, tail};
 pub use operator::{Operator, get};
 pub use process::Process;

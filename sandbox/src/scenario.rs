@@ -12,6 +12,9 @@ use crate::install::{ACCOUNT, Caller, NAMESPACE, Sandbox};
 /// The policies of the five workspaces, as manifests.
 pub const POLICIES: &str = include_str!("../policies.yaml");
 
+/// The policy of the further workspace, [`crate::PLATFORM`].
+pub const PLATFORM_POLICY: &str = include_str!("../platform-policy.yaml");
+
 /// One scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Scenario {

@@ -55,6 +55,8 @@ pub mod condition {
     pub const PLANNED: &str = "Planned";
     /// The plan may be applied.
     pub const APPROVED: &str = "Approved";
+    /// Of a policy: EventBridge's rules send the events that it matches.
+    pub const EVENTS_DELIVERED: &str = "EventsDelivered";
     /// AWS confirms that the resource is back.
     pub const RECOVERED: &str = "Recovered";
 }
@@ -135,6 +137,8 @@ pub mod reason {
     pub const SUSPENDED: &str = "Suspended";
     /// An AWS or Kubernetes call failed and will be tried again.
     pub const UNREACHABLE: &str = "Unreachable";
+    /// No rule sends an event that the policy matches.
+    pub const NO_RULE: &str = "NoRule";
     /// The policy says something that cannot be used.
     pub const INVALID: &str = "Invalid";
     /// The policy names what its namespace was not granted.

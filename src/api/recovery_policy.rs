@@ -280,11 +280,16 @@ pub struct VerificationPolicy {
     #[schemars(length(min = 2, max = 8))]
     #[x_kube(validation = ("self.matches('^[1-9][0-9]{0,4}(s|m|h)$')", "verification.timeout is a whole number and a unit: 90s, 5m or 1h"))]
     pub timeout: String,
+    /// CEL over `resource`, the properties that AWS Cloud Control gives for it, and `change`; each must hold.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8), inner(length(min = 1, max = 1024)))]
+    #[x_kube(merge_strategy = kube::core::ListMerge::Atomic)]
+    pub expect: Vec<String>,
 }
 
 impl Default for VerificationPolicy {
     fn default() -> Self {
-        Self { timeout: default_timeout() }
+        Self { timeout: default_timeout(), expect: Vec::new() }
     }
 }
 

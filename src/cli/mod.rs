@@ -1,8 +1,13 @@
 //! The commands, one file each.
 
+mod backtest;
+mod catalog;
 mod crds;
+mod event_pattern;
 pub mod plugin;
 mod run;
+
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
@@ -22,17 +27,24 @@ enum Command {
     Run(run::Run),
     /// Print the CustomResourceDefinitions as YAML, for `kubectl apply --server-side -f -`.
     Crds,
+    /// Say what Reforge would have done with CloudTrail logs.
+    Backtest(backtest::RunBacktest),
+    /// List the resource types that Reforge knows, or say what it would read from an event.
+    Catalog(catalog::ListCatalog),
+    /// Print the EventBridge patterns that the policies need.
+    EventPattern(event_pattern::EventPattern),
 }
 
 impl Cli {
     /// Carries the command out.
-    pub fn run(self) -> anyhow::Result<()> {
+    pub fn run(self) -> anyhow::Result<ExitCode> {
         match self.command {
-            Command::Run(run) => run.run(),
-            Command::Crds => {
-                print!("{}", all_manifests()?);
-                Ok(())
-            }
+            Command::Run(run) => run.run()?,
+            Command::Catalog(catalog) => catalog.run()?,
+            Command::EventPattern(pattern) => pattern.run()?,
+            Command::Backtest(backtest) => return backtest.run(),
+            Command::Crds => print!("{}", all_manifests()?),
         }
+        Ok(ExitCode::SUCCESS)
     }
 }

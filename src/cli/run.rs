@@ -23,6 +23,7 @@ use tokio_util::task::TaskTracker;
 use crate::api::{Incident, RecoveryPolicy};
 use crate::classify::Classifier;
 use crate::intake::Intake;
+use crate::intake::catalog::Catalog;
 use crate::intake::queue::Queue;
 use crate::lifecycle::controller::{self, Context};
 use crate::lifecycle::guard::Guard;
@@ -77,6 +78,7 @@ impl Run {
 }
 
 async fn operate(args: Run, settings: Settings) -> Result<()> {
+    let catalog = Arc::new(Catalog::with(&settings.catalog).context("the catalogue with settings.catalog")?);
     let stop = CancellationToken::new();
     stop_on_signal(stop.clone())?;
     let client = Client::try_default().await.context("finding the apiserver; is KUBECONFIG right?")?;
@@ -103,6 +105,7 @@ async fn operate(args: Run, settings: Settings) -> Result<()> {
         client: client.clone(),
         policies: policies.clone(),
         incidents: incidents.clone(),
+        catalog: catalog.clone(),
         grants: settings.grants(),
         recovery_roles: settings.recovery_roles.clone(),
         metrics: metrics.clone(),
@@ -114,7 +117,7 @@ async fn operate(args: Run, settings: Settings) -> Result<()> {
     let leads = watch::Sender::new(false);
     let grants = settings.grants();
     let holds = Holds::watch(client.clone(), &args.namespace, stop.clone());
-    let ctx = Arc::new(context(&args, settings, &client, &aws, (policies, incidents, holds), metrics));
+    let ctx = Arc::new(context(&args, settings, &client, &aws, (policies, incidents, holds), catalog, metrics));
     tasks.spawn(lead(ctx, grants, leads.subscribe(), stop.clone()));
     let (namespace, identity) = (args.namespace.clone(), args.identity.clone());
     // The lease is kept until the work is done, and given back after.
@@ -136,6 +139,7 @@ fn context(
     client: &Client,
     aws: &SdkConfig,
     (policies, incidents, holds): (Store<RecoveryPolicy>, Store<Incident>, Holds),
+    catalog: Arc<Catalog>,
     metrics: Metrics,
 ) -> Context {
     let builds = Builds::new(aws_sdk_codebuild::Client::new(aws));
@@ -148,6 +152,7 @@ fn context(
         client: client.clone(),
         policies,
         incidents,
+        catalog,
         guard: Guard::new(client.clone(), settings.admission.clone()),
         holds,
         artifacts: Artifacts::new(s3.clone(), &settings.artifact_bucket),
@@ -162,7 +167,7 @@ fn context(
 }
 
 /// An endpoint of one's own (AWS_ENDPOINT_URL) rarely has a host name for each bucket.
-fn s3_client(aws: &SdkConfig) -> aws_sdk_s3::Client {
+pub fn s3_client(aws: &SdkConfig) -> aws_sdk_s3::Client {
     let own_endpoint = aws.endpoint_url().is_some();
     let config = aws_sdk_s3::config::Builder::from(aws).force_path_style(own_endpoint).build();
     aws_sdk_s3::Client::from_conf(config)
@@ -183,11 +188,13 @@ async fn lead(
         let term = CancellationToken::new();
         let work = tokio::spawn({
             let (ctx, grants, term) = (ctx.clone(), grants.clone(), term.clone());
+            let patterns = ctx.settings.event_patterns.clone();
+            let delivery = policies::Delivery { catalog: ctx.catalog.clone(), patterns };
             async move {
                 let (incidents, policies) = (term.clone().cancelled_owned(), term.cancelled_owned());
                 tokio::join!(
                     controller::run(ctx.clone(), incidents),
-                    policies::run(ctx.client.clone(), grants, policies)
+                    policies::run(ctx.client.clone(), grants, delivery, policies)
                 );
             }
         });

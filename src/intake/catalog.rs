@@ -8,103 +8,89 @@ use std::sync::LazyLock;
 
 use jmespath::Expression;
 use regex::Regex;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use thiserror::Error;
 
 use crate::api::Change;
 
-const BUILT_IN: [&str; 7] = [
+mod entry;
+
+pub use entry::{Entry, EventRule, Normalise, Origin, Undo, Verify};
+
+const BUILT_IN: [&str; 72] = [
+    include_str!("catalog/accessanalyzer.yaml"),
+    include_str!("catalog/acm.yaml"),
+    include_str!("catalog/amplify.yaml"),
+    include_str!("catalog/apigateway.yaml"),
+    include_str!("catalog/apprunner.yaml"),
+    include_str!("catalog/appsync.yaml"),
+    include_str!("catalog/athena.yaml"),
+    include_str!("catalog/autoscaling.yaml"),
+    include_str!("catalog/backup.yaml"),
+    include_str!("catalog/batch.yaml"),
+    include_str!("catalog/cloudfront.yaml"),
+    include_str!("catalog/cloudtrail.yaml"),
+    include_str!("catalog/cloudwatch.yaml"),
+    include_str!("catalog/codeartifact.yaml"),
+    include_str!("catalog/codebuild.yaml"),
+    include_str!("catalog/codecommit.yaml"),
+    include_str!("catalog/codedeploy.yaml"),
+    include_str!("catalog/codepipeline.yaml"),
+    include_str!("catalog/cognito.yaml"),
+    include_str!("catalog/config.yaml"),
+    include_str!("catalog/directory-service.yaml"),
+    include_str!("catalog/dms.yaml"),
     include_str!("catalog/dynamodb.yaml"),
     include_str!("catalog/ec2.yaml"),
+    include_str!("catalog/ecr.yaml"),
+    include_str!("catalog/ecs.yaml"),
+    include_str!("catalog/efs.yaml"),
     include_str!("catalog/eks.yaml"),
+    include_str!("catalog/elasticache.yaml"),
+    include_str!("catalog/elasticbeanstalk.yaml"),
+    include_str!("catalog/elb.yaml"),
+    include_str!("catalog/emr.yaml"),
+    include_str!("catalog/events.yaml"),
+    include_str!("catalog/firehose.yaml"),
+    include_str!("catalog/fsx.yaml"),
+    include_str!("catalog/globalaccelerator.yaml"),
+    include_str!("catalog/glue.yaml"),
+    include_str!("catalog/grafana.yaml"),
+    include_str!("catalog/guardduty.yaml"),
+    include_str!("catalog/iam.yaml"),
+    include_str!("catalog/iot.yaml"),
+    include_str!("catalog/kafka.yaml"),
+    include_str!("catalog/kinesis.yaml"),
+    include_str!("catalog/kinesisanalytics.yaml"),
+    include_str!("catalog/kms.yaml"),
     include_str!("catalog/lambda.yaml"),
+    include_str!("catalog/logs.yaml"),
+    include_str!("catalog/mq.yaml"),
+    include_str!("catalog/mwaa.yaml"),
+    include_str!("catalog/network-firewall.yaml"),
+    include_str!("catalog/opensearch.yaml"),
+    include_str!("catalog/organizations.yaml"),
+    include_str!("catalog/rbin.yaml"),
     include_str!("catalog/rds.yaml"),
+    include_str!("catalog/redshift.yaml"),
+    include_str!("catalog/rolesanywhere.yaml"),
+    include_str!("catalog/route53.yaml"),
+    include_str!("catalog/route53resolver.yaml"),
     include_str!("catalog/s3.yaml"),
+    include_str!("catalog/sagemaker.yaml"),
+    include_str!("catalog/scheduler.yaml"),
+    include_str!("catalog/secretsmanager.yaml"),
+    include_str!("catalog/shield.yaml"),
+    include_str!("catalog/sns.yaml"),
+    include_str!("catalog/sqs.yaml"),
     include_str!("catalog/ssm.yaml"),
+    include_str!("catalog/states.yaml"),
+    include_str!("catalog/synthetics.yaml"),
+    include_str!("catalog/timestream.yaml"),
+    include_str!("catalog/transfer.yaml"),
+    include_str!("catalog/vpc.yaml"),
+    include_str!("catalog/wafv2.yaml"),
 ];
-
-/// One type of resource.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Entry {
-    /// The name that policies and Incidents use, e.g. dynamodb.
-    pub r#type: String,
-    /// The CloudFormation name.
-    pub cloud_formation_type: String,
-    /// The Terraform types that are the resource itself.
-    pub terraform_types: Vec<String>,
-    /// The Terraform types that hang on the resource, and belong to it.
-    pub attachments: Vec<String>,
-    /// The inventory's attributes that name the resource.
-    pub identity: Vec<String>,
-    /// How the ARN follows from the id.
-    pub arn: String,
-    /// Whether it holds data that Terraform does not bring back.
-    pub stateful: bool,
-    /// How the id is brought into its one form.
-    pub normalise: Normalise,
-    /// What a valid id looks like: a regular expression.
-    pub id_pattern: String,
-    /// The events.
-    pub events: Vec<EventRule>,
-}
-
-/// How an id is brought into its one form.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-pub enum Normalise {
-    /// An ARN's part after the last slash; else as it is.
-    AfterSlash,
-    /// An ARN's part after the last colon; else as it is.
-    AfterColons,
-    /// A Lambda function's name from a name, a partial or a whole ARN, with or without a qualifier.
-    FunctionName,
-    /// An SSM parameter's name from a name or an ARN; a name with a path keeps its leading slash.
-    Parameter,
-}
-
-/// One event of a type.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct EventRule {
-    /// CloudTrail's eventSource.
-    pub source: String,
-    /// CloudTrail's eventName, without an API version.
-    pub name: String,
-    /// What the call does.
-    pub change: Change,
-    /// JMESPath over the record: a text or a list of texts.
-    pub ids: String,
-    /// Whether responders make this call to contain an attack.
-    #[serde(default)]
-    pub containment: bool,
-    /// What undoes the call where applying the Terraform does not.
-    #[serde(default)]
-    pub undo: Option<Undo>,
-}
-
-/// A call that undoes another one, made by the apply build. The list is fixed here and in the build's script.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
-pub enum Undo {
-    /// Starts a stopped instance.
-    StartInstances,
-    /// Takes a secret out of its recovery window.
-    RestoreSecret,
-    /// Takes a key out of its waiting period, and enables it.
-    CancelKeyDeletion,
-}
-
-impl Entry {
-    /// Whether a call is one that responders make to contain an attack.
-    pub fn is_containment(&self, event: &str) -> bool {
-        self.events.iter().any(|e| e.name == event && e.containment)
-    }
-
-    /// What undoes a call where applying the Terraform does not.
-    pub fn undo_of(&self, event: &str) -> Option<Undo> {
-        self.events.iter().find(|e| e.name == event)?.undo
-    }
-}
 
 /// Why a catalogue cannot be used.
 #[derive(Debug, Error)]
@@ -125,6 +111,9 @@ pub enum CatalogError {
     /// Two entries for one event, or two types of one name.
     #[error("{0} stands twice in the catalogue")]
     Twice(String),
+    /// A name that cannot be one.
+    #[error("{0:?} is no name of a type: lower-case letters, digits and dashes, 40 at most")]
+    Name(String),
 }
 
 #[derive(Debug)]
@@ -139,7 +128,8 @@ struct Compiled {
 pub struct Catalog {
     entries: Vec<Entry>,
     patterns: Vec<Regex>,
-    events: BTreeMap<(String, String), Compiled>,
+    /// By source, then by name.
+    events: BTreeMap<String, BTreeMap<String, Compiled>>,
 }
 
 static CATALOG: LazyLock<Catalog> = LazyLock::new(|| match Catalog::parse(&BUILT_IN) {
@@ -169,11 +159,31 @@ impl Catalog {
 
     /// Reads a catalogue from YAML documents.
     pub fn parse(documents: &[&str]) -> Result<Self, CatalogError> {
-        let mut catalog = Self { entries: Vec::new(), patterns: Vec::new(), events: BTreeMap::new() };
+        let mut entries = Vec::new();
         for document in documents {
-            for entry in serde_yaml::from_str::<Vec<Entry>>(document)? {
-                catalog.add(entry)?;
-            }
+            entries.extend(serde_yaml::from_str::<Vec<Entry>>(document)?);
+        }
+        Self::of(entries)
+    }
+
+    /// The built-in catalogue with entries of one's own: an entry takes the place of a built-in one of its type, and its
+    /// events are its own whatever built-in entry had them.
+    pub fn with(own: &[Entry]) -> Result<Self, CatalogError> {
+        let is_taken = |rule: &EventRule| {
+            own.iter().any(|e| e.events.iter().any(|r| (&r.source, &r.name) == (&rule.source, &rule.name)))
+        };
+        let rest = Self::builtin().entries.iter().filter(|b| !own.iter().any(|o| o.r#type == b.r#type)).cloned();
+        let rest = rest.map(|mut entry| {
+            entry.events.retain(|rule| !is_taken(rule));
+            entry
+        });
+        Self::of(rest.chain(own.iter().cloned()).collect())
+    }
+
+    fn of(entries: Vec<Entry>) -> Result<Self, CatalogError> {
+        let mut catalog = Self { entries: Vec::new(), patterns: Vec::new(), events: BTreeMap::new() };
+        for entry in entries {
+            catalog.add(entry)?;
         }
         Ok(catalog)
     }
@@ -184,15 +194,20 @@ impl Catalog {
             what: what.to_owned(),
             detail,
         };
+        let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        // A part of the Incident's name, which Kubernetes bounds.
+        if entry.r#type.is_empty() || entry.r#type.len() > 40 || !entry.r#type.chars().all(is_name) {
+            return Err(CatalogError::Name(entry.r#type));
+        }
         if self.entry(&entry.r#type).is_some() {
             return Err(CatalogError::Twice(entry.r#type));
         }
         let pattern = Regex::new(&entry.id_pattern).map_err(|e| compile(&entry.id_pattern, e.to_string()))?;
         for rule in &entry.events {
             let ids = jmespath::compile(&rule.ids).map_err(|e| compile(&rule.ids, e.to_string()))?;
-            let key = (rule.source.clone(), rule.name.clone());
             let compiled = Compiled { entry: self.entries.len(), rule: rule.clone(), ids };
-            if self.events.insert(key, compiled).is_some() {
+            let of_source = self.events.entry(rule.source.clone()).or_default();
+            if of_source.insert(rule.name.clone(), compiled).is_some() {
                 return Err(CatalogError::Twice(format!("{} {}", rule.source, rule.name)));
             }
         }
@@ -211,14 +226,14 @@ impl Catalog {
         self.entries.iter().find(|e| e.r#type == r#type)
     }
 
-    /// Whether the catalogue has the event; `name` without an API version.
-    pub fn knows(&self, source: &str, name: &str) -> bool {
-        self.events.contains_key(&(source.to_owned(), name.to_owned()))
+    /// Every event, as source and name.
+    pub fn events(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.events.iter().flat_map(|(source, names)| names.keys().map(move |name| (source.as_str(), name.as_str())))
     }
 
     /// What an event is about; None when the catalogue does not have it. `record` is CloudTrail's record.
     pub fn find(&self, source: &str, name: &str, record: &Value) -> Option<Found<'_>> {
-        let compiled = self.events.get(&(source.to_owned(), name.to_owned()))?;
+        let compiled = self.events.get(source)?.get(name)?;
         let entry = &self.entries[compiled.entry];
         let mut found = Found { entry, change: compiled.rule.change, ids: Vec::new(), invalid: Vec::new() };
         for id in texts(&compiled.ids, record) {
@@ -230,50 +245,6 @@ impl Catalog {
             }
         }
         Some(found)
-    }
-}
-
-impl Entry {
-    /// The one form of an id that may come as a name or an ARN.
-    pub fn normalised(&self, id: &str) -> String {
-        let is_arn = id.starts_with("arn:");
-        let after = |separator: char| id.rsplit(separator).next().unwrap_or(id).to_owned();
-        match self.normalise {
-            Normalise::AfterSlash if is_arn => after('/'),
-            Normalise::AfterColons if is_arn => after(':'),
-            Normalise::AfterSlash | Normalise::AfterColons => id.to_owned(),
-            Normalise::FunctionName => function_name(id),
-            Normalise::Parameter => parameter(id),
-        }
-    }
-
-    /// The ARN of the resource with this id.
-    pub fn arn_of(&self, region: &str, account: &str, id: &str) -> String {
-        let partition = match region {
-            r if r.starts_with("cn-") => "aws-cn",
-            r if r.starts_with("us-gov-") => "aws-us-gov",
-            _ => "aws",
-        };
-        self.arn
-            .replace("{partition}", partition)
-            .replace("{region}", region)
-            .replace("{account}", account)
-            .replace("{id}", id.trim_start_matches('/'))
-    }
-}
-
-/// `name`, `name:qualifier`, `account:function:name`, or an ARN with or without a qualifier.
-fn function_name(id: &str) -> String {
-    let rest = id.split_once(":function:").map_or(id, |(_, rest)| rest);
-    let rest = rest.strip_prefix("function:").unwrap_or(rest);
-    rest.split(':').next().unwrap_or(rest).to_owned()
-}
-
-fn parameter(id: &str) -> String {
-    match id.split_once(":parameter/") {
-        Some((_, name)) if name.contains('/') => format!("/{name}"),
-        Some((_, name)) => name.to_owned(),
-        None => id.to_owned(),
     }
 }
 
@@ -293,15 +264,15 @@ mod tests {
     #[test]
     fn the_built_in_catalogue_is_sound() {
         let catalog = Catalog::parse(&BUILT_IN).unwrap();
-        assert_eq!(catalog.entries().len(), 7);
-        assert_eq!(catalog.events.len(), 11);
+        assert!(catalog.entries().len() >= 60 && catalog.events().count() >= 200);
     }
 
     #[test]
     fn one_event_stands_once() {
-        let twice = [BUILT_IN[0].to_owned(), BUILT_IN[0].replace("- type: dynamodb", "- type: other")];
+        let dynamodb = BUILT_IN.iter().find(|text| text.contains("- type: dynamodb\n")).unwrap();
+        let twice = [(*dynamodb).to_owned(), dynamodb.replace("- type: dynamodb\n", "- type: other\n")];
         let error = Catalog::parse(&[&twice[0], &twice[1]]).unwrap_err();
-        assert!(matches!(error, CatalogError::Twice(what) if what.contains("DeleteTable")));
+        assert!(matches!(error, CatalogError::Twice(what) if what.contains("dynamodb.amazonaws.com")));
     }
 
     #[test]
@@ -317,6 +288,7 @@ mod tests {
         let ssm = Catalog::builtin().entry("ssm").unwrap();
         assert_eq!(ssm.normalised("arn:aws:ssm:eu-west-1:123456789012:parameter/a/b"), "/a/b");
         assert_eq!(ssm.normalised("plain"), "plain");
-        assert_eq!(ssm.arn_of("cn-north-1", "1", "/a/b"), "arn:aws-cn:ssm:cn-north-1:1:parameter/a/b");
+        let arn = ssm.arn_of("cn-north-1", "1", "/a/b");
+        assert_eq!(arn.as_deref(), Some("arn:aws-cn:ssm:cn-north-1:1:parameter/a/b"));
     }
 }

@@ -96,7 +96,7 @@ pub struct Surroundings<'a> {
     /// The roles that recovery builds run under.
     pub recovery_roles: &'a [String],
     /// Whether a build, by its UUID, is one of ours.
-    pub is_own_build: &'a dyn Fn(&str) -> Ours,
+    pub is_own_build: &'a (dyn Fn(&str) -> Ours + Sync),
 }
 
 /// Detects. An id that is not of its type's form is an error: somebody made the record up, or AWS changed it.
@@ -134,7 +134,7 @@ pub fn detect(record: &Record, around: &Surroundings<'_>) -> Result<Detection, U
                 r#type: found.entry.r#type.clone(),
                 cloud_formation_type: found.entry.cloud_formation_type.clone(),
                 id: id.clone(),
-                arn: Some(found.entry.arn_of(&event.region, &event.account_id, id)),
+                arn: found.entry.arn_of(&event.region, &event.account_id, id),
             };
             let policy = select::select(around.policies, around.grants, event, &resource)?;
             Some(Candidate {

@@ -70,6 +70,8 @@ impl Unreadable {
     }
 }
 
+const API_CALL: &str = "AWS API Call via CloudTrail";
+
 #[derive(Deserialize)]
 struct Envelope {
     #[serde(rename = "detail-type")]
@@ -83,13 +85,28 @@ struct Envelope {
 pub fn parse(body: &str) -> Result<Message, Unreadable> {
     let envelope: Envelope = serde_json::from_str(body).map_err(|e| Unreadable::NotAnEvent(e.to_string()))?;
     match envelope.detail_type.as_str() {
-        "AWS API Call via CloudTrail" => record(envelope).map(|r| Message::ApiCall(Box::new(r))),
+        API_CALL => record(envelope).map(|r| Message::ApiCall(Box::new(r))),
         "CodeBuild Build State Change" => {
             let arn = text(&envelope.detail, "build-id").ok_or(Unreadable::Part("build-id"))?;
             let build_id = arn.rsplit('/').next().unwrap_or(&arn).to_owned();
             Ok(Message::BuildChange { build_id })
         }
         other => Err(Unreadable::Kind(shorten(other, 128))),
+    }
+}
+
+/// Reads what a log holds: a record as CloudTrail files have it, or an envelope around one.
+pub fn of_log(value: Value) -> Result<Record, Unreadable> {
+    if value.get("detail-type").is_none() {
+        let part = |field: &'static str| text(&value, field).ok_or(Unreadable::Part(field));
+        let (account, region) = (part("recipientAccountId")?, part("awsRegion")?);
+        return record(Envelope { detail_type: API_CALL.to_owned(), account, region, detail: value });
+    }
+    let envelope: Envelope = serde_json::from_value(value).map_err(|e| Unreadable::NotAnEvent(e.to_string()))?;
+    if envelope.detail_type == API_CALL {
+        record(envelope)
+    } else {
+        Err(Unreadable::Kind(shorten(&envelope.detail_type, 128)))
     }
 }
 

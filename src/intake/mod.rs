@@ -5,6 +5,7 @@ pub mod catalog;
 pub mod detect;
 pub mod event;
 pub mod open;
+pub mod pattern;
 pub mod queue;
 pub mod redact;
 
@@ -38,6 +39,8 @@ pub struct Intake {
     pub policies: Store<RecoveryPolicy>,
     /// Every Incident, from the cache: which builds are ours.
     pub incidents: Store<Incident>,
+    /// What is known of AWS's events.
+    pub catalog: Arc<Catalog>,
     /// Who may recover what.
     pub grants: Grants,
     /// The roles that recovery builds run under.
@@ -72,7 +75,7 @@ impl Intake {
         let detection = detect::detect(
             record,
             &Surroundings {
-                catalog: Catalog::builtin(),
+                catalog: &self.catalog,
                 policies: &policies,
                 grants: &self.grants,
                 recovery_roles: &self.recovery_roles,

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::api::{
     BuildKind, Change, Incident, IncidentStatus, Intent, LABEL_WORKSPACE, RecoveryPolicy, RecoverySpec, Time, Workspace,
 };
-use crate::intake::catalog::Catalog;
+use crate::intake::catalog::Entry;
 use crate::policy::limits::{self, Apply};
 use crate::recover::codebuild::{BuildState, Order, RestorePoint, uuid_of};
 use crate::runtime::kube_call;
@@ -25,7 +25,7 @@ const TOKEN_SECONDS: i64 = 240;
 #[derive(Debug)]
 pub enum Started {
     /// It runs.
-    Running(BuildState),
+    Running(Box<BuildState>),
     /// It was not started; why, and it may be tried again.
     NotYet(NotStarted),
     /// It was not started, since the policy is no longer the one that the plan was judged by.
@@ -84,7 +84,8 @@ async fn try_start(ctx: &Context, incident: &Incident, kind: BuildKind) -> Resul
                 let noted = ctx.workspaces.note_apply(&workspace.backend, &me, &apply_of(incident, &status)).await;
                 noted.map_err(|e| format!("noting the apply in the workspace's ledger: {e}"))?;
             }
-            let order = order_of(incident, &status, listed, intent, &policy.spec.recovery, kind);
+            let entry = ctx.catalog.entry(&incident.spec.resource.r#type);
+            let order = order_of(incident, &status, (listed, intent, &policy.spec.recovery), entry, kind);
             match ctx.builds.start(&order).await {
                 Err(e) if e.is_throttled() => return Ok(Started::NotYet(NotStarted::Throttled(e.to_string()))),
                 started => started.map_err(|e| e.to_string())?,
@@ -94,7 +95,7 @@ async fn try_start(ctx: &Context, incident: &Incident, kind: BuildKind) -> Resul
     if let Err(error) = ctx.workspaces.note_build(&workspace.backend, &me, &build.id).await {
         tracing::warn!(%error, build = build.id, "the build could not be noted in the workspace's lease");
     }
-    Ok(Started::Running(build))
+    Ok(Started::Running(Box::new(build)))
 }
 
 fn project_of(workspace: &Workspace, kind: BuildKind) -> &str {
@@ -108,13 +109,11 @@ fn project_of(workspace: &Workspace, kind: BuildKind) -> &str {
 fn order_of(
     incident: &Incident,
     status: &IncidentStatus,
-    listed: &Workspace,
-    intent: &Intent,
-    recovery: &RecoverySpec,
+    (listed, intent, recovery): (&Workspace, &Intent, &RecoverySpec),
+    entry: Option<&Entry>,
     kind: BuildKind,
 ) -> Order {
-    let (event, resource) = (&incident.spec.event, &incident.spec.resource);
-    let entry = Catalog::builtin().entry(&resource.r#type);
+    let event = &incident.spec.event;
     let is_plan = kind == BuildKind::Plan;
     let addresses = status.workspace.as_ref().map(|w| w.addresses.clone()).unwrap_or_default();
     let lost_data = incident.spec.change == Change::Deleted && entry.is_some_and(|e| e.stateful);

@@ -102,7 +102,7 @@ pub fn wait_for_build(view: &View, kind: BuildKind, step: &mut Step) -> Option<B
 pub fn build_failed(view: &View, policy: &RecoveryPolicySpec, build: &BuildState, message: &str, step: &mut Step) {
     let status = &mut step.status;
     step.effects.push(Effect::ReleaseWorkspace);
-    let failure = build.failure.as_ref();
+    let failure = build.failure.as_deref();
     status.recovery.last_failure = Some(BuildFailure {
         build: build.id.clone(),
         reason: build.error.clone().unwrap_or_else(|| build.status.clone()),
@@ -291,7 +291,7 @@ mod tests {
             created: "1970-01-01 00:00:05.123456789 +0000 UTC".into(),
         };
         let mut locked = build("FAILED", Some("StateLocked"));
-        locked.failure = Some(Failure { said: String::new(), lock: Some(lock) });
+        locked.failure = Some(Box::new(Failure { said: String::new(), lock: Some(lock) }));
         let mut view = view(locked);
         let step = decide(&view);
         assert!(ready(&step.status).1.contains("root@build") && !ready(&step.status).1.contains("force-unlock"));

@@ -13,6 +13,7 @@ use kube::{Client, ResourceExt};
 
 use crate::api::{Incident, RecoveryPolicy, StepName, Time};
 use crate::classify::Classifier;
+use crate::intake::catalog::Catalog;
 use crate::notify::Notifier;
 use crate::recover::artifacts::Artifacts;
 use crate::recover::codebuild::Builds;
@@ -46,6 +47,8 @@ pub struct Context {
     pub incidents: Store<Incident>,
     /// The operator's settings.
     pub settings: Settings,
+    /// What is known of AWS's events and types.
+    pub catalog: Arc<Catalog>,
     /// What builds publish.
     pub artifacts: Artifacts,
     /// CodeBuild.

@@ -114,7 +114,7 @@ pub enum Seen {
     /// The build that runs; None: CodeBuild does not know it.
     Build(Option<BuildState>),
     /// The plan that the plan build published, once it has ended well.
-    Planned(BuildState, Option<(Summary, PlanDigest)>),
+    Planned(Box<BuildState>, Option<Box<(Summary, PlanDigest)>>),
     /// The plan at the gate, and what else the gate depends on.
     AtGate(Box<AtGate>),
     /// What AWS says of the resource.
@@ -339,7 +339,7 @@ fn plan(view: &View, policy: &RecoveryPolicySpec, step: &mut Step) {
     }
     let Seen::Planned(build, published) = &view.seen else { return };
     record_build(&mut step.status, build_ref(BuildKind::Plan, build));
-    let Some((summary, digest)) = published else {
+    let Some((summary, digest)) = published.as_deref() else {
         let message = format!("The plan build {} ended well but published no summary", build.id);
         return failed(&mut step.status, &view.retries(policy), reason::BUILD_FAILED, &message, view.now);
     };

@@ -9,12 +9,12 @@ use kube::runtime::reflector::ObjectRef;
 use crate::api::{
     BuildKind, BuildRef, Incident, IncidentStatus, Phase, RecoveryPolicySpec, RollbackMode, StepName, Time,
 };
-use crate::intake::catalog::Catalog;
+use crate::intake::catalog::Verify;
 use crate::policy::limits::{self, Opened};
 use crate::policy::select;
 use crate::recover::artifacts::Changed;
 use crate::recover::codebuild::uuid_of;
-use crate::recover::inventory;
+use crate::recover::inventory::{self, Owned};
 use crate::verify::ResourceIdentity;
 
 use super::controller::Context;
@@ -24,7 +24,7 @@ use super::workspace::Holder;
 /// Looks at all that the next decision depends on.
 pub async fn observe(ctx: &Context, incident: &Incident) -> View {
     let status = incident.status.clone().unwrap_or_default();
-    let entry = Catalog::builtin().entry(&incident.spec.resource.r#type);
+    let entry = ctx.catalog.entry(&incident.spec.resource.r#type);
     let policy = policy(ctx, incident);
     let hold = ctx.holds.of(&incident.spec);
     let seen = match &policy {
@@ -123,14 +123,15 @@ async fn look(
         StepName::Plan => build(ctx, incident, status, BuildKind::Plan).await,
         StepName::Apply => build(ctx, incident, status, BuildKind::Apply).await,
         StepName::Gate => at_gate(ctx, incident, status).await,
-        StepName::Verify => verify(ctx, incident, status).await,
+        StepName::Verify => verify(ctx, incident, status, &policy.verification.expect).await,
         StepName::Ended => Ok(Seen::Nothing),
     }
 }
 
 async fn locate(ctx: &Context, incident: &Incident, policy: &RecoveryPolicySpec) -> Result<Seen, String> {
     let (event, resource) = (&incident.spec.event, &incident.spec.resource);
-    let entry = Catalog::builtin()
+    let entry = ctx
+        .catalog
         .entry(&resource.r#type)
         .ok_or_else(|| format!("the catalogue has no type {}; was it removed by an upgrade?", resource.r#type))?;
     let mut inventories = Vec::new();
@@ -155,21 +156,22 @@ async fn build(ctx: &Context, incident: &Incident, status: &IncidentStatus, kind
         Some(state) if kind == BuildKind::Plan && state.succeeded() => {
             let summary = ctx.artifacts.summary(&workspace.name, uuid_of(&state.id)).await;
             match summary {
-                Ok(summary) => Ok(Seen::Planned(state, summary)),
+                Ok(summary) => Ok(Seen::Planned(Box::new(state), summary.map(Box::new))),
                 // What is malformed stays so: it counts as a build that published nothing.
                 Err(e) if !e.is_retryable() => {
                     tracing::error!(error = %e, "a plan build published something else than a summary");
-                    Ok(Seen::Planned(state, None))
+                    Ok(Seen::Planned(Box::new(state), None))
                 }
                 Err(e) => Err(e.to_string()),
             }
         }
         Some(mut state) if state.is_over() && !state.succeeded() => {
             // For people only: without it the build's own word for why is still there.
-            state.failure = ctx.artifacts.failure(&workspace.name, uuid_of(&state.id)).await.unwrap_or_else(|error| {
+            let failure = ctx.artifacts.failure(&workspace.name, uuid_of(&state.id)).await.unwrap_or_else(|error| {
                 tracing::warn!(%error, "what a failed build said cannot be read");
                 None
             });
+            state.failure = failure.map(Box::new);
             Ok(Seen::Build(Some(state)))
         }
         state => Ok(Seen::Build(state)),
@@ -237,21 +239,28 @@ fn covered(ctx: &Context, incident: &Incident, backend: &str) -> bool {
     })
 }
 
-async fn verify(ctx: &Context, incident: &Incident, status: &IncidentStatus) -> Result<Seen, String> {
+async fn verify(
+    ctx: &Context,
+    incident: &Incident,
+    status: &IncidentStatus,
+    expect: &[String],
+) -> Result<Seen, String> {
     let Some(workspace) = &status.workspace else { return Err("the Incident has no workspace".to_owned()) };
     let resource = &incident.spec.resource;
-    let entry = Catalog::builtin().entry(&resource.r#type);
+    let entry = ctx.catalog.entry(&resource.r#type);
     let apply = status.recovery.build.as_ref().filter(|b| b.kind == BuildKind::Apply);
     let result = match apply {
         Some(build) => ctx.artifacts.result(&workspace.name, uuid_of(&build.id)).await.map_err(|e| e.to_string())?,
         None => None,
     };
     let owned = ctx.artifacts.inventory(&workspace.name).await.map_err(|e| e.to_string())?;
+    let mut owned = owned.map(|inventory| inventory.resources).unwrap_or_default();
+    owned.retain(|r| workspace.addresses.contains(&r.address));
+    let is_main = |r: &&Owned| entry.is_some_and(|e| e.terraform_types.contains(&r.r#type));
+    let identifier = |r: &Owned| entry.and_then(|e| r.attributes.get(&e.cloud_control_id).cloned());
+    let cloud_control_id = owned.iter().find(is_main).and_then(identifier);
     let mut now: Vec<ResourceIdentity> = owned
-        .map(|inventory| inventory.resources)
-        .unwrap_or_default()
         .into_iter()
-        .filter(|r| workspace.addresses.contains(&r.address))
         .map(|r| ResourceIdentity {
             id: r.attributes.get("id").cloned(),
             arn: r.attributes.get("arn").cloned(),
@@ -272,6 +281,10 @@ async fn verify(ctx: &Context, incident: &Incident, status: &IncidentStatus) -> 
     };
     let question = crate::verify::Question {
         resource_type: &resource.r#type,
+        cloud_formation_type: &resource.cloud_formation_type,
+        verify: entry.map_or(Verify::Plan, |e| e.verify),
+        cloud_control_id: cloud_control_id.as_deref(),
+        expect,
         change: incident.spec.change,
         old_id: &resource.id,
         now: &now,

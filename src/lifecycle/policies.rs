@@ -12,6 +12,8 @@ use kube::{Client, ResourceExt};
 use serde_json::json;
 
 use crate::api::{ConditionStatus, RecoveryPolicy, Time, condition, reason, set_condition};
+use crate::intake::catalog::Catalog;
+use crate::intake::pattern;
 use crate::policy::grants::Grants;
 use crate::policy::select::validate;
 use crate::runtime::{KubeCallError, kube_call};
@@ -21,15 +23,30 @@ use super::status::FIELD_MANAGER;
 struct Context {
     client: Client,
     grants: Grants,
+    delivery: Delivery,
+}
+
+/// What the rules of the install deliver.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    /// The catalogue.
+    pub catalog: Arc<Catalog>,
+    /// The rules' patterns; empty: they are not known, and nothing is said of them.
+    pub patterns: Vec<String>,
 }
 
 /// Runs until `stop` resolves.
-pub async fn run(client: Client, grants: Grants, stop: impl Future<Output = ()> + Send + Sync + 'static) {
+pub async fn run(
+    client: Client,
+    grants: Grants,
+    delivery: Delivery,
+    stop: impl Future<Output = ()> + Send + Sync + 'static,
+) {
     let policies: Api<RecoveryPolicy> = Api::all(client.clone());
     Controller::new(policies, watcher::Config::default())
         .with_config(Config::default().concurrency(4))
         .graceful_shutdown_on(stop)
-        .run(reconcile, on_error, Arc::new(Context { client, grants }))
+        .run(reconcile, on_error, Arc::new(Context { client, grants, delivery }))
         .for_each(|_| async {})
         .await;
 }
@@ -49,6 +66,9 @@ async fn reconcile(policy: Arc<RecoveryPolicy>, ctx: Arc<Context>) -> Result<Act
     let now = Time::now();
     set_condition(&mut status.conditions, condition::READY, ready, why, message.clone(), now);
     set_condition(&mut status.conditions, condition::STALLED, stalled, why, message, now);
+    if let Some((delivered, why, message)) = events(&ctx.delivery, &policy) {
+        set_condition(&mut status.conditions, condition::EVENTS_DELIVERED, delivered, why, message, now);
+    }
     if policy.status.as_ref() != Some(&status) {
         let api: Api<RecoveryPolicy> = Api::namespaced(ctx.client.clone(), &policy.namespace().unwrap_or_default());
         let patch = json!({
@@ -61,6 +81,24 @@ async fn reconcile(policy: Arc<RecoveryPolicy>, ctx: Arc<Context>) -> Result<Act
         kube_call(api.patch_status(&policy.name_any(), &params, &Patch::Apply(&patch))).await?;
     }
     Ok(Action::await_change())
+}
+
+/// Whether the rules send what the policy matches. It does not make the policy unusable: a rule of somebody else's may.
+fn events(delivery: &Delivery, policy: &RecoveryPolicy) -> Option<(ConditionStatus, &'static str, String)> {
+    if delivery.patterns.is_empty() {
+        return None;
+    }
+    let wanted = pattern::wanted(&delivery.catalog, &[&policy.spec.r#match]);
+    let missing = pattern::undelivered(&wanted, &delivery.patterns);
+    if missing.is_empty() {
+        return Some((ConditionStatus::True, reason::SUCCEEDED, "Rules send every event that it matches".to_owned()));
+    }
+    let shown = missing.iter().take(5).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let message = format!(
+        "No rule of settings.eventPatterns sends {shown}{}; give the Terraform module what reforge event-pattern --policies prints",
+        if missing.len() > 5 { format!(" and {} more", missing.len() - 5) } else { String::new() }
+    );
+    Some((ConditionStatus::False, reason::NO_RULE, message))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the controller's signature")]

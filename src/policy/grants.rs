@@ -17,6 +17,9 @@ pub struct Grant {
     pub regions: Vec<String>,
     /// Globs of CodeBuild project names.
     pub projects: Vec<String>,
+    /// Every account, region and project. Never read from settings: a backtest without any grants what policies name.
+    #[serde(skip)]
+    everything: bool,
 }
 
 /// Every grant.
@@ -36,7 +39,7 @@ impl Grants {
 
     /// Whether this namespace was granted the project.
     pub fn allows_project(&self, namespace: &str, project: &str) -> bool {
-        self.of(namespace).any(|g| g.projects.iter().any(|glob| matches_glob(glob, project)))
+        self.of(namespace).any(|g| g.has_project(project))
     }
 
     /// The grants of one namespace.
@@ -46,7 +49,31 @@ impl Grants {
 }
 
 impl Grant {
+    /// What one namespace may name.
+    pub fn new(namespace: String, accounts: Vec<String>, regions: Vec<String>, projects: Vec<String>) -> Self {
+        Self { namespace, accounts, regions, projects, everything: false }
+    }
+
+    /// Everything, for a namespace in a backtest.
+    pub fn everything(namespace: String) -> Self {
+        Self { everything: true, ..Self::new(namespace, Vec::new(), Vec::new(), Vec::new()) }
+    }
+
+    /// Whether the account is in it.
+    pub fn has_account(&self, account: &str) -> bool {
+        self.everything || self.accounts.iter().any(|a| a == account)
+    }
+
+    /// Whether the region is in it.
+    pub fn has_region(&self, region: &str) -> bool {
+        self.everything || self.regions.iter().any(|r| r == region)
+    }
+
+    fn has_project(&self, project: &str) -> bool {
+        self.everything || self.projects.iter().any(|glob| matches_glob(glob, project))
+    }
+
     fn has(&self, account: &str, region: &str) -> bool {
-        self.accounts.iter().any(|a| a == account) && self.regions.iter().any(|r| r == region)
+        self.has_account(account) && self.has_region(region)
     }
 }

@@ -48,10 +48,10 @@ pub fn validate(policy: &RecoveryPolicy, grants: &Grants) -> Result<(), Unusable
         return Err(Unusable::Namespace(namespace));
     }
     let Match { accounts, regions, .. } = &policy.spec.r#match;
-    if let Some(account) = accounts.iter().find(|a| !granted.iter().any(|g| g.accounts.contains(a))) {
+    if let Some(account) = accounts.iter().find(|a| !granted.iter().any(|g| g.has_account(a))) {
         return Err(Unusable::Account(account.clone()));
     }
-    if let Some(region) = regions.iter().find(|r| !granted.iter().any(|g| g.regions.contains(r))) {
+    if let Some(region) = regions.iter().find(|r| !granted.iter().any(|g| g.has_region(r))) {
         return Err(Unusable::Region(region.clone()));
     }
     let mut projects = policy.spec.recovery.workspaces.iter().flat_map(|w| [&w.project, &w.plan_project]);
@@ -63,9 +63,11 @@ pub fn validate(policy: &RecoveryPolicy, grants: &Grants) -> Result<(), Unusable
 
 /// What the schema cannot check: expressions and time zones.
 fn readable(spec: &RecoveryPolicySpec) -> Result<(), Unusable> {
-    let expressions = spec.approval.iter().flat_map(|a| &a.when);
-    let broken =
-        expressions.filter_map(|text| expression::invalid(text).map(|why| format!("approval.when {text:?}: {why}")));
+    let asked = spec.approval.iter().flat_map(|a| &a.when).map(|text| ("approval.when", text));
+    let expected = spec.verification.expect.iter().map(|text| ("verification.expect", text));
+    let broken = asked
+        .chain(expected)
+        .filter_map(|(field, text)| expression::invalid(text).map(|why| format!("{field} {text:?}: {why}")));
     match broken.chain(spec.windows.iter().filter_map(window::invalid)).next() {
         Some(why) => Err(Unusable::Invalid(why)),
         None => Ok(()),

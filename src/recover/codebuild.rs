@@ -118,7 +118,7 @@ pub struct BuildState {
     /// REFORGE_ERROR as the build exported it.
     pub error: Option<String>,
     /// What a build that failed published of that, once it was looked for.
-    pub failure: Option<Failure>,
+    pub failure: Option<Box<Failure>>,
 }
 
 impl BuildState {

@@ -70,7 +70,9 @@ pub fn locate(
     id: &str,
 ) -> Location {
     for (name, inventory) in inventories {
-        let Some(inventory) = inventory.as_ref().filter(|i| i.account_id == account && i.region == region) else {
+        let Some(inventory) =
+            inventory.as_ref().filter(|i| i.account_id == account && (entry.global || i.region == region))
+        else {
             continue;
         };
         let is = |owned: &&Owned| {

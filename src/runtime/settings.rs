@@ -8,6 +8,7 @@ use serde::Deserialize;
 use thiserror::Error;
 
 use crate::api::ClassifierMode;
+use crate::intake::catalog::Entry;
 use crate::policy::approval::Identity;
 use crate::policy::grants::{Grant, Grants};
 
@@ -63,6 +64,13 @@ pub struct Settings {
     /// while the apiserver has them so.
     #[serde(default)]
     pub admission: BTreeMap<String, serde_json::Value>,
+    /// Entries of the catalogue beside the built-in ones, or in their place.
+    #[serde(default)]
+    pub catalog: Vec<Entry>,
+    /// The patterns of the install's EventBridge rules, as the Terraform module was given them: policies whose events none
+    /// of them sends say so. Without any, nothing is said.
+    #[serde(default)]
+    pub event_patterns: Vec<String>,
     /// What messages call this cluster.
     #[serde(default)]
     pub cluster_name: Option<String>,

@@ -1,6 +1,7 @@
 //! AWS's own word: whether a change is through ([`Verifier::settled`]), and whether a resource is back
 //! ([`Verifier::verify`]). One file per way of asking. Reads only.
 
+mod cloud_control;
 mod dynamodb;
 mod ec2;
 mod lambda;
@@ -14,6 +15,7 @@ use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata};
 use thiserror::Error;
 
 use crate::api::{Change, Check, Data, Verification};
+use crate::intake::catalog::Verify;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -43,6 +45,12 @@ pub struct ResourceIdentity {
 pub struct Question<'a> {
     /// The catalogue's type.
     pub resource_type: &'a str,
+    /// Its CloudFormation name.
+    pub cloud_formation_type: &'a str,
+    /// Who is asked.
+    pub verify: Verify,
+    /// What Cloud Control identifies the resource by now, where the inventory has it.
+    pub cloud_control_id: Option<&'a str>,
     /// What had happened.
     pub change: Change,
     /// The id in the event.
@@ -55,6 +63,8 @@ pub struct Question<'a> {
     pub stateful: bool,
     /// Whether the Terraform was offered, and takes, something to bring the data back from.
     pub restores_data: bool,
+    /// What the policy expects of the resource's properties, in CEL.
+    pub expect: &'a [String],
 }
 
 impl Question<'_> {
@@ -84,6 +94,7 @@ impl Found {
 /// Clients of the services that are asked.
 #[derive(Clone, Debug)]
 pub struct Verifier {
+    cloud_control: aws_sdk_cloudcontrol::Client,
     dynamodb: aws_sdk_dynamodb::Client,
     ec2: aws_sdk_ec2::Client,
     lambda: aws_sdk_lambda::Client,
@@ -95,6 +106,7 @@ impl Verifier {
     /// Clients for the account and region of `config`; `s3` as the artifacts are read with.
     pub fn new(config: &SdkConfig, s3: aws_sdk_s3::Client) -> Self {
         Self {
+            cloud_control: aws_sdk_cloudcontrol::Client::new(config),
             dynamodb: aws_sdk_dynamodb::Client::new(config),
             ec2: aws_sdk_ec2::Client::new(config),
             lambda: aws_sdk_lambda::Client::new(config),
@@ -121,9 +133,9 @@ impl Verifier {
             "lambda" => Some(lambda::find(&self.lambda, question).await?),
             "s3" => Some(s3::find(&self.s3, question).await?),
             "ssm" => Some(ssm::find(&self.ssm, question).await?),
-            // For these the plan's word is all there is.
             _ => None,
         };
+        let properties = self.properties(question).await?;
         let detail = if question.plan_is_empty { "nothing left to change" } else { "the plan would still change it" };
         let mut checks = vec![check("Terraform agrees", question.plan_is_empty, detail)];
         let (mut new_id, mut new_arn) = (None, None);
@@ -131,13 +143,30 @@ impl Verifier {
             checks.insert(0, found.check);
             checks.extend(found.more);
             (new_id, new_arn) = (found.id, found.arn);
+        } else if let Some(main) = question.now.first() {
+            (new_id, new_arn) = (main.id.clone(), main.arn.clone());
         }
+        checks.extend(properties);
         let data = match (question.stateful, question.change) {
             (true, Change::Deleted) if question.restores_data => Data::Unknown,
             (true, Change::Deleted) => Data::Empty,
             _ => Data::Intact,
         };
         Ok(Verification { checks, new_id, new_arn, data })
+    }
+}
+
+impl Verifier {
+    /// What Cloud Control says, where it is the one to ask or the policy expects something.
+    async fn properties(&self, question: &Question<'_>) -> Result<Vec<Check>, VerifyError> {
+        if question.verify != Verify::CloudControl && question.expect.is_empty() {
+            return Ok(Vec::new());
+        }
+        let Some(id) = question.cloud_control_id else {
+            return Ok(vec![check("resource is there", false, "Terraform knows no resource at the address")]);
+        };
+        let seen = cloud_control::look(&self.cloud_control, question, id).await?;
+        Ok(cloud_control::checks(&seen, question, id))
     }
 }
 
@@ -159,11 +188,25 @@ async fn ask<T, E>(
 where
     E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
 {
+    answered(what, absent, call).await.map(Result::ok)
+}
+
+/// The same; where there is no such thing, which of the codes said so.
+async fn answered<T, E>(
+    what: &str,
+    absent: &[&str],
+    call: impl Future<Output = Result<T, E>>,
+) -> Result<Result<T, String>, VerifyError>
+where
+    E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
+{
     let failed = |detail: String| VerifyError { what: what.to_owned(), detail };
     match tokio::time::timeout(TIMEOUT, call).await {
-        Ok(Ok(answer)) => Ok(Some(answer)),
-        Ok(Err(e)) if e.code().is_some_and(|code| absent.contains(&code)) => Ok(None),
-        Ok(Err(e)) => Err(failed(DisplayErrorContext(e).to_string())),
+        Ok(Ok(answer)) => Ok(Ok(answer)),
+        Ok(Err(e)) => match e.code().filter(|code| absent.contains(code)) {
+            Some(code) => Ok(Err(code.to_owned())),
+            None => Err(failed(DisplayErrorContext(e).to_string())),
+        },
         Err(_) => Err(failed("no answer in time".to_owned())),
     }
 }

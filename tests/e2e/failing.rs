@@ -24,7 +24,7 @@ fn terraform_that_fails_ends_with_its_words_and_a_human_told() {
         assert_eq!((phase(&incident), reason(&incident)), ("Failed", "AttemptsExhausted"), "{incident:#}");
         assert_eq!(condition(&incident, "Stalled")["status"], "True");
         let failure = &incident["status"]["recovery"]["lastFailure"];
-        assert_eq!(failure["reason"], "InitFailed", "{incident:#}");
+        assert_eq!(failure["reason"], "PlanFailed", "{incident:#}");
         assert!(failure["said"].as_str().is_some_and(|s| s.contains("there_is_none")), "{failure:#}");
         assert_eq!(world.builds(&name, "-plan").len(), 2, "each attempt had its plan");
         let told = world.messages(&name).await;

@@ -9,4 +9,5 @@ mod killed;
 mod model;
 mod recovery;
 mod rights;
+mod types;
 mod world;

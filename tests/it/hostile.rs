@@ -114,11 +114,16 @@ fn every_event_of_the_corpus_becomes_what_it_must() {
     let aims: BTreeSet<&str> = corpus.iter().map(|c| c.aims.as_str()).collect();
     let all = ["chat", "identity", "model", "parser", "shell", "size", "terminal", "terraform"];
     assert_eq!(aims, all.into(), "every kind of reader is aimed at");
-    for case in corpus {
-        let mut body = base(&case.event);
-        put(&mut body, &case.at, &case.value);
-        assert_eq!(outcome(&body).0, case.becomes, "{case:?}");
-    }
+    let wrong: Vec<String> = corpus
+        .iter()
+        .filter_map(|case| {
+            let mut body = base(&case.event);
+            put(&mut body, &case.at, &case.value);
+            let became = outcome(&body).0;
+            (became != case.becomes).then(|| format!("{became}: {case:?}"))
+        })
+        .collect();
+    assert_eq!(wrong, Vec::<String>::new());
 }
 
 #[test]

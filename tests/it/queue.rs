@@ -10,6 +10,7 @@ use aws_sdk_sqs::types::QueueAttributeName;
 use kube::runtime::{WatchStreamExt, reflector, watcher};
 use reforge::api::{Incident, RecoveryPolicy};
 use reforge::intake::Intake;
+use reforge::intake::catalog::Catalog;
 use reforge::intake::queue::{Handled, Queue, QueueState};
 use reforge::policy::grants::{Grant, Grants};
 use reforge::runtime::gate;
@@ -98,12 +99,13 @@ impl Running {
             client: client.clone(),
             policies,
             incidents,
-            grants: Grants(vec![Grant {
-                namespace: namespace.into(),
-                accounts: vec!["111122223333".into()],
-                regions: vec!["eu-west-1".into()],
-                projects: vec!["aiops-*".into()],
-            }]),
+            catalog: Arc::new(Catalog::with(&[]).expect("the catalogue")),
+            grants: Grants(vec![Grant::new(
+                namespace.into(),
+                vec!["111122223333".into()],
+                vec!["eu-west-1".into()],
+                vec!["aiops-*".into()],
+            )]),
             recovery_roles: vec![],
             metrics: metrics.clone(),
             open: open.clone(),

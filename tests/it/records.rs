@@ -47,12 +47,7 @@ fn record(envelope: &Value) -> Record {
 }
 
 pub fn grants(account: &str) -> Grants {
-    Grants(vec![Grant {
-        namespace: "shop".into(),
-        accounts: vec![account.into()],
-        regions: vec!["eu-west-1".into()],
-        projects: vec!["aiops-*".into()],
-    }])
+    Grants(vec![Grant::new("shop".into(), vec![account.into()], vec!["eu-west-1".into()], vec!["aiops-*".into()])])
 }
 
 fn judged(envelope: &Value, grants: &Grants, policies: &[Arc<RecoveryPolicy>]) -> Result<Detection, Unreadable> {

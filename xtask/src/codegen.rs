@@ -1,16 +1,23 @@
-//! Files that are made from the Rust types.
+//! Files that are made from the Rust types and the catalogue.
 
 use std::fs;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use reforge::api::RecoveryPolicy;
+use reforge::intake::catalog::Catalog;
+use reforge::intake::pattern;
+use sandbox::scenario;
 
 use crate::machine;
 
 /// Where the CRDs go.
 const FOLDERS: [&str; 2] = ["crds", "charts/reforge/files/crds"];
 
-/// Write the CustomResourceDefinitions into crds/ and the chart.
+/// Where the patterns of the sandbox's further types go.
+const PATTERNS: &str = "terraform/environments/sandbox/install/platform-event-patterns.json";
+
+/// Write the CustomResourceDefinitions into crds/ and the chart, and the event patterns of the sandbox.
 #[derive(Debug, Args)]
 pub struct Codegen {
     /// Write nothing; fail if something would change.
@@ -36,7 +43,7 @@ fn write() -> Result<()> {
 pub fn check() -> Result<()> {
     for (path, text) in files()? {
         if fs::read_to_string(&path).unwrap_or_default() != text {
-            bail!("{} differs from the types in src/api; run: cargo xtask codegen", path.display());
+            bail!("{} differs from the types in src/api or the catalogue; run: cargo xtask codegen", path.display());
         }
     }
     Ok(())
@@ -50,5 +57,8 @@ fn files() -> Result<Vec<(std::path::PathBuf, String)>> {
             files.push((machine::root().join(folder).join(name), format!("{head}{text}")));
         }
     }
+    let policy: RecoveryPolicy = serde_yaml::from_str(scenario::PLATFORM_POLICY)?;
+    let patterns = pattern::patterns(&pattern::wanted(Catalog::builtin(), &[&policy.spec.r#match]));
+    files.push((machine::root().join(PATTERNS), serde_json::to_string_pretty(&patterns)? + "\n"));
     Ok(files)
 }

@@ -33,6 +33,8 @@ clusterName: {{ . | quote }}
 {{- end }}
 classifier: {{ $s.classifier | toJson }}
 grants: {{ $s.grants | toJson }}
+catalog: {{ $s.catalog | toJson }}
+eventPatterns: {{ $s.eventPatterns | toJson }}
 recoveryRoles: {{ $s.recoveryRoles | toJson }}
 identities: {{ $s.identities | toJson }}
 {{- if .Values.admission.install }}

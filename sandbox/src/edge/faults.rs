@@ -46,6 +46,7 @@ struct State {
     slow: Duration,
     refusals: HashMap<(String, String), (u32, String)>,
     away: HashSet<String>,
+    cloud_control: HashMap<(String, String), serde_json::Value>,
     calls: HashMap<(String, String, String), u64>,
 }
 
@@ -117,6 +118,15 @@ impl Faults {
     /// Ends [`Faults::take_away`].
     pub fn bring_back(&self, service: &str) {
         self.state().away.remove(service);
+    }
+
+    /// Lets Cloud Control answer for a resource, by CloudFormation type and identifier, with these properties.
+    pub fn set_cloud_control(&self, type_name: &str, identifier: &str, properties: serde_json::Value) {
+        self.state().cloud_control.insert((type_name.to_owned(), identifier.to_owned()), properties);
+    }
+
+    pub(super) fn cloud_control(&self, type_name: &str, identifier: &str) -> Option<serde_json::Value> {
+        self.state().cloud_control.get(&(type_name.to_owned(), identifier.to_owned())).cloned()
     }
 
     /// How often the operation was called, refused calls included; by everybody when no principal is given.

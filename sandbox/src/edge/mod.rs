@@ -2,11 +2,12 @@
 //!
 //! It adds what the emulator lacks: CloudTrail records and their events, builds that really run, deletions that take time, a scripted
 //! model, principals, and faults. Everything else passes unchanged. A request goes through `proxy` from top to bottom:
-//! count and faults -> `bedrock` -> `codebuild` -> `slow` -> the emulator (`upstream`) -> `cloudtrail` -> `eventbridge`.
+//! count and faults -> `bedrock` -> `cloud_control` -> `codebuild` -> `slow` -> the emulator (`upstream`) -> `cloudtrail` -> `eventbridge`.
 //! The edge keeps its state in memory and knows nothing of Reforge beyond the names of three access keys (`principal`).
 
 mod bedrock;
 mod call;
+mod cloud_control;
 mod cloudtrail;
 mod codebuild;
 mod eventbridge;

@@ -3,6 +3,7 @@
 use super::Config;
 use super::bedrock;
 use super::call::{Call, Kind};
+use super::cloud_control;
 use super::cloudtrail::Trail;
 use super::codebuild::CodeBuild;
 use super::eventbridge::Bus;
@@ -106,6 +107,9 @@ impl Proxy {
             && let Some(reply) = bedrock::answer(request, &self.faults).await
         {
             return reply;
+        }
+        if call.service == "cloudcontrolapi" {
+            return cloud_control::answer(request, &self.faults);
         }
         if call.service == "codebuild"
             && let Some(reply) = self.codebuild.answer(call, request).await

@@ -11,28 +11,34 @@ locals {
   region    = data.aws_region.current.region
   bucket    = "${var.name}-${local.account}-${local.region}"
 
-  # Lambda's event names carry the version of its API, so they are matched by what they begin with.
-  patterns = {
-    events = {
-      source      = ["aws.ec2", "aws.lambda", "aws.dynamodb", "aws.s3", "aws.ssm", "aws.rds", "aws.eks"]
-      detail-type = ["AWS API Call via CloudTrail"]
-      detail = {
-        eventName = [
-          "TerminateInstances", "StopInstances",
-          { prefix = "DeleteFunction20" }, { prefix = "UpdateFunctionConfiguration20" },
-          "DeleteTable",
-          "DeleteBucket", "PutBucketPolicy",
-          "PutParameter", "DeleteParameter",
-          "DeleteDBInstance",
-          "DeleteCluster",
-        ]
-      }
+  # Each pattern a rule; EventBridge takes 2,048 characters of each.
+  patterns = merge(
+    length(var.event_patterns) > 0 ? { for i, pattern in var.event_patterns : "events-${i}" => pattern } : { events = jsonencode(local.seed) },
+    { builds = jsonencode(local.builds) },
+  )
+
+  # What is asked for without var.event_patterns. Lambda's event names carry the version of its API, so they are matched
+  # by what they begin with.
+  seed = {
+    source      = ["aws.ec2", "aws.lambda", "aws.dynamodb", "aws.s3", "aws.ssm", "aws.rds", "aws.eks"]
+    detail-type = ["AWS API Call via CloudTrail"]
+    detail = {
+      eventName = [
+        "TerminateInstances", "StopInstances",
+        { prefix = "DeleteFunction20" }, { prefix = "UpdateFunctionConfiguration20" },
+        "DeleteTable",
+        "DeleteBucket", "PutBucketPolicy",
+        "PutParameter", "DeleteParameter",
+        "DeleteDBInstance",
+        "DeleteCluster",
+      ]
     }
-    builds = {
-      source      = ["aws.codebuild"]
-      detail-type = ["CodeBuild Build State Change"]
-      detail      = { project-name = concat([for p in local.projects : p.name]) }
-    }
+  }
+
+  builds = {
+    source      = ["aws.codebuild"]
+    detail-type = ["CodeBuild Build State Change"]
+    detail      = { project-name = [for p in local.projects : p.name] }
   }
 }
 
@@ -40,8 +46,8 @@ resource "aws_cloudwatch_event_rule" "this" {
   for_each = local.patterns
 
   name          = "${var.name}-${each.key}"
-  description   = each.key == "events" ? "What happened to resources" : "Builds of Reforge that started or ended"
-  event_pattern = jsonencode(each.value)
+  description   = each.key == "builds" ? "Builds of Reforge that started or ended" : "What happened to resources"
+  event_pattern = each.value
   tags          = var.tags
 }
 

@@ -35,3 +35,8 @@ output "projects" {
     planProject = aws_codebuild_project.this["${name}-plan"].name
   } }
 }
+
+output "event_patterns" {
+  description = "Patterns of the rules for what happens to resources: the chart's settings.eventPatterns."
+  value       = [for name, pattern in local.patterns : pattern if name != "builds"]
+}

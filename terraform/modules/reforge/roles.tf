@@ -279,10 +279,12 @@ data "aws_iam_policy_document" "operator" {
 
   statement {
     sid = "Verify"
-    actions = [
+    actions = concat(var.verify_actions, [
       "dynamodb:DescribeTable", "ec2:DescribeInstances", "lambda:GetFunctionConfiguration", "s3:ListBucket",
       "s3:GetBucketVersioning", "s3:GetBucketLocation", "ssm:GetParameter",
-    ]
+      # Cloud Control reads with the caller's own rights: var.verify_actions gives those for further types.
+      "cloudformation:GetResource",
+    ])
     resources = ["*"]
   }
 

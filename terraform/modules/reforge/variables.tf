@@ -30,9 +30,26 @@ variable "workspaces" {
   }
 
   validation {
-    condition     = alltrue(flatten([for w in var.workspaces : [for s in w.services : contains(["dynamodb", "ec2", "lambda", "s3", "ssm"], s)]]))
-    error_message = "services are of: dynamodb, ec2, lambda, s3, ssm. For others give the actions in extra_read_actions and extra_write_actions."
+    condition     = alltrue(flatten([for w in var.workspaces : [for s in w.services : contains(["dynamodb", "ec2", "eks", "iam", "kms", "lambda", "logs", "rds", "s3", "secretsmanager", "sns", "sqs", "ssm"], s)]]))
+    error_message = "services are of: dynamodb, ec2, eks, iam, kms, lambda, logs, rds, s3, secretsmanager, sns, sqs, ssm. For others give the actions in extra_read_actions and extra_write_actions."
   }
+}
+
+variable "event_patterns" {
+  description = "EventBridge patterns of the events to take, as `reforge event-pattern --policies DIR` prints them; without any, those of the seven types that the module began with."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for p in var.event_patterns : can(jsondecode(p)) && length(p) <= 2048])
+    error_message = "event_patterns are JSON of at most 2,048 characters each."
+  }
+}
+
+variable "verify_actions" {
+  description = "IAM actions that the operator needs to read resources through Cloud Control, beside those for the five types that it asks itself, as in sqs:GetQueueAttributes. Reading only."
+  type        = list(string)
+  default     = []
 }
 
 variable "extra_read_actions" {

@@ -1,10 +1,26 @@
-# The AWS side of the sandbox's install: one workspace for each of the five scenarios, their source a zip in S3.
+# The AWS side of the sandbox's install: one workspace for each of the five scenarios, and one with further types; their
+# source is a zip in S3.
 
 module "reforge" {
   source = "../../../modules/reforge"
 
   source_repository = { type = "S3", location = "${var.source_bucket}/${var.source_key}" }
   force_destroy     = true
+
+  # The scenarios' own events, and what `cargo xtask codegen` finds in the catalogue for the types of the platform.
+  event_patterns = concat(
+    [jsonencode({
+      detail-type = ["AWS API Call via CloudTrail"]
+      source      = ["aws.ec2", "aws.lambda", "aws.dynamodb", "aws.s3", "aws.ssm"]
+      detail = {
+        eventName = [
+          "TerminateInstances", "StopInstances", { prefix = "DeleteFunction20" }, { prefix = "UpdateFunctionConfiguration20" },
+          "DeleteTable", "DeleteBucket", "PutBucketPolicy", "PutParameter", "DeleteParameter",
+        ]
+      }
+    })],
+    jsondecode(file("${path.module}/platform-event-patterns.json")),
+  )
 
   workspaces = {
     for name, services in {
@@ -13,6 +29,7 @@ module "reforge" {
       lambda   = ["lambda"]
       s3       = ["s3"]
       ssm      = ["ssm"]
+      platform = ["ec2", "iam", "kms", "logs", "secretsmanager", "sns", "sqs"]
     } : name => { root = "environments/sandbox/workspaces/${name}", services = services }
   }
 }

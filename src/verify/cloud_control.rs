@@ -1,0 +1,105 @@
+//! Any type that AWS Cloud Control reads: whether the resource is there, and its properties for a policy's expectations.
+
+use aws_sdk_cloudcontrol::Client;
+use serde_json::{Value, json};
+
+use crate::api::Check;
+use crate::policy::expression::{self, Facts};
+
+use super::{Question, VerifyError, answered, check};
+
+/// What Cloud Control says of the resource.
+pub(super) enum Seen {
+    /// These are its properties.
+    There(Value),
+    /// There is none.
+    Gone,
+    /// Cloud Control does not read the type here.
+    Unsupported,
+}
+
+/// Asks for the resource by the identifier that its type has.
+pub(super) async fn look(client: &Client, question: &Question<'_>, id: &str) -> Result<Seen, VerifyError> {
+    let call = client.get_resource().type_name(question.cloud_formation_type).identifier(id).send();
+    let what = format!("{} {id} in Cloud Control", question.cloud_formation_type);
+    let unsupported = ["UnsupportedActionException", "TypeNotFoundException"];
+    let absent = ["ResourceNotFoundException", unsupported[0], unsupported[1]];
+    match answered(&what, &absent, call).await? {
+        Ok(answer) => {
+            let text = answer.resource_description().and_then(|d| d.properties()).unwrap_or("{}");
+            let properties = serde_json::from_str(text)
+                .map_err(|e| VerifyError { what, detail: format!("its properties are not JSON: {e}") })?;
+            Ok(Seen::There(properties))
+        }
+        Err(code) if unsupported.contains(&code.as_str()) => Ok(Seen::Unsupported),
+        Err(_) => Ok(Seen::Gone),
+    }
+}
+
+/// The checks that follow: whether it is there, and whether it is as the policy expects. What nobody can answer is no yes.
+pub(super) fn checks(seen: &Seen, question: &Question<'_>, id: &str) -> Vec<Check> {
+    let there = |passed| {
+        check("resource is there", passed, format!("{} {id}, by Cloud Control", question.cloud_formation_type))
+    };
+    let mut checks = match seen {
+        Seen::There(_) => vec![there(true)],
+        Seen::Gone => vec![there(false)],
+        Seen::Unsupported => Vec::new(),
+    };
+    for expected in question.expect {
+        let (passed, detail) = match seen {
+            Seen::There(properties) => {
+                let facts = Facts::from([("resource", properties.clone()), ("change", json!(question.change))]);
+                match expression::holds(expected, &facts) {
+                    Ok(holds) => (holds, if holds { "it is so" } else { "it is not so" }.to_owned()),
+                    Err(why) => (false, format!("it cannot be answered: {why}")),
+                }
+            }
+            Seen::Gone => (false, "the resource is not there".to_owned()),
+            Seen::Unsupported => (false, "Cloud Control does not read this type".to_owned()),
+        };
+        checks.push(check(expected, passed, detail));
+    }
+    checks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::Change;
+    use crate::intake::catalog::Verify;
+
+    fn expecting(expect: &[String], seen: &Seen) -> Vec<(bool, String)> {
+        let question = Question {
+            resource_type: "sqs",
+            cloud_formation_type: "AWS::SQS::Queue",
+            verify: Verify::CloudControl,
+            cloud_control_id: None,
+            change: Change::Deleted,
+            old_id: "q",
+            now: &[],
+            plan_is_empty: true,
+            stateful: true,
+            restores_data: false,
+            expect,
+        };
+        checks(seen, &question, "q").into_iter().map(|c| (c.passed, c.detail)).collect()
+    }
+
+    #[test]
+    fn what_a_policy_expects_is_asked_of_the_properties() {
+        let seen = Seen::There(json!({"KmsMasterKeyId": "alias/q", "DelaySeconds": 0}));
+        let expect = ["resource.KmsMasterKeyId == 'alias/q'".to_owned(), "resource.DelaySeconds > 0".to_owned()];
+        let passed: Vec<bool> = expecting(&expect, &seen).into_iter().map(|(passed, _)| passed).collect();
+        assert_eq!(passed, [true, true, false]);
+    }
+
+    #[test]
+    fn what_nobody_can_answer_is_no_yes() {
+        let expect = ["resource.There.Is.None == 1".to_owned()];
+        for seen in [Seen::There(json!({})), Seen::Gone, Seen::Unsupported] {
+            assert!(expecting(&expect, &seen).iter().any(|(passed, _)| !passed));
+        }
+        assert!(expecting(&[], &Seen::Unsupported).is_empty(), "the plan's word stands");
+    }
+}
