@@ -46,4 +46,4 @@ pub use scan::scan;
 pub use stream::MAX_RECORD;
 pub use totals::{Counts, Kept, Progress, Totals};
 pub use trouble::{Trouble, What};
-pub use wanted::Wanted;
+pub use wanted::{Wanted, without_version};

@@ -29,9 +29,8 @@ impl<S: Into<String>, N: Into<String>> FromIterator<(S, N)> for Wanted {
     }
 }
 
-/// Lambda's names carry an API version: `DeleteFunction20150331`, `UpdateFunctionConfiguration20150331v2`. The same
-/// function as in `intake/event.rs`, and it has to stay so.
-fn without_version(name: &str) -> &str {
+/// Lambda's names carry an API version: `DeleteFunction20150331`, `UpdateFunctionConfiguration20150331v2`.
+pub fn without_version(name: &str) -> &str {
     let base = match name.rsplit_once('v') {
         Some((base, version)) if !version.is_empty() && version.bytes().all(|b| b.is_ascii_digit()) => base,
         _ => name,

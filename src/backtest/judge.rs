@@ -8,7 +8,6 @@ use crate::api::{
 };
 use crate::classify::rules;
 use crate::policy::limits::{self, Apply, Ledger, Opened};
-use crate::policy::select;
 use crate::recover::gate::{self, Gate, Question};
 use crate::recover::inventory::{self, Location};
 use crate::recover::plan::{PlanChange, Summary};
@@ -322,10 +321,4 @@ fn assumed_plan(spec: &IncidentSpec, own: &[String]) -> Summary {
         value_hash: String::new(),
     };
     Summary { changes: own.iter().take(1).map(change).collect(), ..Summary::default() }
-}
-
-/// The policies that cannot be used, with why: an event of theirs opens nothing.
-pub fn unusable(backtest: &Backtest) -> Vec<(&RecoveryPolicy, String)> {
-    let all = backtest.policies.iter().map(|p| &**p);
-    all.filter_map(|p| select::validate(p, &backtest.grants).err().map(|why| (p, why.to_string()))).collect()
 }

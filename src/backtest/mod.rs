@@ -65,7 +65,7 @@ impl Backtest {
                 *dropped.entry(reason.to_owned()).or_default() += count;
             }
         }
-        let mut report = Report::new(self, &totals, dropped)?;
+        let mut report = Report::new(self, &totals, &dropped)?;
         let mut judge = Judge::new(self);
         for event in kept.in_order()? {
             let event = event?;

@@ -23,7 +23,7 @@ pub fn read(
     progress: &(dyn Fn(Progress) + Sync),
     kept: &Sorted,
 ) -> Result<(Totals, Dropped)> {
-    let wanted = Wanted::from_iter(backtest.catalog.events());
+    let wanted = backtest.catalog.events().collect::<Wanted>();
     let (dropped, failed) = (Mutex::new(Dropped::new()), Mutex::new(None));
     let drop = |reason: &str| {
         *dropped.lock().unwrap_or_else(PoisonError::into_inner).entry(reason.to_owned()).or_default() += 1;

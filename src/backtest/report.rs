@@ -12,9 +12,10 @@ use serde_json::{Value, json};
 
 use crate::api::Time;
 use crate::intake::event::shorten;
+use crate::policy::select;
 
 use super::Backtest;
-use super::judge::{Decision, Judge, Outcome, unusable};
+use super::judge::{Decision, Judge, Outcome};
 use super::order::Event;
 use super::read::Dropped;
 
@@ -52,9 +53,9 @@ pub struct Report {
 
 impl Report {
     /// Nothing is judged yet.
-    pub fn new(backtest: &Backtest, totals: &Totals, dropped: Dropped) -> Result<Self> {
+    pub fn new(backtest: &Backtest, totals: &Totals, dropped: &Dropped) -> Result<Self> {
         let policies = backtest.policies.iter().map(|p| {
-            let why = unusable(backtest).into_iter().find(|(u, _)| std::ptr::eq(*u, &**p)).map(|(_, why)| why);
+            let why = select::validate(p, &backtest.grants).err().map(|why| why.to_string());
             json!({
                 "namespace": p.namespace().unwrap_or_default(),
                 "name": p.name_any(),

@@ -1,6 +1,7 @@
 //! Reads a queue message: an EventBridge envelope around a CloudTrail record or a build's state change. Gives typed
 //! values back or says why it cannot; asks nobody, and trusts no field further than its form.
 
+use reforge_scan::without_version;
 use serde::Deserialize;
 use serde_json::Value;
 use thiserror::Error;
@@ -167,18 +168,6 @@ fn actor(detail: &Value) -> Actor {
     }
 }
 
-/// Lambda's names carry an API version: `DeleteFunction20150331`, `UpdateFunctionConfiguration20150331v2`.
-pub fn without_version(name: &str) -> &str {
-    let base = match name.rsplit_once('v') {
-        Some((base, version)) if !version.is_empty() && version.bytes().all(|b| b.is_ascii_digit()) => base,
-        _ => name,
-    };
-    match base.len().checked_sub(8).map(|at| base.split_at_checked(at)) {
-        Some(Some((stem, date))) if !stem.is_empty() && date.bytes().all(|b| b.is_ascii_digit()) => stem,
-        _ => name,
-    }
-}
-
 /// At most `max` characters, none of which a terminal or a log could take for an order: control characters and those
 /// that change the writing direction are written as escapes.
 pub fn shorten(text: &str, max: usize) -> String {
@@ -205,15 +194,6 @@ fn text(value: &Value, field: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_version_is_stripped_and_nothing_else() {
-        assert_eq!(without_version("DeleteFunction20150331"), "DeleteFunction");
-        assert_eq!(without_version("UpdateFunctionConfiguration20150331v2"), "UpdateFunctionConfiguration");
-        for plain in ["DeleteTable", "PutRolePolicyv2", "20150331", "", "Delete2015"] {
-            assert_eq!(without_version(plain), plain);
-        }
-    }
 
     #[test]
     fn no_character_reaches_a_terminal_as_an_order() {

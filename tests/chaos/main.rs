@@ -14,7 +14,7 @@ fn whatever_is_killed_or_away_nothing_is_lost_and_nothing_done_twice() {
         let say = |what: &str| eprintln!("chaos: [{} s] {what}", start.elapsed().as_secs());
         let sandbox = Sandbox::start(Path::new(env!("CARGO_MANIFEST_DIR")), say).await.expect("the sandbox starts");
         let settings = sandbox.install_chart().await.expect("the chart is installed");
-        let chaos = Chaos { incidents: 10, kills: 10, seed: 20_261_125 };
+        let chaos = Chaos { incidents: 6, kills: 6, seed: 20_261_125 };
         let program = Path::new(env!("CARGO_BIN_EXE_reforge"));
         let summary = run(&sandbox, program, &settings, chaos, say).await.expect("the run");
         sandbox.stop().await;

@@ -1,5 +1,6 @@
 //! The project's own commands: `cargo xtask demo`, `cargo xtask test` and what they are made of.
 
+mod bench;
 mod chaos;
 mod checks;
 mod codegen;
@@ -27,6 +28,8 @@ enum Command {
     Codegen(codegen::Codegen),
     /// Check format, lints, generated files, licences and sources of dependencies.
     Lint,
+    /// Measure how fast logs are judged.
+    Bench(bench::Bench),
     /// Break resources by the dozen while the operator is killed and its surroundings go away.
     Chaos(chaos::Chaos),
     /// Explore the model of the lifecycle.
@@ -40,6 +43,7 @@ fn main() -> Result<()> {
         Command::Demo(demo) => demo.run(),
         Command::Test(test) => test.run(),
         Command::Codegen(codegen) => codegen.run(),
+        Command::Bench(bench) => bench.run(),
         Command::Chaos(chaos) => chaos.run(),
         Command::Lint => checks::lint(),
         Command::ModelCheck(check) => check.run(),

@@ -4,6 +4,7 @@
 mod apiserver;
 mod aws_cli;
 mod cargo_deny;
+mod duckdb;
 mod hadolint;
 mod helm;
 mod ministack;
@@ -20,6 +21,7 @@ use anyhow::{Context, Result, bail};
 pub use apiserver::apiserver;
 pub use aws_cli::aws_cli;
 pub use cargo_deny::cargo_deny;
+pub use duckdb::duckdb;
 pub use hadolint::hadolint;
 pub use helm::helm;
 pub use ministack::ministack;
