@@ -447,7 +447,7 @@ impl Rules {
         let statuses = world.incidents.iter().flatten().map(|i| &i.status);
         let ours = match self.flaw {
             Some(Flaw::ForgetsItsBuilds) => Ours::No,
-            _ => own_build(statuses, build_id(build).rsplit(':').next().unwrap_or_default()),
+            _ => own_build(statuses, build_id(build).rsplit(':').next().unwrap_or_default(), now(world)),
         };
         match ours {
             Ours::NotYetKnown => return None,

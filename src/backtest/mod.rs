@@ -26,6 +26,7 @@ use crate::recover::inventory::Inventory;
 
 use judge::Judge;
 use order::Sorted;
+use read::Reading;
 use report::Report;
 
 /// What a backtest is given.
@@ -52,7 +53,7 @@ impl Backtest {
     pub fn run(&self, inputs: &[Input], progress: &(dyn Fn(Progress) + Sync)) -> Result<Report> {
         let start = Instant::now();
         let kept = Sorted::new(&self.scratch);
-        let (totals, mut dropped) = read::read(self, inputs, progress, &kept)?;
+        let Reading { totals, mut dropped, range } = read::read(self, inputs, progress, &kept)?;
         for (reason, count) in [
             ("FailedCall", totals.counts.failed),
             ("ReadOnly", totals.counts.read_only),
@@ -65,7 +66,7 @@ impl Backtest {
                 *dropped.entry(reason.to_owned()).or_default() += count;
             }
         }
-        let mut report = Report::new(self, &totals, &dropped)?;
+        let mut report = Report::new(self, &totals, &dropped, range)?;
         let mut judge = Judge::new(self);
         for event in kept.in_order()? {
             let event = event?;

@@ -2,11 +2,12 @@
 //! detection for what is left.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Result, anyhow};
 use reforge_scan::{Input, Kept, Progress, Totals, Wanted, scan};
 
+use crate::api::Time;
 use crate::intake::detect::{Detection, Ours, Surroundings, detect};
 use crate::intake::event;
 
@@ -16,29 +17,44 @@ use super::order::{Event, Sorted};
 /// Why records opened nothing, counted beside what the scanner counts itself.
 pub type Dropped = BTreeMap<String, u64>;
 
+/// What was read.
+#[derive(Debug)]
+pub struct Reading {
+    /// What the scanner counted.
+    pub totals: Totals,
+    /// What it let through, and nothing came of.
+    pub dropped: Dropped,
+    /// The first and the last time among what it let through.
+    pub range: Option<(Time, Time)>,
+}
+
 /// Reads all inputs; the events go to `kept`, in no order.
 pub fn read(
     backtest: &Backtest,
     inputs: &[Input],
     progress: &(dyn Fn(Progress) + Sync),
     kept: &Sorted,
-) -> Result<(Totals, Dropped)> {
+) -> Result<Reading> {
     let wanted = backtest.catalog.events().collect::<Wanted>();
-    let (dropped, failed) = (Mutex::new(Dropped::new()), Mutex::new(None));
-    let drop = |reason: &str| {
-        *dropped.lock().unwrap_or_else(PoisonError::into_inner).entry(reason.to_owned()).or_default() += 1;
-    };
+    let (dropped, failed, range) = (Mutex::new(Dropped::new()), Mutex::new(None), Mutex::new(None));
+    let drop = |reason: &str| *lock(&dropped).entry(reason.to_owned()).or_default() += 1;
     let around = Surroundings {
         catalog: &backtest.catalog,
         policies: &backtest.policies,
         grants: &backtest.grants,
         recovery_roles: &backtest.recovery_roles,
         // Which builds an Incident started is not in a log: a recovery role in a session that CodeBuild named is ours.
-        is_own_build: &|_| Ours::Yes,
+        is_own_build: &|_, _| Ours::Yes,
     };
     let keep = |record: Kept<'_>| {
         let parsed = serde_json::from_slice(record.text).map_err(|_| "Unreadable");
         let parsed = parsed.and_then(|value| event::of_log(value).map_err(|why| why.word()));
+        if let Ok(record) = &parsed {
+            let mut range = lock(&range);
+            let at = record.event.time;
+            let (from, to) = range.unwrap_or((at, at));
+            *range = Some((from.min(at), to.max(at)));
+        }
         let detected = parsed.and_then(|record| detect(&record, &around).map_err(|why| why.word()));
         let candidates = match detected {
             Ok(Detection::Open(candidates)) => candidates,
@@ -52,13 +68,19 @@ pub fn read(
         };
         for candidate in candidates {
             if let Err(error) = kept.add(Event::of(candidate)) {
-                failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                lock(&failed).get_or_insert(error);
             }
         }
     };
     let totals = scan(inputs, &wanted, backtest.threads, progress, &keep);
-    match failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
-        Some(error) => Err(anyhow!(error).context("keeping what concerns a policy")),
-        None => Ok((totals, dropped.into_inner().unwrap_or_else(PoisonError::into_inner))),
+    if let Some(error) = lock(&failed).take() {
+        return Err(anyhow!(error).context("keeping what concerns a policy"));
     }
+    let dropped = std::mem::take(&mut *lock(&dropped));
+    let range = *lock(&range);
+    Ok(Reading { totals, dropped, range })
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

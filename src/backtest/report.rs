@@ -53,7 +53,7 @@ pub struct Report {
 
 impl Report {
     /// Nothing is judged yet.
-    pub fn new(backtest: &Backtest, totals: &Totals, dropped: &Dropped) -> Result<Self> {
+    pub fn new(backtest: &Backtest, totals: &Totals, dropped: &Dropped, range: Option<(Time, Time)>) -> Result<Self> {
         let policies = backtest.policies.iter().map(|p| {
             let why = select::validate(p, &backtest.grants).err().map(|why| why.to_string());
             json!({
@@ -90,7 +90,7 @@ impl Report {
             by_verdict: BTreeMap::new(),
             by_policy: BTreeMap::new(),
             actors: BTreeMap::new(),
-            range: None,
+            range,
             troubles,
         })
     }
@@ -126,8 +126,6 @@ impl Report {
         *self.by_policy.entry((kept.namespace.clone(), kept.policy.clone())).or_default() += 1;
         let is_full = self.actors.len() >= ACTORS && !self.actors.contains_key(&actor);
         *self.actors.entry(if is_full { "others".to_owned() } else { actor }).or_default() += 1;
-        let (from, to) = self.range.unwrap_or((event.time, event.time));
-        self.range = Some((from.min(event.time), to.max(event.time)));
         Ok(())
     }
 

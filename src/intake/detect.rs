@@ -4,13 +4,16 @@ use std::sync::Arc;
 
 use kube::ResourceExt;
 
-use crate::api::{Change, Event, IncidentStatus, PolicyRef, RecoveryPolicy, Resource};
+use crate::api::{Change, Event, IncidentStatus, PolicyRef, RecoveryPolicy, Resource, Time};
 use crate::policy::grants::Grants;
 use crate::policy::select;
 use crate::recover::codebuild::uuid_of;
 
 use super::catalog::Catalog;
 use super::event::{Record, Unreadable};
+
+/// How far CloudTrail's whole seconds and CodeBuild's clock may be apart, in seconds.
+const CLOCKS: i64 = 5;
 
 /// An Incident to open.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,8 +98,8 @@ pub struct Surroundings<'a> {
     pub grants: &'a Grants,
     /// The roles that recovery builds run under.
     pub recovery_roles: &'a [String],
-    /// Whether a build, by its UUID, is one of ours.
-    pub is_own_build: &'a (dyn Fn(&str) -> Ours + Sync),
+    /// Whether a build, by its UUID, is one of ours that was at work at that time.
+    pub is_own_build: &'a (dyn Fn(&str, Time) -> Ours + Sync),
 }
 
 /// Detects. An id that is not of its type's form is an error: somebody made the record up, or AWS changed it.
@@ -159,21 +162,49 @@ fn is_own(event: &Event, around: &Surroundings<'_>) -> Ours {
     let issuer = event.actor.issuer_arn.as_deref();
     let role = issuer.is_some_and(|arn| around.recovery_roles.iter().any(|role| role == arn));
     let build = event.actor.session_name.as_deref().and_then(|name| name.strip_prefix("AWSCodeBuild-"));
-    build.filter(|_| role).map_or(Ours::No, |uuid| (around.is_own_build)(uuid))
+    build.filter(|_| role).map_or(Ours::No, |uuid| (around.is_own_build)(uuid, event.time))
 }
 
-/// Whether a build, by its UUID, is one that an Incident started, by what the Incidents' statuses say. An Incident that
-/// has tried to start a build and not stored which may have started this one.
-pub fn own_build<'a>(statuses: impl Iterator<Item = &'a IncidentStatus>, uuid: &str) -> Ours {
+/// Whether a build, by its UUID, is one that an Incident started, and was at work at that time, by what the Incidents'
+/// statuses say. An Incident that has tried to start a build and not stored which may have started this one.
+///
+/// The time is the event's own, however late its message: who uses the session of a build that has ended is somebody else.
+pub fn own_build<'a>(statuses: impl Iterator<Item = &'a IncidentStatus>, uuid: &str, at: Time) -> Ours {
     let mut answer = Ours::No;
     for status in statuses {
         let recovery = &status.recovery;
-        if recovery.builds.iter().any(|b| uuid_of(&b.id) == uuid) {
-            return Ours::Yes;
+        if let Some(build) = recovery.builds.iter().find(|b| uuid_of(&b.id) == uuid) {
+            let began = build.start.is_none_or(|start| at.plus_seconds(CLOCKS) >= start);
+            let lasted = build.end.is_none_or(|end| at <= end.plus_seconds(CLOCKS));
+            return if began && lasted { Ours::Yes } else { Ours::No };
         }
         if recovery.build.is_none() && recovery.intent.as_ref().is_some_and(|i| i.tries > 0) {
             answer = Ours::NotYetKnown;
         }
     }
     answer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::{BuildKind, BuildRef};
+
+    #[test]
+    fn the_session_of_a_build_is_ours_only_while_the_build_was_at_work() {
+        let mut status = IncidentStatus::default();
+        status.recovery.builds.push(BuildRef {
+            kind: BuildKind::Apply,
+            id: "apply:0d2e".into(),
+            url: None,
+            status: "SUCCEEDED".into(),
+            start: Some(Time(100_400)),
+            end: Some(Time(130_000)),
+        });
+        let at = |seconds: i64| own_build([&status].into_iter(), "0d2e", Time(seconds * 1000));
+        assert_eq!([at(100), at(120), at(131)], [Ours::Yes; 3], "records have whole seconds");
+        assert_eq!([at(90), at(140)], [Ours::No; 2], "somebody else uses its session");
+        status.recovery.builds[0].end = None;
+        assert_eq!(own_build([&status].into_iter(), "0d2e", Time(140_000)), Ours::Yes, "it is still at work");
+    }
 }

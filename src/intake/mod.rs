@@ -17,7 +17,7 @@ use kube::{Client, ResourceExt};
 use serde_json::json;
 use tokio::sync::watch;
 
-use crate::api::{ANNOTATION_HINT, Incident, RecoveryPolicy};
+use crate::api::{ANNOTATION_HINT, Incident, RecoveryPolicy, Time};
 use crate::policy::grants::Grants;
 use crate::runtime::kube_call;
 use crate::runtime::metrics::Metrics;
@@ -79,7 +79,7 @@ impl Intake {
                 policies: &policies,
                 grants: &self.grants,
                 recovery_roles: &self.recovery_roles,
-                is_own_build: &|uuid| self.is_own_build(uuid),
+                is_own_build: &|uuid, at| self.is_own_build(uuid, at),
             },
         );
         match detection {
@@ -150,9 +150,9 @@ impl Intake {
         Handled::Done
     }
 
-    fn is_own_build(&self, uuid: &str) -> Ours {
+    fn is_own_build(&self, uuid: &str, at: Time) -> Ours {
         let incidents = self.incidents.state();
-        detect::own_build(incidents.iter().filter_map(|i| i.status.as_ref()), uuid)
+        detect::own_build(incidents.iter().filter_map(|i| i.status.as_ref()), uuid, at)
     }
 
     /// Wakes the Incident that waits for a build. Only a hint: the leader asks CodeBuild. A lost one costs a poll.
@@ -163,7 +163,7 @@ impl Intake {
         };
         let Some(incident) = self.incidents.state().into_iter().find(waits) else { return };
         let api: Api<Incident> = Api::namespaced(self.client.clone(), &incident.namespace().unwrap_or_default());
-        let now = crate::api::Time::now().to_string();
+        let now = Time::now().to_string();
         let patch = json!({"metadata": {"annotations": {ANNOTATION_HINT: now}}});
         let params = PatchParams { field_manager: Some("reforge-intake".to_owned()), ..PatchParams::default() };
         if let Err(error) = kube_call(api.patch(&incident.name_any(), &params, &Patch::Merge(&patch))).await {

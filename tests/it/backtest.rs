@@ -240,6 +240,53 @@ fn the_page_holds_hostile_text_as_text_and_needs_nothing_else() {
     assert_eq!(data["incidents"].as_array().map(Vec::len), Some(3));
 }
 
+/// A headless Chromium, where the machine has one.
+fn chromium() -> Option<&'static str> {
+    let answers = |name: &&str| Command::new(name).arg("--version").output().is_ok_and(|o| o.status.success());
+    ["chromium", "chromium-browser", "google-chrome"].into_iter().find(answers)
+}
+
+#[test]
+fn a_browser_shows_the_page_in_light_and_dark_and_on_a_phone() {
+    let Some(chromium) = chromium() else {
+        eprintln!("skipped: there is no Chromium on this machine");
+        return;
+    };
+    let place = Place::new();
+    let mut log = log();
+    log[1]["userIdentity"]["arn"] = json!("</script><img src=x onerror=alert(1)>");
+    let (page, ..) = place.run(&[&place.write("log", &lines(&log))], &["--format", "html"], b"");
+    let page = format!("file://{}", place.write("page.html", page.as_bytes()).display());
+    let profile = format!("--user-data-dir={}", place.path("profile").display());
+    let browse = |options: &[&str]| {
+        let always = ["--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", &profile];
+        let output = Command::new(chromium).args(always).args(options).arg(&page).output().expect("a browser");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let shown = browse(&["--dump-dom"]);
+    let body = shown.split_once("id=\"report\"").expect("the data").0;
+    for part in ["What Reforge would have done", "DeleteTable", "/app/mode", "shop/tables"] {
+        assert!(body.contains(part), "{part} is not shown");
+    }
+    assert!(!body.contains("<img"), "hostile text is text");
+    let mut pictures = Vec::new();
+    for (name, size, dark) in [("light", "1280,1600", false), ("dark", "1280,1600", true), ("phone", "360,1600", false)]
+    {
+        let file = place.path(name);
+        let (shot, size) = (format!("--screenshot={}", file.display()), format!("--window-size={size}"));
+        let mut options = vec![shot.as_str(), size.as_str()];
+        if dark {
+            options.push("--blink-settings=preferredColorScheme=0");
+        }
+        browse(&options);
+        pictures.push(fs::read(&file).expect("a picture"));
+    }
+    // What is blank is compressed to next to nothing; a page that knows no dark looks the same in both.
+    assert!(pictures.iter().all(|p| p.len() > 20_000), "{:?}", pictures.iter().map(Vec::len).collect::<Vec<_>>());
+    assert_ne!(pictures[0], pictures[1]);
+}
+
 #[test]
 fn a_storm_is_noticed_by_the_records_clock() {
     let place = Place::new();

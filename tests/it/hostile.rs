@@ -63,7 +63,7 @@ fn outcome(body: &Value) -> (String, Vec<Candidate>) {
             policies: &policies,
             grants: &grants(ACCOUNT),
             recovery_roles: &[ROLE.to_owned()],
-            is_own_build: &|uuid| if uuid == BUILD { Ours::Yes } else { Ours::No },
+            is_own_build: &|uuid, _| if uuid == BUILD { Ours::Yes } else { Ours::No },
         },
     );
     match detected {
@@ -215,7 +215,7 @@ fn an_unreadable_id_beside_good_ones_is_kept_for_people_and_the_good_ones_go_on(
         policies: &policies,
         grants: &grants(ACCOUNT),
         recovery_roles: &[],
-        is_own_build: &|_| Ours::No,
+        is_own_build: &|_, _| Ours::No,
     };
     let Ok(Detection::OpenSome(candidates, unreadable)) = detect(&record, &around) else { panic!("some") };
     assert_eq!(candidates.len(), 1);

@@ -58,7 +58,7 @@ fn judged(envelope: &Value, grants: &Grants, policies: &[Arc<RecoveryPolicy>]) -
             policies,
             grants,
             recovery_roles: &[ROLE.to_owned()],
-            is_own_build: &|uuid| if uuid == BUILD { Ours::Yes } else { Ours::No },
+            is_own_build: &|uuid, _| if uuid == BUILD { Ours::Yes } else { Ours::No },
         },
     )
 }
