@@ -159,10 +159,14 @@ pub fn detect(record: &Record, around: &Surroundings<'_>) -> Result<Detection, U
 /// A recovery role acting in a session that CodeBuild named after a build of ours. The role without such a build is
 /// not ours: somebody else uses it.
 fn is_own(event: &Event, around: &Surroundings<'_>) -> Ours {
+    claimed_build(event, around.recovery_roles).map_or(Ours::No, |uuid| (around.is_own_build)(uuid, event.time))
+}
+
+/// The build, by its UUID, whose session a recovery role acts in, if it acts in one.
+pub fn claimed_build<'a>(event: &'a Event, recovery_roles: &[String]) -> Option<&'a str> {
     let issuer = event.actor.issuer_arn.as_deref();
-    let role = issuer.is_some_and(|arn| around.recovery_roles.iter().any(|role| role == arn));
-    let build = event.actor.session_name.as_deref().and_then(|name| name.strip_prefix("AWSCodeBuild-"));
-    build.filter(|_| role).map_or(Ours::No, |uuid| (around.is_own_build)(uuid, event.time))
+    let role = issuer.is_some_and(|arn| recovery_roles.iter().any(|role| role == arn));
+    event.actor.session_name.as_deref().filter(|_| role)?.strip_prefix("AWSCodeBuild-")
 }
 
 /// Whether a build, by its UUID, is one that an Incident started, and was at work at that time, by what the Incidents'

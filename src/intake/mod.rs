@@ -11,16 +11,16 @@ pub mod redact;
 
 use std::sync::Arc;
 
-use kube::api::{Api, Patch, PatchParams};
+use kube::api::{Api, ListParams, Patch, PatchParams};
 use kube::runtime::reflector::Store;
 use kube::{Client, ResourceExt};
 use serde_json::json;
 use tokio::sync::watch;
 
-use crate::api::{ANNOTATION_HINT, Incident, RecoveryPolicy, Time};
+use crate::api::{ANNOTATION_HINT, Event, Incident, RecoveryPolicy, Time};
 use crate::policy::grants::Grants;
-use crate::runtime::kube_call;
 use crate::runtime::metrics::Metrics;
+use crate::runtime::{KubeCallError, kube_call};
 
 use catalog::Catalog;
 use detect::{Candidate, Detection, DropReason, Ours, Surroundings};
@@ -30,6 +30,9 @@ use queue::Handled;
 
 /// Of the events that open no Incident, one in so many is logged, for each reason.
 const SAMPLED: u64 = 1000;
+
+/// Incidents that are asked for at once.
+const PAGE: u32 = 250;
 
 /// What handling a message needs.
 pub struct Intake {
@@ -71,6 +74,14 @@ impl Intake {
     }
 
     async fn api_call(&self, record: &Record) -> Handled {
+        let ours = match self.claims_to_be_ours(&record.event).await {
+            Ok(ours) => ours,
+            Err(error) => {
+                tracing::error!(event_id = record.event.id, %error, "whose build acts is not known; the message stays in the queue");
+                self.open.send_replace(false);
+                return Handled::Keep;
+            }
+        };
         let policies = self.policies.state();
         let detection = detect::detect(
             record,
@@ -79,7 +90,7 @@ impl Intake {
                 policies: &policies,
                 grants: &self.grants,
                 recovery_roles: &self.recovery_roles,
-                is_own_build: &|uuid, at| self.is_own_build(uuid, at),
+                is_own_build: &|_, _| ours,
             },
         );
         match detection {
@@ -150,9 +161,30 @@ impl Intake {
         Handled::Done
     }
 
-    fn is_own_build(&self, uuid: &str, at: Time) -> Ours {
-        let incidents = self.incidents.state();
-        detect::own_build(incidents.iter().filter_map(|i| i.status.as_ref()), uuid, at)
+    /// Whether a recovery role acts in the session of a build of ours. What the cache does not know of is asked for live:
+    /// an Incident is stored with its intent before its build is started, but a cache can be behind, most of all after the
+    /// apiserver was away.
+    async fn claims_to_be_ours(&self, event: &Event) -> Result<Ours, KubeCallError> {
+        let Some(uuid) = detect::claimed_build(event, &self.recovery_roles) else { return Ok(Ours::No) };
+        let cached = self.incidents.state();
+        let known = detect::own_build(cached.iter().filter_map(|i| i.status.as_ref()), uuid, event.time);
+        if known != Ours::No {
+            return Ok(known);
+        }
+        let api: Api<Incident> = Api::all(self.client.clone());
+        let (mut answer, mut page) = (Ours::No, ListParams::default().limit(PAGE));
+        loop {
+            let listed = kube_call(api.list(&page)).await?;
+            match detect::own_build(listed.items.iter().filter_map(|i| i.status.as_ref()), uuid, event.time) {
+                Ours::Yes => return Ok(Ours::Yes),
+                Ours::NotYetKnown => answer = Ours::NotYetKnown,
+                Ours::No => {}
+            }
+            match listed.metadata.continue_.filter(|token| !token.is_empty()) {
+                Some(token) => page = page.continue_token(&token),
+                None => return Ok(answer),
+            }
+        }
     }
 
     /// Wakes the Incident that waits for a build. Only a hint: the leader asks CodeBuild. A lost one costs a poll.

@@ -20,7 +20,7 @@ use serde_json::json;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::records::envelope;
+use crate::records::{BUILD, ROLE, envelope};
 use crate::world::{client, eventually, namespace, plane, policy};
 
 struct Sqs {
@@ -106,7 +106,7 @@ impl Running {
                 vec!["eu-west-1".into()],
                 vec!["aiops-*".into()],
             )]),
-            recovery_roles: vec![],
+            recovery_roles: vec![ROLE.into()],
             metrics: metrics.clone(),
             open: open.clone(),
         });
@@ -140,6 +140,33 @@ async fn a_redelivered_message_opens_no_second_incident() {
     eventually("the queue is empty", || sqs.is_empty()).await;
     assert_eq!(incidents(plane(), &namespace), 1);
     assert_eq!(running.metrics.redelivered.get(), 2);
+    running.end().await;
+}
+
+/// The cache of Incidents is empty in these tests: as far behind as a cache can be.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recoverys_own_call_opens_nothing_however_far_behind_the_cache_is() {
+    let (sqs, namespace) = (Sqs::start().await, namespace());
+    plane().kubectl_with(&policy(&namespace).to_string(), &["apply", "-f", "-"]).expect("a policy");
+    let running = Running::start(&sqs, plane(), &namespace).await;
+    sqs.send(&deleted_table()).await;
+    eventually("the queue is empty", || sqs.is_empty()).await;
+    let name = plane().kubectl(&["get", "inc", "-n", &namespace, "-o", "name"]).expect("an Incident");
+    let build = json!({"kind": "Apply", "id": format!("aiops-shop-recovery:{BUILD}"), "status": "IN_PROGRESS"});
+    let status = json!({"status": {"recovery": {"builds": [build]}}}).to_string();
+    let patch = ["patch", name.trim(), "-n", &namespace, "--subresource=status", "--type=merge", "-p", &status];
+    plane().kubectl(&patch).expect("patched");
+
+    let mut own = envelope("ssm.amazonaws.com", "PutParameter", &json!({"name": "/app/mode"}));
+    own["detail"]["userIdentity"] = json!({
+        "type": "AssumedRole",
+        "arn": format!("arn:aws:sts::111122223333:assumed-role/aiops-shop-recovery/AWSCodeBuild-{BUILD}"),
+        "sessionContext": {"sessionIssuer": {"type": "Role", "arn": ROLE}},
+    });
+    sqs.send(&own.to_string()).await;
+    eventually("the queue is empty", || sqs.is_empty()).await;
+    assert_eq!(running.metrics.dropped_so_far("OwnAction"), 1);
+    assert_eq!(incidents(plane(), &namespace), 1);
     running.end().await;
 }
 

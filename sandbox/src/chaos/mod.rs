@@ -23,11 +23,11 @@ use attacker::Attacker;
 use replicas::Replicas;
 
 /// Parameters beside the five resources, in each of these workspaces.
-const PARAMETERS: u32 = 8;
-const WORKSPACES: [&str; 3] = ["ssm", "dynamodb", "s3"];
+const PARAMETERS: u32 = 6;
+const WORKSPACES: [&str; 5] = ["ssm", "dynamodb", "s3", "lambda", "ec2"];
 const POLICIES: &str = include_str!("policies.yaml");
 /// Incidents that are open at once, at most.
-const OPEN: usize = 6;
+const OPEN: usize = 8;
 /// Longer than anything takes once everything is let be.
 const PATIENCE: Duration = Duration::from_secs(900);
 
