@@ -19,6 +19,8 @@ pub struct Attacker<'a> {
     began: Timestamp,
     /// Resources that are broken and not known to be recovered, with the number of Incidents that they had before.
     broken: BTreeMap<String, usize>,
+    /// How many Incidents each resource had when it was looked last.
+    known: BTreeMap<String, usize>,
 }
 
 /// The names of all parameters of a chaos run.
@@ -29,7 +31,7 @@ pub fn parameters() -> impl Iterator<Item = String> {
 impl<'a> Attacker<'a> {
     pub fn new(run: &'a Run<'a>) -> Self {
         let random = fastrand::Rng::with_seed(run.chaos.seed);
-        Self { run, random, began: Timestamp::now(), broken: BTreeMap::new() }
+        Self { run, random, began: Timestamp::now(), broken: BTreeMap::new(), known: BTreeMap::new() }
     }
 
     /// When the first resource was broken, or before.
@@ -63,6 +65,10 @@ impl<'a> Attacker<'a> {
         let start = Instant::now();
         loop {
             let all = incidents(self.run.sandbox).await?;
+            self.known.clear();
+            for id in all.iter().filter_map(|i| i["spec"]["resource"]["id"].as_str()) {
+                *self.known.entry(id.to_owned()).or_default() += 1;
+            }
             self.broken.retain(|resource, before| {
                 let of: Vec<&Value> = all.iter().filter(|i| i["spec"]["resource"]["id"] == **resource).collect();
                 of.len() <= *before || !of.iter().all(|i| has_ended(i))
@@ -73,7 +79,8 @@ impl<'a> Attacker<'a> {
             if start.elapsed() > super::PATIENCE {
                 bail!("nothing recovers any more: {:?}", self.broken.keys());
             }
-            tokio::time::sleep(Duration::from_millis(500)).await;
+            // A look costs kubectl and the apiserver more than an Incident costs the operator.
+            tokio::time::sleep(Duration::from_secs(2)).await;
         }
     }
 
@@ -88,7 +95,7 @@ impl<'a> Attacker<'a> {
                 _ => Some(format!("aiops-data-bucket-{ACCOUNT}")),
             };
             if let Some(id) = id.filter(|id| !self.broken.contains_key(id)) {
-                self.note(&id).await?;
+                self.note(&id);
                 return scenario.break_it(self.run.sandbox).await;
             }
         }
@@ -102,7 +109,7 @@ impl<'a> Attacker<'a> {
     }
 
     async fn tamper(&mut self, key: &str, name: &str) -> Result<()> {
-        self.note(name).await?;
+        self.note(name);
         let value = format!("tampered {}", self.random.u32(..));
         let change: &[&str] = if self.random.bool() {
             &["ssm", "put-parameter", "--overwrite", "--name", name, "--value", &value]
@@ -113,11 +120,10 @@ impl<'a> Attacker<'a> {
         Ok(())
     }
 
-    async fn note(&mut self, resource: &str) -> Result<()> {
-        let all = incidents(self.run.sandbox).await?;
-        let before = all.iter().filter(|i| i["spec"]["resource"]["id"] == resource).count();
+    /// What is not broken has no Incident that is still to come: what was known last is what it had.
+    fn note(&mut self, resource: &str) {
+        let before = self.known.get(resource).copied().unwrap_or_default();
         self.broken.insert(resource.to_owned(), before);
-        Ok(())
     }
 
     async fn attack(&mut self, which: u32) -> Result<&'static str> {
@@ -157,7 +163,7 @@ impl<'a> Attacker<'a> {
             }
             _ => {
                 let target = self.healthy();
-                self.note(&target).await?;
+                self.note(&target);
                 self.build_by_hand(&target).await?;
                 Ok("a build started by hand with the recovery role")
             }
