@@ -271,7 +271,8 @@ fn a_browser_shows_the_page_in_light_and_dark_and_on_a_phone() {
     }
     assert!(!body.contains("<img"), "hostile text is text");
     let mut pictures = Vec::new();
-    for (name, size, dark) in [("light", "1280,1600", false), ("dark", "1280,1600", true), ("phone", "360,1600", false)]
+    for (name, size, dark) in
+        [("light.png", "1280,1600", false), ("dark.png", "1280,1600", true), ("phone.png", "360,1600", false)]
     {
         let file = place.path(name);
         let (shot, size) = (format!("--screenshot={}", file.display()), format!("--window-size={size}"));
