@@ -216,16 +216,19 @@ needs_undo() {
   esac
 }
 
+# One that fails is no reason to leave the others out, and none to call it done. No `set -e` holds in a function whose
+# outcome is asked for.
 carry_out_undo() {
-  local verb id
+  local verb id code=0
   while IFS=$'\t' read -r verb id; do
     case $verb in
       StartInstances) aws ec2 start-instances --instance-ids "$id" && aws ec2 wait instance-running --instance-ids "$id" ;;
       RestoreSecret) aws secretsmanager restore-secret --secret-id "$id" ;;
       CancelKeyDeletion) aws kms cancel-key-deletion --key-id "$id" && aws kms enable-key --key-id "$id" ;;
       *) fail ApplyFailed 1 "the plan asks for $verb, which is none of the undo verbs" ;;
-    esac
+    esac || code=1
   done < <(jq -r '.undo[]? | [.verb, .id] | @tsv' "$scratch/summary.json")
+  return "$code"
 }
 
 # Where data can come back from. A root module that declares these variables uses them; Terraform ignores them elsewhere.
