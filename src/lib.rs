@@ -11,6 +11,9 @@
 //!    - [`verify`]: AWS's own word on whether a change is through, and whether the resource is back.
 //! 3. [`notify`] tells people about the transitions that matter.
 //!
+//! [`watch`] finds what no event told of: it looks through CloudTrail for what the queue never brought, sends canaries, and
+//! plans on a policy's schedule.
+//!
 //! [`backtest`] takes logs instead of a queue through the same judgement.
 //!
 //! [`runtime`] holds what any server needs (settings, leadership, probes, telemetry), [`cli`] the commands.
@@ -26,3 +29,4 @@ pub mod policy;
 pub mod recover;
 pub mod runtime;
 pub mod verify;
+pub mod watch;

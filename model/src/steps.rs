@@ -310,7 +310,7 @@ impl Rules {
                     rest(task, effects)
                 }
                 Effect::StartBuild(kind) => self.take(world, task, kind),
-                Effect::Tell(_) | Effect::LabelWorkspace | Effect::NoteSuccess => rest(task, effects),
+                Effect::Tell(_) | Effect::LabelWorkspace | Effect::NoteSuccess | Effect::Wake(_) => rest(task, effects),
             },
             Replica::Starting(task, kind) => self.start(world, task, kind),
             Replica::Started(task, kind, index) => {

@@ -56,7 +56,7 @@ impl Caller {
 }
 
 /// What the Terraform of the install says about itself.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 pub struct Outputs {
     /// The queue with the events.
     pub queue_url: String,
@@ -68,6 +68,20 @@ pub struct Outputs {
     pub topic_arn: String,
     /// The roles of the builds.
     pub recovery_role_arns: Vec<String>,
+    /// What the install stands on, as the operator's settings have it.
+    pub plumbing: Value,
+    /// The projects' fingerprints, by name.
+    pub project_fingerprints: Value,
+    /// The parameter that canaries are written to.
+    pub canary_parameter: String,
+    /// The bus that other accounts and regions send to.
+    pub bus_arn: String,
+    /// What a policy's events come by.
+    pub event_patterns: Vec<String>,
+    /// What comes from calls on what the install stands on.
+    pub plumbing_patterns: Vec<String>,
+    /// The operator's role.
+    pub operator_role_arn: String,
 }
 
 /// An install; everything ends when it is dropped.
@@ -116,33 +130,17 @@ impl Sandbox {
         let plane = plane.await??;
         copy_terraform(&repository.join("terraform"), &folder.path().join("terraform"))?;
 
-        let outputs = Outputs {
-            queue_url: String::new(),
-            dead_letter_queue_url: String::new(),
-            artifact_bucket: String::new(),
-            topic_arn: String::new(),
-            recovery_role_arns: Vec::new(),
-        };
         let mut sandbox = Self {
             plane,
             edge,
-            outputs,
+            outputs: Outputs::default(),
             messages_url: String::new(),
             tools,
             repository: repository.to_owned(),
             _aws: aws,
             folder,
         };
-        sandbox.aws(Caller::Terraform, &["s3api", "create-bucket", "--bucket", SOURCE_BUCKET]).await?;
-        let versioned = [
-            "s3api",
-            "put-bucket-versioning",
-            "--bucket",
-            SOURCE_BUCKET,
-            "--versioning-configuration",
-            "Status=Enabled",
-        ];
-        sandbox.aws(Caller::Terraform, &versioned).await?;
+        sandbox.create_source_bucket(Caller::Terraform.access_key(), SOURCE_BUCKET).await?;
         sandbox.publish_source().await?;
         say("applying the AWS side of the install: queue, rules, projects, roles, bucket, topic (1 min)");
         sandbox.outputs = sandbox.apply_install().await?;
@@ -185,11 +183,15 @@ impl Sandbox {
 
     /// What AWS tools need in their environment.
     pub fn environment(&self, caller: Caller) -> Vec<(String, String)> {
+        self.environment_as(caller.access_key())
+    }
+
+    fn environment_as(&self, access_key: &str) -> Vec<(String, String)> {
         let pair = |k: &str, v: String| (k.to_owned(), v);
         let path = std::env::var("PATH").unwrap_or_default();
         vec![
             pair("AWS_ENDPOINT_URL", self.edge.url()),
-            pair("AWS_ACCESS_KEY_ID", caller.access_key().to_owned()),
+            pair("AWS_ACCESS_KEY_ID", access_key.to_owned()),
             pair("AWS_SECRET_ACCESS_KEY", "sandbox".to_owned()),
             pair("AWS_REGION", REGION.to_owned()),
             pair("AWS_DEFAULT_REGION", REGION.to_owned()),
@@ -216,21 +218,31 @@ impl Sandbox {
         command
             .args(["--endpoint-url", &self.edge.url()])
             .args(args)
-            .envs(self.environment(Caller::Mallory))
-            .env("AWS_ACCESS_KEY_ID", access_key)
+            .envs(self.environment_as(access_key))
             .env("AWS_PAGER", "");
         printed(&mut command, &format!("aws {}", args.join(" "))).await
     }
 
     /// Zips the Terraform as it now is, and puts it where the projects take it from.
     pub async fn publish_source(&self) -> Result<()> {
+        self.publish_source_to(Caller::Terraform.access_key(), SOURCE_BUCKET).await
+    }
+
+    pub(crate) async fn publish_source_to(&self, access_key: &str, bucket: &str) -> Result<()> {
         let zip = self.folder.path().join(SOURCE_KEY);
         let from = self.terraform_folder();
         let to = zip.clone();
         tokio::task::spawn_blocking(move || zip_folder(&from, &to)).await??;
         let body = zip.display().to_string();
-        let put = ["s3api", "put-object", "--bucket", SOURCE_BUCKET, "--key", SOURCE_KEY, "--body", &body];
-        self.aws(Caller::Terraform, &put).await?;
+        let put = ["s3api", "put-object", "--bucket", bucket, "--key", SOURCE_KEY, "--body", &body];
+        self.aws_as(access_key, &put).await?;
+        Ok(())
+    }
+
+    pub(crate) async fn create_source_bucket(&self, access_key: &str, bucket: &str) -> Result<()> {
+        self.aws_as(access_key, &["s3api", "create-bucket", "--bucket", bucket]).await?;
+        let versioned = ["s3api", "put-bucket-versioning", "--bucket", bucket, "--versioning-configuration"];
+        self.aws_as(access_key, &[&versioned[..], &["Status=Enabled"]].concat()).await?;
         Ok(())
     }
 
@@ -252,14 +264,25 @@ impl Sandbox {
 
     /// Applies a workspace by hand, as its owner does the first time.
     pub async fn apply_workspace(&self, workspace: &str) -> Result<()> {
-        let root = self.terraform_folder().join("environments/sandbox/workspaces").join(workspace);
+        let place = (Caller::Terraform.access_key(), self.outputs.artifact_bucket.as_str());
+        self.apply_workspace_in(place, workspace, workspace).await
+    }
+
+    /// Applies the root module `root` as a workspace, with an access key, its state in a bucket.
+    pub(crate) async fn apply_workspace_in(
+        &self,
+        (access_key, bucket): (&str, &str),
+        root: &str,
+        workspace: &str,
+    ) -> Result<()> {
+        let root = self.terraform_folder().join("environments/sandbox/workspaces").join(root);
         let prebuild = root.join("reforge-prebuild.sh");
         if prebuild.exists() {
             let mut command = Command::new("bash");
             command.arg(&prebuild);
             printed(&mut command, "the prebuild script").await?;
         }
-        let bucket = format!("-backend-config=bucket={}", self.outputs.artifact_bucket);
+        let bucket = format!("-backend-config=bucket={bucket}");
         let key = format!("-backend-config=key=state/{workspace}/terraform.tfstate");
         let region = format!("-backend-config=region={REGION}");
         let init = [
@@ -275,15 +298,15 @@ impl Sandbox {
             "-backend-config=skip_metadata_api_check=true",
             "-backend-config=skip_region_validation=true",
         ];
-        self.terraform(&root, &init).await?;
-        self.terraform(&root, &["apply", "-input=false", "-auto-approve"]).await?;
+        self.terraform(access_key, &root, &init).await?;
+        self.terraform(access_key, &root, &["apply", "-input=false", "-auto-approve"]).await?;
         Ok(())
     }
 
-    /// Runs Terraform in a folder, as its owner.
-    pub async fn terraform(&self, root: &Path, args: &[&str]) -> Result<String> {
+    /// Runs Terraform in a folder, with an access key.
+    pub async fn terraform(&self, access_key: &str, root: &Path, args: &[&str]) -> Result<String> {
         let mut command = Command::new("terraform");
-        command.args(args).arg("-no-color").current_dir(root).envs(self.environment(Caller::Terraform));
+        command.args(args).arg("-no-color").current_dir(root).envs(self.environment_as(access_key));
         // S3 Control puts the account before the host; only the edge knows that host.
         command.envs([
             ("HTTP_PROXY", self.edge.url()),
@@ -295,9 +318,13 @@ impl Sandbox {
 
     /// Starts a workspace's plan project and waits for its end: so an inventory is published.
     pub async fn run_plan(&self, workspace: &str) -> Result<()> {
+        self.run_plan_as(Caller::Terraform.access_key(), workspace).await
+    }
+
+    pub(crate) async fn run_plan_as(&self, access_key: &str, workspace: &str) -> Result<()> {
         let project = format!("aiops-{workspace}-plan");
         let start = ["codebuild", "start-build", "--project-name", &project, "--output", "json"];
-        let started: Value = serde_json::from_str(&self.aws(Caller::Terraform, &start).await?)?;
+        let started: Value = serde_json::from_str(&self.aws_as(access_key, &start).await?)?;
         let id = started["build"]["id"].as_str().context("a build has an id")?.to_owned();
         let ended = loop {
             let build = self.edge.builds().into_iter().find(|b| b.id == id).context("the build is there")?;
@@ -326,6 +353,10 @@ impl Sandbox {
             "classifier": {"mode": "Bedrock", "modelId": "amazon.nova-lite-v1:0", "timeoutSeconds": 10},
             "grants": [{"namespace": NAMESPACE, "accounts": [ACCOUNT], "regions": [REGION], "projects": projects}],
             "recoveryRoles": self.outputs.recovery_role_arns,
+            "plumbing": self.outputs.plumbing,
+            "projects": self.outputs.project_fingerprints,
+            // A test sweeps when it wants to.
+            "sweep": null,
             "clusterName": "sandbox",
         })
     }
@@ -387,12 +418,20 @@ impl Sandbox {
     }
 
     async fn apply_install(&self) -> Result<Outputs> {
-        let root = self.terraform_folder().join("environments/sandbox/install");
-        self.terraform(&root, &["init", "-input=false"]).await?;
         let bucket = format!("source_bucket={SOURCE_BUCKET}");
-        self.terraform(&root, &["apply", "-input=false", "-auto-approve", "-parallelism=20", "-var", &bucket]).await?;
-        let outputs: Value = serde_json::from_str(&self.terraform(&root, &["output", "-json"]).await?)?;
-        serde_json::from_value(outputs["reforge"]["value"].clone()).context("the outputs of the install")
+        let outputs = self.apply_root(Caller::Terraform.access_key(), "install", &[&bucket]).await?;
+        serde_json::from_value(outputs).context("the outputs of the install")
+    }
+
+    /// Applies one of the sandbox's environments, and gives its output back.
+    pub(crate) async fn apply_root(&self, access_key: &str, name: &str, variables: &[&str]) -> Result<Value> {
+        let root = self.terraform_folder().join("environments/sandbox").join(name);
+        self.terraform(access_key, &root, &["init", "-input=false"]).await?;
+        let given: Vec<&str> = variables.iter().flat_map(|v| ["-var", v]).collect();
+        let apply = [&["apply", "-input=false", "-auto-approve", "-parallelism=20"][..], &given].concat();
+        self.terraform(access_key, &root, &apply).await?;
+        let outputs: Value = serde_json::from_str(&self.terraform(access_key, &root, &["output", "-json"]).await?)?;
+        Ok(outputs["reforge"]["value"].clone())
     }
 
     /// A queue behind the topic, in place of somebody's mailbox.

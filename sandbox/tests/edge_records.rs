@@ -185,15 +185,7 @@ async fn a_table_is_deleting_for_a_while() {
 async fn an_instance_shuts_down_before_it_is_terminated() {
     let world = World::start().await;
     world.edge.faults().set_slow_deletes(Duration::from_millis(800));
-    let run = [
-        ("Action", "RunInstances"),
-        ("ImageId", "ami-1"),
-        ("MinCount", "1"),
-        ("MaxCount", "1"),
-        ("InstanceType", "t3.micro"),
-    ];
-    let (_, xml) = world.form("AKIATERRAFORM", "ec2", &run).await;
-    let id = xml.split("<instanceId>").nth(1).unwrap().split('<').next().unwrap().to_owned();
+    let id = world.instance("AKIATERRAFORM").await;
     let started = &world.records("RunInstances")[0];
     assert_eq!(started["requestParameters"]["instancesSet"]["items"][0]["imageId"], "ami-1");
     assert_eq!(started["responseElements"]["instancesSet"]["items"][0]["instanceId"], json!(id));

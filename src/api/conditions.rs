@@ -77,8 +77,20 @@ pub mod reason {
     pub const BY_RULES: &str = "ByRules";
     /// The model gave the verdict.
     pub const BY_BEDROCK: &str = "ByBedrock";
+    /// Another Incident is about the same change.
+    pub const DUPLICATE: &str = "Duplicate";
+    /// A build of ours did it.
+    pub const OWN_ACTION: &str = "OwnAction";
+    /// What Reforge itself stands on was changed.
+    pub const PLUMBING: &str = "Plumbing";
+    /// A canary event has come through.
+    pub const CANARY: &str = "Canary";
+    /// A CodeBuild project is not as the install made it.
+    pub const PROJECT_CHANGED: &str = "ProjectChanged";
     /// The verdict is Normal: nothing to recover.
     pub const NORMAL: &str = "Normal";
+    /// A record that came later was judged.
+    pub const BY_RECORD: &str = "ByRecord";
     /// AWS still carries the change out.
     pub const SETTLING: &str = "Settling";
     /// Another Incident recovers in the same workspace.

@@ -3,7 +3,7 @@
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
-use super::{IncidentStatus, Time};
+use super::{Evidence, IncidentStatus, Time};
 
 /// One change to one AWS resource, from the event to the recovery. Written by Reforge only; people add approvals.
 #[derive(CustomResource, Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, KubeSchema)]
@@ -47,9 +47,13 @@ pub struct IncidentSpec {
     /// What happened to it.
     #[x_kube(validation = ("self == oldSelf", "an Incident's change cannot be changed"))]
     pub change: Change,
-    /// The RecoveryPolicy, in this namespace, that took the event.
+    /// The RecoveryPolicy, in this namespace, that took the event; none of this name where Reforge itself is concerned.
     #[x_kube(validation = ("self == oldSelf", "an Incident's policy cannot be changed"))]
     pub policy_ref: PolicyRef,
+    /// What the Incident is for: Recover (the default), Alert or Canary.
+    #[serde(default)]
+    #[x_kube(validation = ("self == oldSelf", "an Incident's handling cannot be changed"))]
+    pub handling: Handling,
     /// What people decided about the plan in `status.plan`; appended, never rewritten.
     #[serde(default)]
     #[x_kube(merge_strategy = kube::core::ListMerge::Map(vec!["by".into(), "changeDigest".into()]))]
@@ -57,14 +61,71 @@ pub struct IncidentSpec {
     pub approvals: Vec<Approval>,
 }
 
-/// A CloudTrail event, reduced to what judging needs.
+impl IncidentSpec {
+    /// The spec as it is judged: what a record that came later says of who did it, and by which call, goes before what a
+    /// source knew that has no actor.
+    #[must_use]
+    pub fn with_evidence(&self, evidence: &[Evidence]) -> Self {
+        let mut spec = self.clone();
+        let record = evidence.iter().find(|e| e.origin == Origin::CloudTrail);
+        if let Some(record) = record.filter(|_| self.event.origin != Origin::CloudTrail) {
+            spec.event.name.clone_from(&record.name);
+            spec.event.source.clone_from(&record.source);
+            spec.event.actor = record.actor.clone();
+        }
+        spec
+    }
+}
+
+impl Incident {
+    /// [`IncidentSpec::with_evidence`], with what the status has.
+    pub fn judged_spec(&self) -> IncidentSpec {
+        let evidence = self.status.as_ref().map(|s| s.evidence.as_slice()).unwrap_or_default();
+        self.spec.with_evidence(evidence)
+    }
+}
+
+/// What an Incident is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+pub enum Handling {
+    /// The resource is put back, as its policy says.
+    #[default]
+    Recover,
+    /// Something that Reforge stands on was changed: people are told, and nothing is put back.
+    Alert,
+    /// An event of Reforge's own, which proves the way from CloudTrail to here.
+    Canary,
+}
+
+/// Who reported what happened.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+)]
+pub enum Origin {
+    /// CloudTrail recorded the call, and who made it.
+    #[default]
+    CloudTrail,
+    /// EC2 told of an instance's state; it does not know who changed it.
+    StateChange,
+    /// AWS Config saw the resource gone, changed, or against a rule; it does not know who did it.
+    Config,
+    /// A plan on a policy's schedule found it; nobody knows who did it.
+    Drift,
+    /// Reforge noticed it of itself.
+    Reforge,
+}
+
+/// A CloudTrail event, reduced to what judging needs; or what another source told.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Event {
-    /// CloudTrail's `eventID`.
+    /// Who reported it. Only CloudTrail says who did it.
+    #[serde(default)]
+    pub origin: Origin,
+    /// CloudTrail's `eventID`, or the id that the other source gave.
     #[schemars(length(min = 1, max = 128))]
     pub id: String,
-    /// When the call was made, by CloudTrail.
+    /// When the call was made, by CloudTrail; else when it was noticed.
     pub time: Time,
     /// The API call, without the API version that Lambda appends, e.g. DeleteFunction.
     #[schemars(length(min = 1, max = 128))]

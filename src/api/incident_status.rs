@@ -3,7 +3,7 @@
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Condition, Time};
+use super::{Actor, Condition, Origin, Time};
 
 /// What became of the event so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, KubeSchema)]
@@ -23,6 +23,18 @@ pub struct IncidentStatus {
     #[x_kube(merge_strategy = kube::core::ListMerge::Map(vec!["type".into()]))]
     #[schemars(length(max = 16))]
     pub conditions: Vec<Condition>,
+    /// What else was told of the same change, by other sources: the first reports, each dismissed as a duplicate of this one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = kube::core::ListMerge::Atomic)]
+    #[schemars(length(max = 16))]
+    pub evidence: Vec<Evidence>,
+    /// How many reports there are in all.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub evidence_total: u32,
+    /// The Incident, as namespace/name, that is about the same change and goes on in place of this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
+    pub duplicate_of: Option<String>,
     /// The Terraform workspace that owns the resource, as its inventory says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workspace: Option<WorkspaceRef>,
@@ -47,6 +59,35 @@ pub struct IncidentStatus {
     /// When each thing happened.
     #[serde(default)]
     pub timeline: Timeline,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
+}
+
+/// Another report of the same change.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Evidence {
+    /// When it happened, by this report.
+    pub time: Time,
+    /// Who reported it.
+    pub origin: Origin,
+    /// The report's id.
+    #[schemars(length(max = 128))]
+    pub id: String,
+    /// The API call, or what the source calls it.
+    #[schemars(length(max = 128))]
+    pub name: String,
+    /// The service.
+    #[schemars(length(max = 128))]
+    pub source: String,
+    /// Who did it, where the report says so.
+    pub actor: Actor,
+    /// The Incident that the report opened.
+    #[schemars(length(max = 512))]
+    pub incident: String,
 }
 
 /// Where an Incident stands, for people.
@@ -138,6 +179,10 @@ pub struct Classification {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256))]
     pub model: Option<String>,
+    /// The id of the report that was judged, where it is not the Incident's own event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
+    pub record: Option<String>,
     /// Why, in a sentence or two; says so when the model could not be used.
     #[schemars(length(max = 1024))]
     pub reason: String,

@@ -28,5 +28,6 @@ pub const LABEL_TYPE: &str = "reforge.dev/resource-type";
 pub const LABEL_POLICY: &str = "reforge.dev/policy";
 /// The label with the Terraform workspace that owns the resource.
 pub const LABEL_WORKSPACE: &str = "reforge.dev/workspace";
-/// The annotation that a replica writes when it received a build's state change: a hint to look, never a fact.
+/// The annotation that wakes an Incident whose build changed its state, or that there is evidence for: a hint to look, never
+/// a fact.
 pub const ANNOTATION_HINT: &str = "reforge.dev/build-hint";

@@ -3,7 +3,7 @@
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
-use super::{ApprovalPolicy, Condition, LimitsPolicy, PlanPolicy, Window};
+use super::{ApprovalPolicy, Condition, LimitsPolicy, PlanPolicy, Time, Window};
 
 /// Says which AWS resources Reforge puts back, from which Terraform, and who is asked first.
 #[derive(CustomResource, Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, KubeSchema)]
@@ -63,6 +63,9 @@ pub struct RecoveryPolicySpec {
     #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = kube::core::ListMerge::Atomic)]
     pub windows: Vec<Window>,
+    /// Looks for drift on a schedule; without it, events alone count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drift: Option<DriftPolicy>,
     /// How it is verified that the resource is back.
     #[serde(default)]
     pub verification: VerificationPolicy,
@@ -297,6 +300,41 @@ fn default_timeout() -> String {
     "5m".to_owned()
 }
 
+/// When a plan looks for drift: what differs from the Terraform that owns it, and no event told of. Nothing is applied by it;
+/// what it finds opens Incidents, and a human is asked about each, since nobody knows who did it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DriftPolicy {
+    /// Minute, hour, day of month, month, day of week, as in a CronJob: "0 6 * * *".
+    #[schemars(length(min = 9, max = 128))]
+    #[x_kube(validation = ("self.matches('^[^ ]+( [^ ]+){4}$')", "drift.schedule has five fields, as a CronJob's: \"0 6 * * *\""))]
+    pub schedule: String,
+    /// The time zone of the schedule, as in Europe/Berlin; without it, UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 64))]
+    #[x_kube(validation = ("self.matches('^[A-Za-z0-9_+/-]+$')", "drift.timeZone is a name of the time zone database, as in Europe/Berlin"))]
+    pub time_zone: Option<String>,
+}
+
+/// The last plan that looked for drift in a workspace.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DriftStatus {
+    /// The workspace's name.
+    #[schemars(length(max = 63))]
+    pub workspace: String,
+    /// When it was scheduled for.
+    pub last_schedule_time: Time,
+    /// The build.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub build: Option<String>,
+    /// What came of it; none while it goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub result: Option<String>,
+}
+
 /// One receiver of messages.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
@@ -349,4 +387,9 @@ pub struct RecoveryPolicyStatus {
     #[x_kube(merge_strategy = kube::core::ListMerge::Map(vec!["type".into()]))]
     #[schemars(length(max = 16))]
     pub conditions: Vec<Condition>,
+    /// The last plan that looked for drift, by workspace.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = kube::core::ListMerge::Atomic)]
+    #[schemars(length(max = 32))]
+    pub drift: Vec<DriftStatus>,
 }

@@ -8,7 +8,7 @@ use crate::api::{
 };
 use crate::classify::rules;
 use crate::policy::limits::{self, Apply, Ledger, Opened};
-use crate::recover::gate::{self, Gate, Question};
+use crate::recover::gate::{self, Attribution, Gate, Question};
 use crate::recover::inventory::{self, Location};
 use crate::recover::plan::{PlanChange, Summary};
 
@@ -244,6 +244,7 @@ impl<'a> Judge<'a> {
             now,
         });
         gate::judge(&Question {
+            attribution: Attribution::Known,
             summary: &assumed_plan(spec, own),
             own,
             policy: &policy.spec,

@@ -39,19 +39,12 @@ pub struct Event {
 impl Event {
     /// What is kept of a candidate: not the call's parameters, which nothing here looks at.
     pub fn of(candidate: Candidate) -> Self {
-        let Candidate { namespace, policy: PolicyRef { name }, mut event, resource, change } = candidate;
-        event.request_parameters = None;
-        let (time, id) = (event.time, event.id.clone());
-        let (resource_id, resource_type) = (resource.id.clone(), resource.r#type.clone());
-        let spec = IncidentSpec {
-            event,
-            resource,
-            change,
-            policy_ref: PolicyRef { name: name.clone() },
-            approvals: Vec::new(),
-        };
+        let mut spec = candidate.spec();
+        spec.event.request_parameters = None;
         let spec = serde_json::json!(spec).to_string();
-        Self { time, id, resource_id, resource_type, namespace, policy: name, spec }
+        let Candidate { namespace, policy: PolicyRef { name: policy }, event, resource, .. } = candidate;
+        let (resource_id, resource_type) = (resource.id, resource.r#type);
+        Self { time: event.time, id: event.id, resource_id, resource_type, namespace, policy, spec }
     }
 
     /// The Incident that it would be.
@@ -160,6 +153,7 @@ mod tests {
 
     fn event(time: i64, id: &str) -> Event {
         let event = api::Event {
+            origin: api::Origin::CloudTrail,
             id: id.into(),
             time: Time(time),
             name: "DeleteTable".into(),
@@ -181,6 +175,7 @@ mod tests {
             event,
             resource,
             change: Change::Deleted,
+            handling: api::Handling::Recover,
         })
     }
 

@@ -10,6 +10,7 @@ use reforge_scan::{Input, Kept, Progress, Totals, Wanted, scan};
 use crate::api::Time;
 use crate::intake::detect::{Detection, Ours, Surroundings, detect};
 use crate::intake::event;
+use crate::intake::itself::Itself;
 
 use super::Backtest;
 use super::order::{Event, Sorted};
@@ -42,6 +43,8 @@ pub fn read(
         catalog: &backtest.catalog,
         policies: &backtest.policies,
         grants: &backtest.grants,
+        // A log of the past changes nothing that Reforge stands on now.
+        itself: &Itself::default(),
         recovery_roles: &backtest.recovery_roles,
         // Which builds an Incident started is not in a log: a recovery role in a session that CodeBuild named is ours.
         is_own_build: &|_, _| Ours::Yes,

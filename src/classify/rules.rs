@@ -26,6 +26,7 @@ pub fn judge(incident: &IncidentSpec, policy: &ClassificationPolicy, recovery_ro
         confidence_percent,
         by: Judge::Rules,
         model: None,
+        record: None,
         reason,
         input_tokens: 0,
         output_tokens: 0,

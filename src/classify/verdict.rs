@@ -90,6 +90,7 @@ mod tests {
             confidence_percent: 90,
             by: Judge::Rules,
             model: None,
+            record: None,
             reason: "r".into(),
             input_tokens: 0,
             output_tokens: 0,

@@ -187,7 +187,7 @@ fn fetch(from: &str, folder: &Path) -> Result<PathBuf> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let aws = aws_config::defaults(BehaviorVersion::latest()).load().await;
-        let s3 = super::run::s3_client(&aws);
+        let s3 = crate::runtime::accounts::s3_client(&aws);
         let mut pages = s3.list_objects_v2().bucket(bucket).prefix(prefix).into_paginator().send();
         let mut count = 0;
         while let Some(page) = pages.next().await {

@@ -29,16 +29,18 @@ use crate::lifecycle::controller::{self, Context};
 use crate::lifecycle::guard::Guard;
 use crate::lifecycle::holds::Holds;
 use crate::lifecycle::policies;
+use crate::lifecycle::reach::Reach;
 use crate::lifecycle::workspace::Workspaces;
 use crate::notify::Notifier;
-use crate::recover::artifacts::Artifacts;
-use crate::recover::codebuild::Builds;
+use crate::runtime::accounts::Accounts;
 use crate::runtime::http::{self, Readiness};
 use crate::runtime::metrics::Metrics;
 use crate::runtime::settings::Settings;
 use crate::runtime::telemetry::{self, LogFormat};
 use crate::runtime::{gate, leader};
-use crate::verify::Verifier;
+use crate::watch::Notes;
+use crate::watch::canary::Canary;
+use crate::watch::sweep::Sweep;
 
 /// Take events from the queue, and take Incidents to their end.
 ///
@@ -107,18 +109,31 @@ async fn operate(args: Run, settings: Settings) -> Result<()> {
         incidents: incidents.clone(),
         catalog: catalog.clone(),
         grants: settings.grants(),
+        itself: settings.itself(&args.namespace),
         recovery_roles: settings.recovery_roles.clone(),
         metrics: metrics.clone(),
         open: open.clone(),
     });
-    let receiving = queue.run(open.subscribe(), stop.clone(), move |body| intake.clone().handle(body));
+    let receiving = queue.run(open.subscribe(), stop.clone(), {
+        let intake = intake.clone();
+        move |body| intake.clone().handle(body)
+    });
     tasks.spawn(receiving);
 
     let leads = watch::Sender::new(false);
-    let grants = settings.grants();
+    let accounts = Arc::new(Accounts::new(aws.clone(), settings.home(), settings.accounts.clone()));
     let holds = Holds::watch(client.clone(), &args.namespace, stop.clone());
-    let ctx = Arc::new(context(&args, settings, &client, &aws, (policies, incidents, holds), catalog, metrics));
-    tasks.spawn(lead(ctx, grants, leads.subscribe(), stop.clone()));
+    let watching = Watching {
+        ssm: aws_sdk_ssm::Client::new(&aws),
+        intake,
+        accounts: accounts.clone(),
+        incidents: incidents.clone(),
+        notes: Notes::new(client.clone(), &args.namespace),
+    };
+    let reach = Arc::new(Reach::new(accounts));
+    let stores = (policies, incidents, holds);
+    let ctx = Arc::new(context(&args, settings, &client, &aws, (stores, reach), catalog, metrics));
+    tasks.spawn(lead(ctx, Arc::new(watching), leads.subscribe(), stop.clone()));
     let (namespace, identity) = (args.namespace.clone(), args.identity.clone());
     // The lease is kept until the work is done, and given back after.
     let done = CancellationToken::new();
@@ -138,12 +153,10 @@ fn context(
     settings: Settings,
     client: &Client,
     aws: &SdkConfig,
-    (policies, incidents, holds): (Store<RecoveryPolicy>, Store<Incident>, Holds),
+    ((policies, incidents, holds), reach): ((Store<RecoveryPolicy>, Store<Incident>, Holds), Arc<Reach>),
     catalog: Arc<Catalog>,
     metrics: Metrics,
 ) -> Context {
-    let builds = Builds::new(aws_sdk_codebuild::Client::new(aws));
-    let s3 = s3_client(aws);
     let reporter = Reporter { controller: "reforge".into(), instance: Some(args.identity.clone()) };
     let recorder = Recorder::new(client.clone(), reporter);
     let sns = aws_sdk_sns::Client::new(aws);
@@ -153,33 +166,61 @@ fn context(
         policies,
         incidents,
         catalog,
+        itself: settings.itself(&args.namespace),
         guard: Guard::new(client.clone(), settings.admission.clone()),
         holds,
-        artifacts: Artifacts::new(s3.clone(), &settings.artifact_bucket),
-        workspaces: Workspaces::new(client.clone(), &args.namespace, builds.clone()),
-        builds,
+        workspaces: Workspaces::new(client.clone(), &args.namespace, reach.clone()),
+        reach,
         classifier: Classifier::new(aws_sdk_bedrockruntime::Client::new(aws), settings.classifier.clone()),
-        verifier: Verifier::new(aws, s3),
         notifier: Notifier::new(sns, recorder, topic, cluster, metrics.clone()),
         metrics,
         settings,
     }
 }
 
-/// An endpoint of one's own (AWS_ENDPOINT_URL) rarely has a host name for each bucket.
-pub fn s3_client(aws: &SdkConfig) -> aws_sdk_s3::Client {
-    let own_endpoint = aws.endpoint_url().is_some();
-    let config = aws_sdk_s3::config::Builder::from(aws).force_path_style(own_endpoint).build();
-    aws_sdk_s3::Client::from_conf(config)
+/// What the leader looks for beside the queue.
+struct Watching {
+    ssm: aws_sdk_ssm::Client,
+    intake: Arc<Intake>,
+    accounts: Arc<Accounts>,
+    incidents: Store<Incident>,
+    notes: Notes,
+}
+
+impl Watching {
+    /// Until `stop`, what the settings ask for.
+    async fn run(&self, settings: &Settings, stop: CancellationToken) {
+        let sweep = settings.sweep.clone().map(|sweep| Sweep {
+            intake: self.intake.clone(),
+            accounts: self.accounts.clone(),
+            notes: self.notes.clone(),
+            grants: settings.grants(),
+            settings: sweep,
+        });
+        let canary = settings.canary.clone().map(|canary| Canary {
+            ssm: self.ssm.clone(),
+            intake: self.intake.clone(),
+            incidents: self.incidents.clone(),
+            notes: self.notes.clone(),
+            region: settings.region.clone(),
+            settings: canary,
+        });
+        let sweeping = async {
+            if let Some(sweep) = sweep {
+                sweep.run(stop.clone()).await;
+            }
+        };
+        let singing = async {
+            if let Some(canary) = canary {
+                canary.run(stop.clone()).await;
+            }
+        };
+        tokio::join!(sweeping, singing);
+    }
 }
 
 /// Works while this replica leads, from scratch each time.
-async fn lead(
-    ctx: Arc<Context>,
-    grants: crate::policy::grants::Grants,
-    mut leads: watch::Receiver<bool>,
-    stop: CancellationToken,
-) {
+async fn lead(ctx: Arc<Context>, watching: Arc<Watching>, mut leads: watch::Receiver<bool>, stop: CancellationToken) {
     loop {
         let elected = stop.run_until_cancelled(leads.wait_for(|leads| *leads)).await.map(|r| r.is_ok());
         if elected != Some(true) {
@@ -187,14 +228,13 @@ async fn lead(
         }
         let term = CancellationToken::new();
         let work = tokio::spawn({
-            let (ctx, grants, term) = (ctx.clone(), grants.clone(), term.clone());
-            let patterns = ctx.settings.event_patterns.clone();
-            let delivery = policies::Delivery { catalog: ctx.catalog.clone(), patterns };
+            let (ctx, watching, term) = (ctx.clone(), watching.clone(), term.clone());
             async move {
-                let (incidents, policies) = (term.clone().cancelled_owned(), term.cancelled_owned());
+                let ended = || term.clone().cancelled_owned();
                 tokio::join!(
-                    controller::run(ctx.clone(), incidents),
-                    policies::run(ctx.client.clone(), grants, delivery, policies)
+                    controller::run(ctx.clone(), ended()),
+                    policies::run(ctx.clone(), ended()),
+                    watching.run(&ctx.settings, term.clone())
                 );
             }
         });

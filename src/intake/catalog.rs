@@ -226,6 +226,18 @@ impl Catalog {
         self.entries.iter().find(|e| e.r#type == r#type)
     }
 
+    /// The type of this CloudFormation name: the first, where several have it.
+    pub fn entry_of(&self, cloud_formation_type: &str) -> Option<&Entry> {
+        self.entries.iter().find(|e| e.cloud_formation_type == cloud_formation_type)
+    }
+
+    /// The one form of an id, if it is of the form that the type has.
+    pub fn valid_id(&self, entry: &Entry, id: &str) -> Option<String> {
+        let at = self.entries.iter().position(|e| e.r#type == entry.r#type)?;
+        let id = entry.normalised(id);
+        self.patterns[at].is_match(&id).then_some(id)
+    }
+
     /// Every event, as source and name.
     pub fn events(&self) -> impl Iterator<Item = (&str, &str)> {
         self.events.iter().flat_map(|(source, names)| names.keys().map(move |name| (source.as_str(), name.as_str())))
@@ -280,6 +292,33 @@ mod tests {
         let lambda = Catalog::builtin().entry("lambda").unwrap();
         for form in ["f", "f:live", "123456789012:function:f", "arn:aws:lambda:eu-west-1:123456789012:function:f:7"] {
             assert_eq!(lambda.normalised(form), "f", "{form}");
+        }
+    }
+
+    #[test]
+    fn a_rule_is_the_same_by_its_buss_name_and_its_arn() {
+        let rule = Catalog::builtin().entry("event-rule").unwrap();
+        let arn = "arn:aws:events:eu-west-1:123456789012:event-bus";
+        for (form, id) in [("r", "r"), ("default/r", "r"), ("hub/r", "hub/r")] {
+            assert_eq!(rule.normalised(form), id);
+        }
+        assert_eq!(rule.normalised(&format!("{arn}/default/r")), "r");
+        assert_eq!(rule.normalised(&format!("{arn}/hub/r")), "hub/r");
+    }
+
+    #[test]
+    fn every_partition_has_its_arns() {
+        let table = Catalog::builtin().entry("dynamodb").unwrap();
+        for (region, partition) in [
+            ("eu-west-1", "aws"),
+            ("cn-northwest-1", "aws-cn"),
+            ("us-gov-west-1", "aws-us-gov"),
+            ("us-iso-east-1", "aws-iso"),
+            ("us-isob-east-1", "aws-iso-b"),
+            ("eusc-de-east-1", "aws-eusc"),
+        ] {
+            let arn = table.arn_of(region, "111122223333", "t").unwrap();
+            assert_eq!(arn, format!("arn:{partition}:dynamodb:{region}:111122223333:table/t"));
         }
     }
 

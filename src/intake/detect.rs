@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use kube::ResourceExt;
 
-use crate::api::{Change, Event, IncidentStatus, PolicyRef, RecoveryPolicy, Resource, Time};
+use crate::api::{Change, Event, Handling, IncidentSpec, IncidentStatus, PolicyRef, RecoveryPolicy, Resource, Time};
 use crate::policy::grants::Grants;
 use crate::policy::select;
 use crate::recover::codebuild::uuid_of;
 
-use super::catalog::Catalog;
+use super::catalog::{Catalog, Entry};
 use super::event::{Record, Unreadable};
+use super::itself::Itself;
+use super::notice::Notice;
 
 /// How far CloudTrail's whole seconds and CodeBuild's clock may be apart, in seconds.
 const CLOCKS: i64 = 5;
@@ -28,6 +30,22 @@ pub struct Candidate {
     pub resource: Resource,
     /// What happened.
     pub change: Change,
+    /// What the Incident is for.
+    pub handling: Handling,
+}
+
+impl Candidate {
+    /// The Incident that it becomes.
+    pub fn spec(&self) -> IncidentSpec {
+        IncidentSpec {
+            event: self.event.clone(),
+            resource: self.resource.clone(),
+            change: self.change,
+            policy_ref: self.policy.clone(),
+            handling: self.handling,
+            approvals: Vec::new(),
+        }
+    }
 }
 
 /// Why a record opens no Incident. Each is counted.
@@ -96,6 +114,8 @@ pub struct Surroundings<'a> {
     pub policies: &'a [Arc<RecoveryPolicy>],
     /// Who may recover what.
     pub grants: &'a Grants,
+    /// What Reforge itself stands on.
+    pub itself: &'a Itself,
     /// The roles that recovery builds run under.
     pub recovery_roles: &'a [String],
     /// Whether a build, by its UUID, is one of ours that was at work at that time.
@@ -114,6 +134,11 @@ pub fn detect(record: &Record, around: &Surroundings<'_>) -> Result<Detection, U
     let Some(found) = around.catalog.find(&event.source, &event.name, &record.detail) else {
         return Ok(Detection::Drop(DropReason::NotInCatalogue));
     };
+    let ours: Vec<Candidate> =
+        found.ids.iter().filter_map(|id| concerns_itself(found.entry, id, event, around)).collect();
+    if !ours.is_empty() {
+        return Ok(Detection::Open(ours));
+    }
     if !around.grants.knows(&event.account_id, &event.region) {
         return Ok(Detection::Drop(DropReason::ForeignAccount));
     }
@@ -129,31 +154,66 @@ pub fn detect(record: &Record, around: &Surroundings<'_>) -> Result<Detection, U
     if found.ids.is_empty() {
         return Ok(Detection::Drop(DropReason::NoId));
     }
-    let candidates: Vec<Candidate> = found
-        .ids
-        .iter()
-        .filter_map(|id| {
-            let resource = Resource {
-                r#type: found.entry.r#type.clone(),
-                cloud_formation_type: found.entry.cloud_formation_type.clone(),
-                id: id.clone(),
-                arn: found.entry.arn_of(&event.region, &event.account_id, id),
-            };
-            let policy = select::select(around.policies, around.grants, event, &resource)?;
-            Some(Candidate {
-                namespace: policy.namespace().unwrap_or_default(),
-                policy: PolicyRef { name: policy.name_any() },
-                event: event.clone(),
-                resource,
-                change: found.change,
-            })
-        })
-        .collect();
+    let candidates: Vec<Candidate> =
+        found.ids.iter().filter_map(|id| candidate(found.entry, id, event, found.change, around)).collect();
     Ok(match unreadable {
         Some(unreadable) => Detection::OpenSome(candidates, unreadable),
         None if candidates.is_empty() => Detection::Drop(DropReason::NoPolicy),
         None => Detection::Open(candidates),
     })
+}
+
+/// Detects what another source than CloudTrail tells. Whether a build of ours did it is seen once the workspace is known.
+pub fn detect_notice(notice: &Notice, around: &Surroundings<'_>) -> Result<Detection, Unreadable> {
+    let Some(entry) = around.catalog.entry_of(&notice.cloud_formation_type) else {
+        return Ok(Detection::Drop(DropReason::NotInCatalogue));
+    };
+    let Some(id) = notice.ids.iter().find_map(|id| around.catalog.valid_id(entry, id)) else {
+        let said = notice.ids.first().map(String::as_str).unwrap_or_default();
+        return Err(Unreadable::Id(super::event::shorten(said, 256)));
+    };
+    let event = &notice.event;
+    if let Some(handling) = around.itself.handling(&entry.r#type, &id, &event.account_id, &event.name) {
+        let about = resource(entry, &id, event);
+        return Ok(Detection::Open(vec![around.itself.candidate(about, event.clone(), notice.change, handling)]));
+    }
+    if !around.grants.knows(&event.account_id, &event.region) {
+        return Ok(Detection::Drop(DropReason::ForeignAccount));
+    }
+    Ok(match candidate(entry, &id, event, notice.change, around) {
+        Some(candidate) => Detection::Open(vec![candidate]),
+        None => Detection::Drop(DropReason::NoPolicy),
+    })
+}
+
+/// The Incident that a policy takes.
+fn candidate(entry: &Entry, id: &str, event: &Event, change: Change, around: &Surroundings<'_>) -> Option<Candidate> {
+    let resource = resource(entry, id, event);
+    let policy = select::select(around.policies, around.grants, event, &resource)?;
+    Some(Candidate {
+        namespace: policy.namespace().unwrap_or_default(),
+        policy: PolicyRef { name: policy.name_any() },
+        event: event.clone(),
+        resource,
+        change,
+        handling: Handling::Recover,
+    })
+}
+
+/// The Incident that no policy takes, since Reforge itself is concerned.
+fn concerns_itself(entry: &Entry, id: &str, event: &Event, around: &Surroundings<'_>) -> Option<Candidate> {
+    let handling = around.itself.handling(&entry.r#type, id, &event.account_id, &event.name)?;
+    let change = entry.events.iter().find(|e| e.name == event.name)?.change;
+    Some(around.itself.candidate(resource(entry, id, event), event.clone(), change, handling))
+}
+
+fn resource(entry: &Entry, id: &str, event: &Event) -> Resource {
+    Resource {
+        r#type: entry.r#type.clone(),
+        cloud_formation_type: entry.cloud_formation_type.clone(),
+        id: id.to_owned(),
+        arn: entry.arn_of(&event.region, &event.account_id, id),
+    }
 }
 
 /// A recovery role acting in a session that CodeBuild named after a build of ours. The role without such a build is

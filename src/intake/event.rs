@@ -6,13 +6,19 @@ use serde::Deserialize;
 use serde_json::Value;
 use thiserror::Error;
 
-use crate::api::{Actor, Event, Time};
+use crate::api::{Actor, Event, Origin, Time};
+
+use super::notice::{self, CONFIG_ITEM, CONFIG_RULE, INSTANCE_STATE, Notice};
 
 /// What a message carries.
 #[derive(Clone, Debug)]
 pub enum Message {
     /// An API call, as CloudTrail recorded it.
     ApiCall(Box<Record>),
+    /// What another source tells of a resource.
+    Notice(Box<Notice>),
+    /// What another source tells that is no loss: an instance that starts, a rule that is kept again.
+    Harmless,
     /// A CodeBuild build changed its state; a hint to look.
     BuildChange {
         /// `<project>:<uuid>`.
@@ -42,6 +48,9 @@ pub enum Unreadable {
     /// An event of a kind that no rule of Reforge's asks for.
     #[error("an event of kind {0:?}, which Reforge does not take; does a rule send too much to the queue?")]
     Kind(String),
+    /// An event that some account's program sent, and not AWS.
+    #[error("an event from {0:?}, and not from AWS: somebody made it up, or a rule sends too much to the queue")]
+    NotFromAws(String),
     /// A part of the record is missing or of the wrong form.
     #[error("the record's {0} is missing or malformed")]
     Part(&'static str),
@@ -64,6 +73,7 @@ impl Unreadable {
         match self {
             Self::NotAnEvent(_) => "NotAnEvent",
             Self::Kind(_) => "UnknownKind",
+            Self::NotFromAws(_) => "NotFromAws",
             Self::Part(_) => "MalformedRecord",
             Self::Disagree { .. } => "AccountMismatch",
             Self::Id(_) => "InvalidId",
@@ -77,6 +87,12 @@ const API_CALL: &str = "AWS API Call via CloudTrail";
 struct Envelope {
     #[serde(rename = "detail-type")]
     detail_type: String,
+    #[serde(default)]
+    id: String,
+    #[serde(default)]
+    time: String,
+    #[serde(default)]
+    source: String,
     account: String,
     region: String,
     detail: Value,
@@ -85,12 +101,23 @@ struct Envelope {
 /// Reads the body of a message.
 pub fn parse(body: &str) -> Result<Message, Unreadable> {
     let envelope: Envelope = serde_json::from_str(body).map_err(|e| Unreadable::NotAnEvent(e.to_string()))?;
+    // Anyone with events:PutEvents can put an event on a bus, and call it what they like, but not give it such a source
+    // (Amazon EventBridge API Reference, "PutEvents").
+    if !envelope.source.starts_with("aws.") {
+        return Err(Unreadable::NotFromAws(shorten(&envelope.source, 64)));
+    }
     match envelope.detail_type.as_str() {
         API_CALL => record(envelope).map(|r| Message::ApiCall(Box::new(r))),
         "CodeBuild Build State Change" => {
             let arn = text(&envelope.detail, "build-id").ok_or(Unreadable::Part("build-id"))?;
             let build_id = arn.rsplit('/').next().unwrap_or(&arn).to_owned();
             Ok(Message::BuildChange { build_id })
+        }
+        kind @ (INSTANCE_STATE | CONFIG_ITEM | CONFIG_RULE) => {
+            account(&envelope.account)?;
+            let Envelope { id, time, account, region, detail, .. } = &envelope;
+            let notice = notice::read(kind, &notice::Envelope { id, time, account, region, detail })?;
+            Ok(notice.map_or(Message::Harmless, |notice| Message::Notice(Box::new(notice))))
         }
         other => Err(Unreadable::Kind(shorten(other, 128))),
     }
@@ -101,7 +128,8 @@ pub fn of_log(value: Value) -> Result<Record, Unreadable> {
     if value.get("detail-type").is_none() {
         let part = |field: &'static str| text(&value, field).ok_or(Unreadable::Part(field));
         let (account, region) = (part("recipientAccountId")?, part("awsRegion")?);
-        return record(Envelope { detail_type: API_CALL.to_owned(), account, region, detail: value });
+        let (id, time, source) = (String::new(), String::new(), String::new());
+        return record(Envelope { detail_type: API_CALL.to_owned(), id, time, source, account, region, detail: value });
     }
     let envelope: Envelope = serde_json::from_value(value).map_err(|e| Unreadable::NotAnEvent(e.to_string()))?;
     if envelope.detail_type == API_CALL {
@@ -118,12 +146,11 @@ fn record(envelope: Envelope) -> Result<Record, Unreadable> {
             return Err(Unreadable::Disagree { envelope: shorten(said, 64), record: shorten(&record, 64) });
         }
     }
-    if envelope.account.len() != 12 || !envelope.account.bytes().all(|b| b.is_ascii_digit()) {
-        return Err(Unreadable::Part("account"));
-    }
+    account(&envelope.account)?;
     let part = |field: &'static str| text(&detail, field).filter(|t| !t.is_empty()).ok_or(Unreadable::Part(field));
     let time = part("eventTime").and_then(|t| Time::parse(&t).ok_or(Unreadable::Part("eventTime")))?;
     let event = Event {
+        origin: Origin::CloudTrail,
         id: shorten(&part("eventID")?, 128),
         time,
         name: shorten(without_version(&part("eventName")?), 128),
@@ -139,6 +166,11 @@ fn record(envelope: Envelope) -> Result<Record, Unreadable> {
         _ => false,
     };
     Ok(Record { event, read_only, error_code: text(&detail, "errorCode"), detail })
+}
+
+fn account(id: &str) -> Result<(), Unreadable> {
+    let is_account = id.len() == 12 && id.bytes().all(|b| b.is_ascii_digit());
+    if is_account { Ok(()) } else { Err(Unreadable::Part("account")) }
 }
 
 fn actor(detail: &Value) -> Actor {

@@ -1,9 +1,11 @@
-//! From the queue to an Incident: [`queue`] receives, [`event`] parses, [`catalog`] knows, [`detect`] decides,
-//! [`open`] stores. Calls no AWS service but the queue.
+//! From the queue to an Incident: [`queue`] receives, [`event`] and [`notice`] parse, [`catalog`] knows, [`detect`] decides,
+//! [`open`] stores. Calls no AWS service but the queue. What the queue never brought is found by [`crate::watch`].
 
 pub mod catalog;
 pub mod detect;
 pub mod event;
+pub mod itself;
+pub mod notice;
 pub mod open;
 pub mod pattern;
 pub mod queue;
@@ -17,14 +19,16 @@ use kube::{Client, ResourceExt};
 use serde_json::json;
 use tokio::sync::watch;
 
-use crate::api::{ANNOTATION_HINT, Event, Incident, RecoveryPolicy, Time};
+use crate::api::{ANNOTATION_HINT, Event, Handling, Incident, RecoveryPolicy, Time};
 use crate::policy::grants::Grants;
 use crate::runtime::metrics::Metrics;
 use crate::runtime::{KubeCallError, kube_call};
 
 use catalog::Catalog;
 use detect::{Candidate, Detection, DropReason, Ours, Surroundings};
-use event::{Message, Record};
+use event::{Message, Record, Unreadable};
+use itself::Itself;
+use notice::Notice;
 use open::{OpenError, Opened};
 use queue::Handled;
 
@@ -46,6 +50,8 @@ pub struct Intake {
     pub catalog: Arc<Catalog>,
     /// Who may recover what.
     pub grants: Grants,
+    /// What Reforge itself stands on.
+    pub itself: Itself,
     /// The roles that recovery builds run under.
     pub recovery_roles: Vec<String>,
     /// What is counted.
@@ -58,7 +64,12 @@ impl Intake {
     /// Handles the body of one message.
     pub async fn handle(self: Arc<Self>, body: String) -> Handled {
         match event::parse(&body) {
-            Ok(Message::ApiCall(record)) => self.api_call(&record).await,
+            Ok(Message::ApiCall(record)) => self.api_call(&record).await.0,
+            Ok(Message::Notice(notice)) => self.notice(&notice).await,
+            Ok(Message::Harmless) => {
+                self.metrics.dropped("Harmless");
+                Handled::Done
+            }
             Ok(Message::BuildChange { build_id }) => {
                 self.hint(&build_id).await;
                 Handled::Done
@@ -67,54 +78,78 @@ impl Intake {
         }
     }
 
-    fn dead_letter(&self, why: &event::Unreadable) -> Handled {
+    fn dead_letter(&self, why: &Unreadable) -> Handled {
         tracing::warn!(reason = %why, "a message cannot be read; it goes to the dead-letter queue");
         self.metrics.dead_lettered(why.word());
         Handled::DeadLetter(why.to_string())
     }
 
-    async fn api_call(&self, record: &Record) -> Handled {
+    /// Handles a record, whichever way it came; gives the names of the Incidents back that it opened.
+    pub async fn api_call(&self, record: &Record) -> (Handled, Vec<String>) {
         let ours = match self.claims_to_be_ours(&record.event).await {
             Ok(ours) => ours,
             Err(error) => {
                 tracing::error!(event_id = record.event.id, %error, "whose build acts is not known; the message stays in the queue");
                 self.open.send_replace(false);
-                return Handled::Keep;
+                return (Handled::Keep, Vec::new());
             }
         };
         let policies = self.policies.state();
-        let detection = detect::detect(
-            record,
-            &Surroundings {
-                catalog: &self.catalog,
-                policies: &policies,
-                grants: &self.grants,
-                recovery_roles: &self.recovery_roles,
-                is_own_build: &|_, _| ours,
-            },
-        );
+        let detection = detect::detect(record, &self.surroundings(&policies, &|_, _| ours));
+        self.detected(&record.event, detection).await
+    }
+
+    /// Whether a record is of a canary of ours.
+    pub fn is_canary(&self, record: &Record) -> bool {
+        let event = &record.event;
+        let Some(found) = self.catalog.find(&event.source, &event.name, &record.detail) else { return false };
+        let handling = |id: &String| self.itself.handling(&found.entry.r#type, id, &event.account_id, &event.name);
+        found.ids.iter().any(|id| handling(id) == Some(Handling::Canary))
+    }
+
+    async fn notice(&self, notice: &Notice) -> Handled {
+        let policies = self.policies.state();
+        let detection = detect::detect_notice(notice, &self.surroundings(&policies, &|_, _| Ours::No));
+        self.detected(&notice.event, detection).await.0
+    }
+
+    fn surroundings<'a>(
+        &'a self,
+        policies: &'a [Arc<RecoveryPolicy>],
+        is_own_build: &'a (dyn Fn(&str, Time) -> Ours + Sync),
+    ) -> Surroundings<'a> {
+        Surroundings {
+            catalog: &self.catalog,
+            policies,
+            grants: &self.grants,
+            itself: &self.itself,
+            recovery_roles: &self.recovery_roles,
+            is_own_build,
+        }
+    }
+
+    async fn detected(&self, event: &Event, detection: Result<Detection, Unreadable>) -> (Handled, Vec<String>) {
         match detection {
             Ok(Detection::Drop(reason)) => {
-                self.drop(record, reason);
-                Handled::Done
+                self.drop(event, reason);
+                (Handled::Done, Vec::new())
             }
             Ok(Detection::Open(candidates)) => self.open_all(&candidates).await,
             Ok(Detection::OpenSome(candidates, unreadable)) => match self.open_all(&candidates).await {
-                Handled::Done => self.dead_letter(&unreadable),
+                (Handled::Done, opened) => (self.dead_letter(&unreadable), opened),
                 other => other,
             },
             Ok(Detection::Later) => {
-                tracing::debug!(event_id = record.event.id, "a build acts that may be ours; its message comes again");
-                Handled::Keep
+                tracing::debug!(event_id = event.id, "a build acts that may be ours; its message comes again");
+                (Handled::Keep, Vec::new())
             }
-            Err(unreadable) => self.dead_letter(&unreadable),
+            Err(unreadable) => (self.dead_letter(&unreadable), Vec::new()),
         }
     }
 
     /// Counts what opens no Incident, and shows the first of each reason and then one in a thousand.
-    fn drop(&self, record: &Record, reason: DropReason) {
+    fn drop(&self, event: &Event, reason: DropReason) {
         let count = self.metrics.dropped(reason.word());
-        let event = &record.event;
         if count % SAMPLED == 1 {
             tracing::info!(
                 event_id = event.id,
@@ -129,7 +164,8 @@ impl Intake {
 
     /// Stores every Incident of a message, or none is said to be: the message then comes again, and finds those that
     /// were stored.
-    async fn open_all(&self, candidates: &[Candidate]) -> Handled {
+    async fn open_all(&self, candidates: &[Candidate]) -> (Handled, Vec<String>) {
+        let mut opened = Vec::new();
         for candidate in candidates {
             let name = open::name_of(candidate);
             match open::open(&self.client, candidate).await {
@@ -142,6 +178,7 @@ impl Intake {
                         resource = candidate.resource.id,
                         "an Incident was opened"
                     );
+                    opened.push(name);
                 }
                 Ok(Opened::Known) => {
                     self.metrics.redelivered.inc();
@@ -149,16 +186,16 @@ impl Intake {
                 Err(error @ OpenError::Other { .. }) => {
                     tracing::error!(event_id = candidate.event.id, incident = name, %error, "the message goes to the dead-letter queue");
                     self.metrics.dead_lettered("NameTaken");
-                    return Handled::DeadLetter(error.to_string());
+                    return (Handled::DeadLetter(error.to_string()), opened);
                 }
                 Err(error) => {
                     tracing::error!(event_id = candidate.event.id, incident = name, %error, "the message stays in the queue");
                     self.open.send_replace(false);
-                    return Handled::Keep;
+                    return (Handled::Keep, opened);
                 }
             }
         }
-        Handled::Done
+        (Handled::Done, opened)
     }
 
     /// Whether a recovery role acts in the session of a build of ours. What the cache does not know of is asked for live:

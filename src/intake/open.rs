@@ -8,7 +8,7 @@ use kube::api::{Api, ObjectMeta, PostParams};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use crate::api::{Incident, IncidentSpec, LABEL_POLICY, LABEL_TYPE};
+use crate::api::{Incident, LABEL_POLICY, LABEL_TYPE};
 use crate::runtime::{KubeCallError, kube_call};
 
 use super::detect::Candidate;
@@ -63,13 +63,7 @@ pub async fn open(client: &Client, candidate: &Candidate) -> Result<Opened, Open
     ]);
     let incident = Incident {
         metadata: ObjectMeta { name: Some(name.clone()), labels: Some(labels), ..ObjectMeta::default() },
-        spec: IncidentSpec {
-            event: candidate.event.clone(),
-            resource: candidate.resource.clone(),
-            change: candidate.change,
-            policy_ref: candidate.policy.clone(),
-            approvals: Vec::new(),
-        },
+        spec: candidate.spec(),
         status: None,
     };
     let failed = |source| OpenError::Api { namespace: namespace.clone(), name: name.clone(), source };

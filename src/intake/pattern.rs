@@ -82,7 +82,9 @@ fn pattern(sources: &BTreeSet<&str>, names: &BTreeSet<Name>) -> String {
         })
         .collect();
     let detail = json!({"eventSource": sources, "eventName": names});
-    json!({"detail-type": ["AWS API Call via CloudTrail"], "detail": detail}).to_string()
+    // Only AWS itself can send with such a source.
+    json!({"source": [{"prefix": "aws."}], "detail-type": ["AWS API Call via CloudTrail"], "detail": detail})
+        .to_string()
 }
 
 /// The wanted events that none of the patterns lets through, as "source name". A pattern that is not of the form that

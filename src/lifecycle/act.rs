@@ -7,7 +7,8 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use crate::api::{
-    BuildKind, Change, Incident, IncidentStatus, Intent, LABEL_WORKSPACE, RecoveryPolicy, RecoverySpec, Time, Workspace,
+    ANNOTATION_HINT, BuildKind, Change, Incident, IncidentStatus, Intent, LABEL_WORKSPACE, RecoveryPolicy,
+    RecoverySpec, Time, Workspace,
 };
 use crate::intake::catalog::Entry;
 use crate::policy::limits::{self, Apply};
@@ -63,8 +64,9 @@ async fn try_start(ctx: &Context, incident: &Incident, kind: BuildKind) -> Resul
     }
 
     let name = incident.name_any();
+    let install = ctx.reach.install(&incident.spec.event.account_id).await.map_err(|e| e.to_string())?;
     let known = if looks_first(intent, Time::now()) {
-        ctx.builds.find(project, &name, status.step.attempt).await.map_err(|e| e.to_string())?
+        install.builds.find(project, &name, status.step.attempt).await.map_err(|e| e.to_string())?
     } else {
         None
     };
@@ -77,7 +79,8 @@ async fn try_start(ctx: &Context, incident: &Incident, kind: BuildKind) -> Resul
                 if !still_stands(&status, &uid, generation, policy.spec.suspend) {
                     return Ok(Started::Overtaken);
                 }
-                let hold = ctx.holds.live(&incident.spec).await.map_err(|e| format!("asking for holds: {e}"))?;
+                let hold =
+                    ctx.holds.live(&incident.judged_spec()).await.map_err(|e| format!("asking for holds: {e}"))?;
                 if let Some(hold) = hold {
                     return Ok(Started::NotYet(NotStarted::OnHold(hold)));
                 }
@@ -86,13 +89,15 @@ async fn try_start(ctx: &Context, incident: &Incident, kind: BuildKind) -> Resul
             }
             let entry = ctx.catalog.entry(&incident.spec.resource.r#type);
             let order = order_of(incident, &status, (listed, intent, &policy.spec.recovery), entry, kind);
-            match ctx.builds.start(&order).await {
+            match install.builds.start(&order).await {
                 Err(e) if e.is_throttled() => return Ok(Started::NotYet(NotStarted::Throttled(e.to_string()))),
+                Err(e) if e.is_changed() => return Ok(Started::NotYet(NotStarted::Changed(e.to_string()))),
                 started => started.map_err(|e| e.to_string())?,
             }
         }
     };
-    if let Err(error) = ctx.workspaces.note_build(&workspace.backend, &me, &build.id).await {
+    let account = &incident.spec.event.account_id;
+    if let Err(error) = ctx.workspaces.note_build(&workspace.backend, &me, (account, &build.id)).await {
         tracing::warn!(%error, build = build.id, "the build could not be noted in the workspace's lease");
     }
     Ok(Started::Running(Box::new(build)))
@@ -113,7 +118,7 @@ fn order_of(
     entry: Option<&Entry>,
     kind: BuildKind,
 ) -> Order {
-    let event = &incident.spec.event;
+    let event = incident.judged_spec().event;
     let is_plan = kind == BuildKind::Plan;
     let addresses = status.workspace.as_ref().map(|w| w.addresses.clone()).unwrap_or_default();
     let lost_data = incident.spec.change == Change::Deleted && entry.is_some_and(|e| e.stateful);
@@ -155,6 +160,17 @@ pub async fn label_workspace(api: &Api<Incident>, incident: &mut Incident) {
     }
 }
 
+/// Wakes an Incident that another one is evidence for. A lost hint costs a poll.
+pub async fn wake(ctx: &Context, who: &str) {
+    let Some(Holder { namespace, name }) = Holder::parse(who) else { return };
+    let api: Api<Incident> = Api::namespaced(ctx.client.clone(), &namespace);
+    let patch = json!({"metadata": {"annotations": {ANNOTATION_HINT: Time::now().to_string()}}});
+    let params = PatchParams { field_manager: Some("reforge-hints".to_owned()), ..PatchParams::default() };
+    if let Err(error) = kube_call(api.patch(&name, &params, &Patch::Merge(&patch))).await {
+        tracing::debug!(%error, incident = who, "the Incident was not woken; it polls");
+    }
+}
+
 /// Gives the Incident's workspace back, if it has it.
 pub async fn release_workspace(ctx: &Context, incident: &Incident) {
     let Some(workspace) = incident.status.as_ref().and_then(|s| s.workspace.as_ref()) else { return };
@@ -175,12 +191,13 @@ pub fn still_stands(status: &IncidentStatus, policy_uid: &str, policy_generation
 }
 
 fn apply_of(incident: &Incident, status: &IncidentStatus) -> Apply {
+    let spec = incident.judged_spec();
     Apply {
         at: Time::now(),
         incident: Holder::of(incident).text(),
         attempt: status.step.attempt,
-        resource: limits::resource_key(&incident.spec),
-        actor: limits::actor_key(&incident.spec),
+        resource: limits::resource_key(&spec),
+        actor: limits::actor_key(&spec),
     }
 }
 

@@ -5,7 +5,7 @@ use crate::recover::artifacts::{Failure, Lock};
 use crate::recover::codebuild::BuildState;
 
 use super::decide::{Effect, Seen, Step, View};
-use super::transition::{Ending, end, failed, plan_again, progress, record_build};
+use super::transition::{Ending, end, failed, plan_again, progress, record_build, stall};
 
 /// How long until a build's state is asked for again, should no event tell of it.
 const POLL_BUILD: i64 = 5_000;
@@ -38,14 +38,19 @@ pub fn overtaken(status: &IncidentStatus, now: Time) -> IncidentStatus {
 /// Says that a build could not be started, and why.
 pub fn not_started(status: &IncidentStatus, why: &NotStarted, now: Time) -> IncidentStatus {
     let mut status = status.clone();
-    let (reason, why) = match why {
+    let (word, why) = match why {
         NotStarted::Busy(why) => (reason::WORKSPACE_BUSY, why),
         NotStarted::OnHold(why) => (reason::ON_HOLD, why),
         NotStarted::Throttled(why) => (reason::THROTTLED, why),
+        NotStarted::Changed(why) => (reason::PROJECT_CHANGED, why),
         NotStarted::Trouble(why) => (reason::UNREACHABLE, why),
     };
     let message = format!("The build was not started: {why}; it is tried again");
-    progress(&mut status, reason, &message, now);
+    if word == reason::PROJECT_CHANGED {
+        stall(&mut status, word, &message, now);
+    } else {
+        progress(&mut status, word, &message, now);
+    }
     status
 }
 
@@ -58,6 +63,8 @@ pub enum NotStarted {
     OnHold(String),
     /// CodeBuild wants fewer calls, or runs as many builds as it may.
     Throttled(String),
+    /// The project is not as the install made it.
+    Changed(String),
     /// A call failed.
     Trouble(String),
 }
@@ -228,6 +235,9 @@ mod tests {
             name: "i".into(),
             namespace: "n".into(),
             spec: serde_json::from_value(spec).expect("a spec"),
+            evidence: (Vec::new(), 0),
+            elder: None,
+            own_build: None,
             status,
             policy: PolicyState::Stands {
                 uid: "u".into(),

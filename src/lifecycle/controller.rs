@@ -14,19 +14,18 @@ use kube::{Client, ResourceExt};
 use crate::api::{Incident, RecoveryPolicy, StepName, Time};
 use crate::classify::Classifier;
 use crate::intake::catalog::Catalog;
+use crate::intake::itself::Itself;
 use crate::notify::Notifier;
-use crate::recover::artifacts::Artifacts;
-use crate::recover::codebuild::Builds;
 use crate::runtime::metrics::Metrics;
 use crate::runtime::settings::Settings;
 use crate::runtime::{KubeCallError, kube_call};
-use crate::verify::Verifier;
 
 use super::act::{self, Started};
 use super::builds;
 use super::decide::{Effect, decide};
 use super::guard::Guard;
 use super::holds::Holds;
+use super::reach::Reach;
 use super::workspace::Workspaces;
 use super::{observe, status};
 
@@ -49,10 +48,10 @@ pub struct Context {
     pub settings: Settings,
     /// What is known of AWS's events and types.
     pub catalog: Arc<Catalog>,
-    /// What builds publish.
-    pub artifacts: Artifacts,
-    /// CodeBuild.
-    pub builds: Builds,
+    /// What Reforge itself stands on.
+    pub itself: Itself,
+    /// Builds, what they publish, and AWS's word on resources, in each account.
+    pub reach: Arc<Reach>,
     /// Whether the apiserver checks who decides.
     pub guard: Guard,
     /// What people put on hold.
@@ -61,8 +60,6 @@ pub struct Context {
     pub workspaces: Workspaces,
     /// Rules and model.
     pub classifier: Classifier,
-    /// AWS's word on resources.
-    pub verifier: Verifier,
     /// Who tells people.
     pub notifier: Notifier,
     /// What is counted.
@@ -131,6 +128,7 @@ async fn carry_out(
             Effect::Tell(moment) => ctx.notifier.tell(incident, *moment, policy_of(ctx, incident).as_deref()).await,
             Effect::LabelWorkspace => act::label_workspace(api, incident).await,
             Effect::ReleaseWorkspace => act::release_workspace(ctx, incident).await,
+            Effect::Wake(who) => act::wake(ctx, who).await,
             Effect::NoteSuccess => act::note_success(ctx, incident).await,
             Effect::StartBuild(kind) => {
                 let before = incident.status.clone().unwrap_or_default();

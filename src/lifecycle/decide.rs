@@ -5,9 +5,9 @@
 //! either the old status, and decides the same again, or the new one, and goes on from there.
 
 use crate::api::{
-    BuildKind, BuildRef, Classification, ConditionStatus, Data, Decision, IncidentSpec, IncidentStatus, Judge, Moment,
-    Phase, Plan, PlannedChange, RecoveryPolicySpec, StepName, Time, Verdict, Verification, condition, duration,
-    duration_millis, reason,
+    BuildKind, BuildRef, Classification, ConditionStatus, Data, Decision, Evidence, Handling, IncidentSpec,
+    IncidentStatus, Judge, Moment, Phase, Plan, PlannedChange, RecoveryPolicySpec, StepName, Time, Verdict,
+    Verification, condition, duration, duration_millis, reason,
 };
 use crate::policy::approval::Identity;
 use crate::policy::limits::{Ledger, Opened};
@@ -18,12 +18,15 @@ use crate::recover::plan::{PlanDigest, Summary};
 
 use super::builds::{build_failed, build_ref, describe, wait_for_build};
 use super::permit::{self, at_gate};
+use super::same::{self, RECORD_COMES};
 use super::transition::{Ending, Retries, end, failed, progress, record_build, say, stall, want};
 
 /// How long until AWS is asked again whether a change is through, or a resource is back.
 const POLL_AWS: i64 = 1_000;
 /// How long until something is tried again that is not there or does not answer.
 const POLL_TROUBLE: i64 = 10_000;
+/// How long until it is looked again whether a record has come, should nothing tell of it.
+const POLL_RECORD: i64 = 60_000;
 /// The most changes that a status shows.
 const MAX_SHOWN: usize = 32;
 
@@ -40,8 +43,14 @@ pub struct View {
     pub name: String,
     /// The Incident's namespace.
     pub namespace: String,
-    /// The Incident's spec.
+    /// The Incident's spec, as it is judged with the evidence.
     pub spec: IncidentSpec,
+    /// What else was told of the same change, and how many reports there are.
+    pub evidence: (Vec<Evidence>, u32),
+    /// The older Incident that is about the same change, as namespace/name; looked for when this one is new.
+    pub elder: Option<String>,
+    /// An apply of ours that may have done what was told without an actor.
+    pub own_build: Option<String>,
     /// The Incident's status.
     pub status: IncidentStatus,
     /// The policy as it stands now.
@@ -130,6 +139,8 @@ pub struct AtGate {
     pub digest: PlanDigest,
     /// Whether an apply of ours since the event has covered the resource already.
     pub covered: bool,
+    /// The verdict on a record that came since the last one.
+    pub judged_again: Option<Classification>,
     /// Why no approval counts, if none does: the apiserver does not check who decides.
     pub unchecked: Option<String>,
     /// What was applied lately in the workspace.
@@ -164,6 +175,8 @@ pub enum Effect {
     NoteSuccess,
     /// Tell people.
     Tell(Moment),
+    /// Wake another Incident, as namespace/name, which this one is evidence for.
+    Wake(String),
 }
 
 /// Decides.
@@ -175,6 +188,16 @@ pub fn decide(view: &View) -> Step {
     }
     if view.status.step.name == StepName::Ended {
         step.wake = None;
+        return step;
+    }
+    if view.spec.handling != Handling::Recover {
+        itself(view, &mut step);
+        finish(view, &mut step);
+        return step;
+    }
+    (step.status.evidence, step.status.evidence_total) = view.evidence.clone();
+    if let Some(elder) = view.elder.as_ref().filter(|_| view.status.step.name == StepName::Locate) {
+        duplicate(view, elder, &mut step);
         return step;
     }
     let policy = match &view.policy {
@@ -212,11 +235,48 @@ pub fn is_held(status: &IncidentStatus, policy: &RecoveryPolicySpec, hold: Optio
     (policy.suspend || hold.is_some()) && !runs
 }
 
+/// Something that Reforge stands on: people are told, and nothing is put back; or its own canary, which proves the way.
+fn itself(view: &View, step: &mut Step) {
+    let (event, resource) = (&view.spec.event, &view.spec.resource);
+    let status = &mut step.status;
+    if view.spec.handling == Handling::Canary {
+        let message = "A canary has come from CloudTrail to here: events are delivered";
+        return end(status, Ending::Dismissed, reason::CANARY, message, view.now);
+    }
+    let message = if event.name == crate::watch::canary::LOST {
+        format!(
+            "The canary that was written to {} at {} has not come back: events do not reach the queue. Look at the trail, the rules and the queue's policy; docs/operations.md, \"When the canary is lost\", has the commands",
+            resource.id, event.time
+        )
+    } else {
+        format!(
+            "{} by {} changed the {} {}, which Reforge itself stands on. Nothing is put back by itself: find out who did it and why, then apply the install's Terraform",
+            event.name,
+            event.actor.arn.as_deref().unwrap_or(&event.actor.r#type),
+            resource.r#type,
+            resource.id
+        )
+    };
+    end(status, Ending::Failed, reason::PLUMBING, &message, view.now);
+}
+
+/// Another Incident goes on in place of this one, which is evidence for it. People are told of that one.
+fn duplicate(view: &View, elder: &str, step: &mut Step) {
+    let message = format!("{elder} is about the same change, and goes on in place of this Incident");
+    step.status.duplicate_of = Some(elder.to_owned());
+    end(&mut step.status, Ending::Dismissed, reason::DUPLICATE, &message, view.now);
+    step.effects = vec![Effect::Wake(elder.to_owned())];
+    step.wake = None;
+}
+
 /// Whoever ends gives the workspace back and is told of, whichever way it ended.
 fn finish(view: &View, step: &mut Step) {
     if step.status.step.name == StepName::Ended {
         step.wake = None;
-        step.effects = vec![Effect::ReleaseWorkspace, Effect::Tell(ending(&step.status))];
+        step.effects = vec![Effect::ReleaseWorkspace];
+        if view.spec.handling != Handling::Canary {
+            step.effects.push(Effect::Tell(ending(&step.status)));
+        }
         if step.status.phase == Phase::Recovered && step.status.recovery.committed_to.is_some() {
             step.effects.insert(0, Effect::NoteSuccess);
         }
@@ -274,6 +334,9 @@ fn locate(view: &View, step: &mut Step) {
     let status = &mut step.status;
     match location {
         Location::Owned(workspace) => {
+            if let Some(build) = view.own_build.as_ref().filter(|_| same::record(&status.evidence).is_none()) {
+                return maybe_own(view, build, step);
+            }
             let message = format!("Workspace {} owns it as {}", workspace.name, workspace.addresses.join(", "));
             say(status, condition::LOCATED, ConditionStatus::True, reason::IN_INVENTORY, &message, view.now);
             status.workspace = Some(workspace.clone());
@@ -296,6 +359,22 @@ fn locate(view: &View, step: &mut Step) {
             step.wake = Some(POLL_TROUBLE);
         }
     }
+}
+
+/// An apply of ours was at work when this was told of. Unless a record comes that says that somebody else did it, it was
+/// that apply.
+fn maybe_own(view: &View, build: &str, step: &mut Step) {
+    let until = view.spec.event.time.plus_seconds(RECORD_COMES);
+    if view.now < until {
+        let message = format!(
+            "The build {build} of ours was at work then; it did this, unless a record until {until} says otherwise"
+        );
+        progress(&mut step.status, reason::WAITING, &message, view.now);
+        step.wake = Some(until.millis_since(view.now).clamp(1, POLL_RECORD));
+        return;
+    }
+    let message = format!("The build {build} of ours was at work then, and no record says that somebody else did it");
+    end(&mut step.status, Ending::Dismissed, reason::OWN_ACTION, &message, view.now);
 }
 
 fn classify(view: &View, step: &mut Step) {

@@ -72,6 +72,14 @@ impl Holds {
         }
     }
 
+    /// Why nothing at all may be started, where a hold covers everything.
+    pub fn of_everything(&self) -> Option<String> {
+        match &*self.known.borrow() {
+            Known::Nothing => Some("It is not known yet whether work is on hold; the operator asks".to_owned()),
+            Known::Now(hold) => hold.as_ref().filter(|h| h.covers_everything()).map(|h| self.said(h)),
+        }
+    }
+
     /// The same, asked live.
     pub async fn live(&self, spec: &IncidentSpec) -> Result<Option<String>, KubeCallError> {
         let found = kube_call(self.api.get_opt(CONFIG_MAP)).await?;
@@ -79,12 +87,11 @@ impl Holds {
     }
 
     fn explain(&self, hold: Option<&Hold>, spec: &IncidentSpec) -> Option<String> {
-        let hold = hold.filter(|hold| hold.covers(spec))?;
-        Some(format!(
-            "On hold: {}; to go on: kubectl delete configmap {CONFIG_MAP} -n {}",
-            hold.reason(),
-            self.namespace
-        ))
+        hold.filter(|hold| hold.covers(spec)).map(|hold| self.said(hold))
+    }
+
+    fn said(&self, hold: &Hold) -> String {
+        format!("On hold: {}; to go on: kubectl delete configmap {CONFIG_MAP} -n {}", hold.reason(), self.namespace)
     }
 }
 

@@ -12,6 +12,8 @@ pub mod holds;
 pub mod observe;
 pub mod permit;
 pub mod policies;
+pub mod reach;
+pub mod same;
 pub mod status;
 pub mod transition;
 pub mod workspace;

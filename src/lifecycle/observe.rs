@@ -7,18 +7,21 @@ use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
 
 use crate::api::{
-    BuildKind, BuildRef, Incident, IncidentStatus, Phase, RecoveryPolicySpec, RollbackMode, StepName, Time,
+    BuildKind, BuildRef, Classification, Evidence, Incident, IncidentSpec, IncidentStatus, Origin, Phase,
+    RecoveryPolicySpec, RollbackMode, StepName, Time,
 };
 use crate::intake::catalog::Verify;
 use crate::policy::limits::{self, Opened};
 use crate::policy::select;
 use crate::recover::artifacts::Changed;
 use crate::recover::codebuild::uuid_of;
-use crate::recover::inventory::{self, Owned};
-use crate::verify::ResourceIdentity;
+use crate::recover::inventory::{self, Location, Owned};
+use crate::verify::{ResourceIdentity, Verifier};
 
 use super::controller::Context;
 use super::decide::{AtGate, PolicyState, Seen, View, is_held};
+use super::reach::Install;
+use super::same;
 use super::workspace::Holder;
 
 /// Looks at all that the next decision depends on.
@@ -26,15 +29,27 @@ pub async fn observe(ctx: &Context, incident: &Incident) -> View {
     let status = incident.status.clone().unwrap_or_default();
     let entry = ctx.catalog.entry(&incident.spec.resource.r#type);
     let policy = policy(ctx, incident);
-    let hold = ctx.holds.of(&incident.spec);
+    let all = ctx.incidents.state();
+    let others = || all.iter().map(AsRef::as_ref);
+    let evidence = same::evidence(incident, others());
+    let is_new = status.step.name == StepName::Locate;
+    let elder = if is_new { same::elder(incident, others()) } else { None };
+    let spec = incident.spec.with_evidence(&evidence.0);
+    let hold = ctx.holds.of(&spec);
     let seen = match &policy {
-        PolicyState::Stands { spec, .. } if !is_held(&status, spec, hold.as_deref()) => {
-            look(ctx, incident, &status, spec).await.unwrap_or_else(Seen::Trouble)
+        PolicyState::Stands { spec: policy, .. } if !is_held(&status, policy, hold.as_deref()) && elder.is_none() => {
+            look(ctx, incident, (&spec, &evidence.0), &status, policy).await.unwrap_or_else(Seen::Trouble)
         }
         _ => Seen::Nothing,
     };
     let last_successful = match &policy {
         PolicyState::Stands { spec, .. } => last_successful(ctx, &status, spec).await,
+        _ => None,
+    };
+    let own_build = match &seen {
+        Seen::Location(Location::Owned(workspace)) => {
+            same::own_build(&incident.spec, &workspace.backend, others().filter_map(|i| i.status.as_ref()))
+        }
         _ => None,
     };
     let builds_here = if failed_locked(&seen) { builds_here(ctx, &status) } else { Vec::new() };
@@ -46,13 +61,16 @@ pub async fn observe(ctx: &Context, incident: &Incident) -> View {
         generation: incident.metadata.generation.unwrap_or_default(),
         name: incident.name_any(),
         namespace: incident.namespace().unwrap_or_default(),
-        spec: incident.spec.clone(),
+        evidence,
+        elder,
+        own_build,
         status,
         policy,
         // A type that the catalogue no longer has is treated as one that holds data: the careful side.
         stateful: entry.is_none_or(|e| e.stateful),
-        containment: entry.is_none_or(|e| e.is_containment(&incident.spec.event.name)),
-        has_verb: entry.is_some_and(|e| e.undo_of(&incident.spec.event.name).is_some()),
+        containment: entry.is_none_or(|e| e.is_containment(&spec.event.name)),
+        has_verb: entry.is_some_and(|e| e.undo_of(&spec.event.name).is_some()),
+        spec,
         attachments: entry.map(|e| e.attachments.clone()).unwrap_or_default(),
         identities: ctx.settings.identities.clone(),
         hold,
@@ -106,26 +124,34 @@ fn policy(ctx: &Context, incident: &Incident) -> PolicyState {
 async fn look(
     ctx: &Context,
     incident: &Incident,
+    judged: Judged<'_>,
     status: &IncidentStatus,
     policy: &RecoveryPolicySpec,
 ) -> Result<Seen, String> {
     match status.step.name {
         StepName::Locate => locate(ctx, incident, policy).await,
-        StepName::Classify => {
-            let roles = &ctx.settings.recovery_roles;
-            Ok(Seen::Verdict(ctx.classifier.classify(&incident.spec, &policy.classification, roles).await))
-        }
+        StepName::Classify => Ok(Seen::Verdict(judge(ctx, judged, policy).await)),
         StepName::Settle => {
             let resource = &incident.spec.resource;
-            let settle = ctx.verifier.settled(&resource.r#type, &resource.id, incident.spec.change).await;
+            let settle =
+                verifier(ctx, incident).await?.settled(&resource.r#type, &resource.id, incident.spec.change).await;
             settle.map(Seen::Settling).map_err(|e| e.to_string())
         }
         StepName::Plan => build(ctx, incident, status, BuildKind::Plan).await,
         StepName::Apply => build(ctx, incident, status, BuildKind::Apply).await,
-        StepName::Gate => at_gate(ctx, incident, status).await,
+        StepName::Gate => at_gate(ctx, incident, judged, status, policy).await,
         StepName::Verify => verify(ctx, incident, status, &policy.verification.expect).await,
         StepName::Ended => Ok(Seen::Nothing),
     }
+}
+
+async fn install(ctx: &Context, incident: &Incident) -> Result<Install, String> {
+    ctx.reach.install(&incident.spec.event.account_id).await.map_err(|e| e.to_string())
+}
+
+async fn verifier(ctx: &Context, incident: &Incident) -> Result<Arc<Verifier>, String> {
+    let event = &incident.spec.event;
+    ctx.reach.verifier(&event.account_id, &event.region).await.map_err(|e| e.to_string())
 }
 
 async fn locate(ctx: &Context, incident: &Incident, policy: &RecoveryPolicySpec) -> Result<Seen, String> {
@@ -134,9 +160,10 @@ async fn locate(ctx: &Context, incident: &Incident, policy: &RecoveryPolicySpec)
         .catalog
         .entry(&resource.r#type)
         .ok_or_else(|| format!("the catalogue has no type {}; was it removed by an upgrade?", resource.r#type))?;
+    let Install { artifacts, .. } = install(ctx, incident).await?;
     let mut inventories = Vec::new();
     for workspace in &policy.recovery.workspaces {
-        let found = ctx.artifacts.inventory(&workspace.name).await.map_err(|e| e.to_string())?;
+        let found = artifacts.inventory(&workspace.name).await.map_err(|e| e.to_string())?;
         inventories.push((workspace.name.clone(), found));
     }
     Ok(Seen::Location(inventory::locate(&inventories, entry, &event.account_id, &event.region, &resource.id)))
@@ -151,10 +178,11 @@ async fn build(ctx: &Context, incident: &Incident, status: &IncidentStatus, kind
         let other = ctx.workspaces.held_by_other(&workspace.backend, &Holder::of(incident)).await;
         return other.map(Seen::Workspace).map_err(|e| format!("reading the workspace's lease: {e}"));
     };
-    let state = ctx.builds.get(&build.id).await.map_err(|e| e.to_string())?;
+    let Install { builds, artifacts } = install(ctx, incident).await?;
+    let state = builds.get(&build.id).await.map_err(|e| e.to_string())?;
     match state {
         Some(state) if kind == BuildKind::Plan && state.succeeded() => {
-            let summary = ctx.artifacts.summary(&workspace.name, uuid_of(&state.id)).await;
+            let summary = artifacts.summary(&workspace.name, uuid_of(&state.id)).await;
             match summary {
                 Ok(summary) => Ok(Seen::Planned(Box::new(state), summary.map(Box::new))),
                 // What is malformed stays so: it counts as a build that published nothing.
@@ -167,7 +195,7 @@ async fn build(ctx: &Context, incident: &Incident, status: &IncidentStatus, kind
         }
         Some(mut state) if state.is_over() && !state.succeeded() => {
             // For people only: without it the build's own word for why is still there.
-            let failure = ctx.artifacts.failure(&workspace.name, uuid_of(&state.id)).await.unwrap_or_else(|error| {
+            let failure = artifacts.failure(&workspace.name, uuid_of(&state.id)).await.unwrap_or_else(|error| {
                 tracing::warn!(%error, "what a failed build said cannot be read");
                 None
             });
@@ -178,11 +206,42 @@ async fn build(ctx: &Context, incident: &Incident, status: &IncidentStatus, kind
     }
 }
 
-async fn at_gate(ctx: &Context, incident: &Incident, status: &IncidentStatus) -> Result<Seen, String> {
+/// The spec as it is judged with the evidence, and the evidence.
+type Judged<'a> = (&'a IncidentSpec, &'a [Evidence]);
+
+async fn judge(ctx: &Context, (spec, evidence): Judged<'_>, policy: &RecoveryPolicySpec) -> Classification {
+    let verdict = ctx.classifier.classify(spec, &policy.classification, &ctx.settings.recovery_roles).await;
+    Classification { record: later_record(spec, evidence).map(|r| r.id.clone()), ..verdict }
+}
+
+/// A record that came later is judged, once.
+async fn judge_again(
+    ctx: &Context,
+    judged: Judged<'_>,
+    status: &IncidentStatus,
+    policy: &RecoveryPolicySpec,
+) -> Option<Classification> {
+    let record = later_record(judged.0, judged.1)?;
+    let before = status.classification.as_ref().and_then(|c| c.record.as_ref());
+    if before == Some(&record.id) { None } else { Some(judge(ctx, judged, policy).await) }
+}
+
+fn later_record<'a>(spec: &IncidentSpec, evidence: &'a [Evidence]) -> Option<&'a Evidence> {
+    same::record(evidence).filter(|_| spec.event.origin != Origin::CloudTrail)
+}
+
+async fn at_gate(
+    ctx: &Context,
+    incident: &Incident,
+    judged: Judged<'_>,
+    status: &IncidentStatus,
+    policy: &RecoveryPolicySpec,
+) -> Result<Seen, String> {
     let (Some(workspace), Some(plan)) = (&status.workspace, &status.plan) else {
         return Err("the Incident has no plan".to_owned());
     };
-    let found = ctx.artifacts.summary(&workspace.name, uuid_of(&plan.build)).await.map_err(|e| e.to_string())?;
+    let Install { artifacts, .. } = install(ctx, incident).await?;
+    let found = artifacts.summary(&workspace.name, uuid_of(&plan.build)).await.map_err(|e| e.to_string())?;
     let (summary, digest) = found.ok_or_else(|| format!("the summary of {} is gone from the bucket", plan.build))?;
     let ledger = ctx.workspaces.ledger(&workspace.backend).await.map_err(|e| format!("reading the ledger: {e}"))?;
     let unchecked = if incident.spec.approvals.is_empty() {
@@ -193,15 +252,17 @@ async fn at_gate(ctx: &Context, incident: &Incident, status: &IncidentStatus) ->
     let covered = covered(ctx, incident, &workspace.backend);
     let others = others(ctx, incident);
     let applying = others.iter().filter(|i| i.status.as_ref().is_some_and(|s| s.step.name == StepName::Apply)).count();
-    let opened = others.iter().map(AsRef::as_ref).chain([incident]).filter_map(|i| {
+    let counts = |i: &&Incident| i.status.as_ref().is_none_or(|s| s.duplicate_of.is_none());
+    let opened = others.iter().map(AsRef::as_ref).chain([incident]).filter(counts).filter_map(|i| {
         let at = i.creation_timestamp().map(|t| Time(t.0.as_millisecond()))?;
-        Some(Opened { at, actor: limits::actor_key(&i.spec) })
+        Some(Opened { at, actor: limits::actor_key(&i.judged_spec()) })
     });
     let opened = opened.filter(|o| ctx.holds.storm_over().is_none_or(|over| o.at > over));
     Ok(Seen::AtGate(Box::new(AtGate {
         summary,
         digest,
         covered,
+        judged_again: judge_again(ctx, judged, status, policy).await,
         unchecked,
         ledger,
         opened: opened.collect(),
@@ -249,11 +310,12 @@ async fn verify(
     let resource = &incident.spec.resource;
     let entry = ctx.catalog.entry(&resource.r#type);
     let apply = status.recovery.build.as_ref().filter(|b| b.kind == BuildKind::Apply);
+    let Install { artifacts, .. } = install(ctx, incident).await?;
     let result = match apply {
-        Some(build) => ctx.artifacts.result(&workspace.name, uuid_of(&build.id)).await.map_err(|e| e.to_string())?,
+        Some(build) => artifacts.result(&workspace.name, uuid_of(&build.id)).await.map_err(|e| e.to_string())?,
         None => None,
     };
-    let owned = ctx.artifacts.inventory(&workspace.name).await.map_err(|e| e.to_string())?;
+    let owned = artifacts.inventory(&workspace.name).await.map_err(|e| e.to_string())?;
     let mut owned = owned.map(|inventory| inventory.resources).unwrap_or_default();
     owned.retain(|r| workspace.addresses.contains(&r.address));
     let is_main = |r: &&Owned| entry.is_some_and(|e| e.terraform_types.contains(&r.r#type));
@@ -292,5 +354,5 @@ async fn verify(
         stateful: entry.is_none_or(|e| e.stateful),
         restores_data: status.plan.as_ref().is_some_and(|p| p.restores_data),
     };
-    ctx.verifier.verify(&question).await.map(Seen::Verified).map_err(|e| e.to_string())
+    verifier(ctx, incident).await?.verify(&question).await.map(Seen::Verified).map_err(|e| e.to_string())
 }

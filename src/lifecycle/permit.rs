@@ -3,15 +3,16 @@
 use std::collections::BTreeSet;
 
 use crate::api::{
-    Asked, BuildKind, ConditionStatus, IncidentStatus, Moment, Plan, PlannedChange, RecoveryPolicySpec, SeenApproval,
-    StepName, Time, Verdict, condition, reason,
+    Asked, BuildKind, ConditionStatus, IncidentStatus, Moment, Origin, Plan, PlannedChange, RecoveryPolicySpec,
+    SeenApproval, StepName, Time, Verdict, condition, reason,
 };
 use crate::policy::approval::deadlines;
 use crate::policy::limits::{self, Held};
-use crate::recover::gate::{self, Cleared, Gate, Nothing, Question};
+use crate::recover::gate::{self, Attribution, Cleared, Gate, Nothing, Question};
 
 use super::builds::{replan, replan_later};
 use super::decide::{AtGate, Effect, PolicyState, Seen, Step, View};
+use super::same::{self, RECORD_COMES};
 use super::transition::{Ending, end, progress, say, stall, want};
 
 /// How long until the gate is asked again about a plan that a limit holds back: limits ease with time.
@@ -38,6 +39,13 @@ pub fn at_gate(view: &View, policy: &RecoveryPolicySpec, step: &mut Step) {
     if plan.policy_uid != *uid || plan.policy_generation != *generation {
         return replan(status, Vec::new(), reason::PLANNING, "The policy was changed since the plan", view.now);
     }
+    if let Some(again) = &seen.judged_again {
+        say(status, condition::CLASSIFIED, ConditionStatus::True, reason::BY_RECORD, &again.reason, view.now);
+        status.classification = Some(again.clone());
+        if again.verdict == Verdict::Normal {
+            return end(status, Ending::Dismissed, reason::NORMAL, &again.reason, view.now);
+        }
+    }
     note_decisions(view, plan, status);
     let held = held(view, policy, seen);
     if held.tug_of_war {
@@ -62,6 +70,7 @@ pub fn at_gate(view: &View, policy: &RecoveryPolicySpec, step: &mut Step) {
         identities: &view.identities,
         unchecked: seen.unchecked.as_deref(),
         stopped: stopped.as_deref(),
+        attribution: attribution(view),
         limits: &held,
         now: view.now,
     });
@@ -114,6 +123,19 @@ pub fn at_gate(view: &View, policy: &RecoveryPolicySpec, step: &mut Step) {
             let message = "What was changed is not in the Terraform that owns the resource, so no plan puts it back; look at the event, and undo it by hand or add it to the Terraform";
             end(status, Ending::Failed, reason::NOT_COVERED, message, view.now);
         }
+    }
+}
+
+/// Whether it is known who did what happened.
+fn attribution(view: &View) -> Attribution {
+    let event = &view.spec.event;
+    match event.origin {
+        Origin::CloudTrail => Attribution::Known,
+        _ if same::record(&view.evidence.0).is_some() => Attribution::Known,
+        Origin::StateChange | Origin::Config if view.now < event.time.plus_seconds(RECORD_COMES) => {
+            Attribution::Awaited(event.time.plus_seconds(RECORD_COMES))
+        }
+        _ => Attribution::Nobody,
     }
 }
 

@@ -1,60 +1,53 @@
 //! The status of policies: Ready as soon as the schema took the spec and the grants cover it, Stalled with NotGranted
-//! otherwise, so that Flux fails at once. Written by the leader, when it differs.
+//! otherwise, so that Flux fails at once; and how far the plans on its schedule came. Written by the leader, when it differs.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
+use kube::ResourceExt;
 use kube::api::{Api, Patch, PatchParams};
 use kube::runtime::controller::{Action, Config};
 use kube::runtime::{Controller, watcher};
-use kube::{Client, ResourceExt};
 use serde_json::json;
 
-use crate::api::{ConditionStatus, RecoveryPolicy, Time, condition, reason, set_condition};
-use crate::intake::catalog::Catalog;
+use crate::api::{ConditionStatus, RecoveryPolicy, RecoveryPolicyStatus, Time, condition, reason, set_condition};
 use crate::intake::pattern;
-use crate::policy::grants::Grants;
 use crate::policy::select::validate;
 use crate::runtime::{KubeCallError, kube_call};
+use crate::watch::drift;
 
+use super::controller::Context;
 use super::status::FIELD_MANAGER;
 
-struct Context {
-    client: Client,
-    grants: Grants,
-    delivery: Delivery,
-}
-
-/// What the rules of the install deliver.
-#[derive(Clone, Debug)]
-pub struct Delivery {
-    /// The catalogue.
-    pub catalog: Arc<Catalog>,
-    /// The rules' patterns; empty: they are not known, and nothing is said of them.
-    pub patterns: Vec<String>,
-}
-
 /// Runs until `stop` resolves.
-pub async fn run(
-    client: Client,
-    grants: Grants,
-    delivery: Delivery,
-    stop: impl Future<Output = ()> + Send + Sync + 'static,
-) {
-    let policies: Api<RecoveryPolicy> = Api::all(client.clone());
+pub async fn run(ctx: Arc<Context>, stop: impl Future<Output = ()> + Send + Sync + 'static) {
+    let policies: Api<RecoveryPolicy> = Api::all(ctx.client.clone());
     Controller::new(policies, watcher::Config::default())
         .with_config(Config::default().concurrency(4))
         .graceful_shutdown_on(stop)
-        .run(reconcile, on_error, Arc::new(Context { client, grants, delivery }))
+        .run(reconcile, on_error, ctx)
         .for_each(|_| async {})
         .await;
 }
 
 async fn reconcile(policy: Arc<RecoveryPolicy>, ctx: Arc<Context>) -> Result<Action, KubeCallError> {
+    let now = Time::now();
+    let (mut status, usable) = said(&policy, &ctx, now);
+    let wake = if usable { drift::schedule(&policy, &mut status.drift, now) } else { None };
+    let policy = write(&ctx, &policy, &status).await?;
+    if status.drift.iter().any(|d| d.result.is_none()) {
+        drift::go_on(&ctx, &policy, &mut status.drift).await;
+        write(&ctx, &policy, &status).await?;
+    }
+    Ok(wake.map_or_else(Action::await_change, |millis| Action::requeue(Duration::from_millis(millis.unsigned_abs()))))
+}
+
+/// What the conditions say, and whether the policy can be used.
+fn said(policy: &RecoveryPolicy, ctx: &Context, now: Time) -> (RecoveryPolicyStatus, bool) {
     let mut status = policy.status.clone().unwrap_or_default();
     status.observed_generation = policy.metadata.generation.unwrap_or_default();
-    let (ready, stalled, why, message) = match validate(&policy, &ctx.grants) {
+    let (ready, stalled, why, message) = match validate(policy, &ctx.settings.grants()) {
         Ok(()) => (ConditionStatus::True, ConditionStatus::False, reason::SUCCEEDED, "The policy is used".to_owned()),
         Err(unusable) => (
             ConditionStatus::False,
@@ -63,33 +56,42 @@ async fn reconcile(policy: Arc<RecoveryPolicy>, ctx: Arc<Context>) -> Result<Act
             format!("{unusable}; change the policy, or extend settings.grants of the operator"),
         ),
     };
-    let now = Time::now();
     set_condition(&mut status.conditions, condition::READY, ready, why, message.clone(), now);
     set_condition(&mut status.conditions, condition::STALLED, stalled, why, message, now);
-    if let Some((delivered, why, message)) = events(&ctx.delivery, &policy) {
+    if let Some((delivered, why, message)) = events(ctx, policy) {
         set_condition(&mut status.conditions, condition::EVENTS_DELIVERED, delivered, why, message, now);
     }
-    if policy.status.as_ref() != Some(&status) {
-        let api: Api<RecoveryPolicy> = Api::namespaced(ctx.client.clone(), &policy.namespace().unwrap_or_default());
-        let patch = json!({
-            "apiVersion": "reforge.dev/v1alpha1",
-            "kind": "RecoveryPolicy",
-            "metadata": {"name": policy.name_any(), "resourceVersion": policy.resource_version()},
-            "status": status,
-        });
-        let params = PatchParams::apply(FIELD_MANAGER).force();
-        kube_call(api.patch_status(&policy.name_any(), &params, &Patch::Apply(&patch))).await?;
+    (status, ready == ConditionStatus::True)
+}
+
+/// Writes the status where it differs.
+async fn write(
+    ctx: &Context,
+    policy: &RecoveryPolicy,
+    status: &RecoveryPolicyStatus,
+) -> Result<RecoveryPolicy, KubeCallError> {
+    if policy.status.as_ref() == Some(status) {
+        return Ok(policy.clone());
     }
-    Ok(Action::await_change())
+    let api: Api<RecoveryPolicy> = Api::namespaced(ctx.client.clone(), &policy.namespace().unwrap_or_default());
+    let patch = json!({
+        "apiVersion": "reforge.dev/v1alpha1",
+        "kind": "RecoveryPolicy",
+        "metadata": {"name": policy.name_any(), "resourceVersion": policy.resource_version()},
+        "status": status,
+    });
+    let params = PatchParams::apply(FIELD_MANAGER).force();
+    kube_call(api.patch_status(&policy.name_any(), &params, &Patch::Apply(&patch))).await
 }
 
 /// Whether the rules send what the policy matches. It does not make the policy unusable: a rule of somebody else's may.
-fn events(delivery: &Delivery, policy: &RecoveryPolicy) -> Option<(ConditionStatus, &'static str, String)> {
-    if delivery.patterns.is_empty() {
+fn events(ctx: &Context, policy: &RecoveryPolicy) -> Option<(ConditionStatus, &'static str, String)> {
+    let patterns = &ctx.settings.event_patterns;
+    if patterns.is_empty() {
         return None;
     }
-    let wanted = pattern::wanted(&delivery.catalog, &[&policy.spec.r#match]);
-    let missing = pattern::undelivered(&wanted, &delivery.patterns);
+    let wanted = pattern::wanted(&ctx.catalog, &[&policy.spec.r#match]);
+    let missing = pattern::undelivered(&wanted, patterns);
     if missing.is_empty() {
         return Some((ConditionStatus::True, reason::SUCCEEDED, "Rules send every event that it matches".to_owned()));
     }

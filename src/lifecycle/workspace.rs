@@ -5,6 +5,7 @@
 //! Terraform's own state lock.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
@@ -14,10 +15,12 @@ use sha2::{Digest, Sha256};
 
 use crate::api::{Condition, ConditionStatus, Incident, IncidentStatus, StepName, Time, condition, reason};
 use crate::policy::limits::{Apply, Ledger};
-use crate::recover::codebuild::Builds;
 use crate::runtime::{KubeCallError, kube_call};
 
+use super::reach::Reach;
+
 const ANNOTATION_BUILD: &str = "reforge.dev/build";
+const ANNOTATION_ACCOUNT: &str = "reforge.dev/account";
 const ANNOTATION_BACKEND: &str = "reforge.dev/backend";
 const ANNOTATION_APPLIES: &str = "reforge.dev/applies";
 const ANNOTATION_SUCCESSFUL: &str = "reforge.dev/last-successful-source-version";
@@ -29,7 +32,7 @@ const ABANDONED: i64 = 600;
 pub struct Workspaces {
     client: Client,
     leases: Api<Lease>,
-    builds: Builds,
+    reach: Arc<Reach>,
 }
 
 /// Who asks: namespace and name of an Incident.
@@ -52,7 +55,8 @@ impl Holder {
         format!("{}/{}", self.namespace, self.name)
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    /// What [`Self::text`] wrote.
+    pub fn parse(text: &str) -> Option<Self> {
         let (namespace, name) = text.split_once('/')?;
         Some(Self { namespace: namespace.to_owned(), name: name.to_owned() })
     }
@@ -60,8 +64,8 @@ impl Holder {
 
 impl Workspaces {
     /// Leases in the operator's own namespace.
-    pub fn new(client: Client, namespace: &str, builds: Builds) -> Self {
-        Self { leases: Api::namespaced(client.clone(), namespace), client, builds }
+    pub fn new(client: Client, namespace: &str, reach: Arc<Reach>) -> Self {
+        Self { leases: Api::namespaced(client.clone(), namespace), client, reach }
     }
 
     /// Who works on the workspace, if it is somebody else.
@@ -104,8 +108,13 @@ impl Workspaces {
         }
     }
 
-    /// Notes the build that works on the workspace, so that it is known even when the Incident is gone.
-    pub async fn note_build(&self, backend: &str, me: &Holder, build: &str) -> Result<(), KubeCallError> {
+    /// Notes the build that works on the workspace, and its account, so that it is known even when the Incident is gone.
+    pub async fn note_build(
+        &self,
+        backend: &str,
+        me: &Holder,
+        (account, build): (&str, &str),
+    ) -> Result<(), KubeCallError> {
         let Some(mut lease) = self.read(backend).await?.filter(|l| holder(l).as_ref() == Some(me)) else {
             return Ok(());
         };
@@ -113,6 +122,7 @@ impl Workspaces {
             return Ok(());
         }
         lease.annotations_mut().insert(ANNOTATION_BUILD.to_owned(), build.to_owned());
+        lease.annotations_mut().insert(ANNOTATION_ACCOUNT.to_owned(), account.to_owned());
         self.replace(&lease).await.map(|_| ())
     }
 
@@ -186,11 +196,21 @@ impl Workspaces {
             return Ok(Some(other.text()));
         }
         let running = match lease.annotations().get(ANNOTATION_BUILD) {
-            // Not knowing is no reason to believe that a build is over.
-            Some(build) => self.builds.get(build).await.map_or(true, |b| b.is_some_and(|b| !b.is_over())),
+            Some(build) => self.runs(lease, build).await,
             None => incident.is_none() && age_seconds(lease) < ABANDONED,
         };
         Ok(running.then(|| other.text()))
+    }
+}
+
+impl Workspaces {
+    /// Whether a build runs. Not knowing is no reason to believe that it is over.
+    async fn runs(&self, lease: &Lease, build: &str) -> bool {
+        let noted = lease.annotations().get(ANNOTATION_ACCOUNT);
+        let Ok(install) = self.reach.install(noted.map_or_else(|| self.reach.home(), String::as_str)).await else {
+            return true;
+        };
+        install.builds.get(build).await.map_or(true, |b| b.is_some_and(|b| !b.is_over()))
     }
 }
 

@@ -42,6 +42,8 @@ impl Notifier {
     /// Tells of a transition.
     pub async fn tell(&self, incident: &Incident, moment: Moment, policy: Option<&RecoveryPolicy>) {
         self.event(incident, moment).await;
+        // With what was found out since about who did it.
+        let incident = &Incident { spec: incident.judged_spec(), ..incident.clone() };
         let message = message(incident, moment, self.cluster.as_deref());
         for topic in self.topics(policy, moment) {
             let call = self.sns.publish().topic_arn(&topic).subject(&message.subject).message(&message.text).send();

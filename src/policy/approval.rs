@@ -97,13 +97,16 @@ fn patience(policy: &ApprovalPolicy) -> i64 {
     duration_millis(&policy.expires_after).unwrap_or(0)
 }
 
+/// The type of an actor that no record tells of.
+const UNKNOWN: &str = "Unknown";
+
 /// Whether a user is who made the change; None where the two cannot be compared.
 fn is_actor(case: &Case<'_>, user: &str) -> Option<bool> {
     let actor = case.actor;
     let theirs: BTreeSet<&str> = [&actor.arn, &actor.issuer_arn].into_iter().flatten().map(String::as_str).collect();
-    // What an AWS service does on its own has no ARN that a person could have.
+    // What an AWS service does on its own has no ARN that a person could have; where nobody knows who it was, it may be anyone.
     if theirs.is_empty() {
-        return Some(false);
+        return (actor.r#type != UNKNOWN).then_some(false);
     }
     if theirs.contains(user) {
         return Some(true);

@@ -1,6 +1,8 @@
 //! Grants: which accounts, regions and projects the policies of a namespace may name. They come from the operator's
 //! settings only. Pure.
 
+use std::collections::BTreeSet;
+
 use serde::Deserialize;
 
 use super::select::matches_glob;
@@ -40,6 +42,14 @@ impl Grants {
     /// Whether this namespace was granted the project.
     pub fn allows_project(&self, namespace: &str, project: &str) -> bool {
         self.of(namespace).any(|g| g.has_project(project))
+    }
+
+    /// Every account and region that was granted, each pair once.
+    pub fn scopes(&self) -> BTreeSet<(String, String)> {
+        let pairs = |g: &Grant| -> Vec<(String, String)> {
+            g.accounts.iter().flat_map(|a| g.regions.iter().map(move |r| (a.clone(), r.clone()))).collect()
+        };
+        self.0.iter().flat_map(pairs).collect()
     }
 
     /// The grants of one namespace.

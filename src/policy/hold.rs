@@ -31,13 +31,17 @@ impl Hold {
         }
     }
 
+    /// Whether it covers every Incident.
+    pub fn covers_everything(&self) -> bool {
+        [&self.resources, &self.actors, &self.accounts].iter().all(|l| l.is_empty())
+    }
+
     /// Whether it covers an Incident.
     pub fn covers(&self, spec: &IncidentSpec) -> bool {
         let any = |globs: &[String], text: &str| globs.iter().any(|g| matches_glob(g, text));
-        let everything = [&self.resources, &self.actors, &self.accounts].iter().all(|l| l.is_empty());
         let actor = &spec.event.actor;
         let arns = [&actor.arn, &actor.issuer_arn];
-        everything
+        self.covers_everything()
             || any(&self.resources, &spec.resource.id)
             || any(&self.accounts, &spec.event.account_id)
             || arns.into_iter().flatten().any(|arn| any(&self.actors, arn))

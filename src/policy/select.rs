@@ -9,6 +9,7 @@ use crate::api::{Event, Match, RecoveryPolicy, RecoveryPolicySpec, Resource, rea
 
 use super::grants::Grants;
 use super::{expression, window};
+use crate::watch::drift;
 
 /// Why a policy cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -68,7 +69,8 @@ fn readable(spec: &RecoveryPolicySpec) -> Result<(), Unusable> {
     let broken = asked
         .chain(expected)
         .filter_map(|(field, text)| expression::invalid(text).map(|why| format!("{field} {text:?}: {why}")));
-    match broken.chain(spec.windows.iter().filter_map(window::invalid)).next() {
+    let schedule = spec.drift.as_ref().and_then(drift::invalid);
+    match broken.chain(spec.windows.iter().filter_map(window::invalid)).chain(schedule).next() {
         Some(why) => Err(Unusable::Invalid(why)),
         None => Ok(()),
     }

@@ -1,13 +1,14 @@
 //! CodeBuild: starts builds with a fixed list of overrides, and reads their state. Never waits for a build.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_codebuild::Client;
 use aws_sdk_codebuild::error::{DisplayErrorContext, ProvideErrorMetadata};
-use aws_sdk_codebuild::types::{Build, EnvironmentVariable};
+use aws_sdk_codebuild::types::{Build, EnvironmentVariable, Project, ProjectEnvironment};
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
@@ -21,6 +22,8 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 const GATHER: Duration = Duration::from_millis(20);
 /// BatchGetBuilds takes 100 ids.
 const BATCH: usize = 100;
+/// The code of an error of our own: the project is not as the install made it.
+const PROJECT_CHANGED: &str = "ReforgeProjectChanged";
 
 /// Why CodeBuild did not do what it was asked for.
 #[derive(Clone, Debug, Error)]
@@ -50,6 +53,11 @@ impl CodeBuildError {
             self.code.as_deref(),
             Some("ThrottlingException" | "TooManyRequestsException" | "AccountLimitExceededException")
         )
+    }
+
+    /// Whether the project is not as the install made it.
+    pub fn is_changed(&self) -> bool {
+        self.code.as_deref() == Some(PROJECT_CHANGED)
     }
 
     /// Whether trying again may help: not when the project does not exist or the operator may not start it.
@@ -145,19 +153,35 @@ type Ask = (String, oneshot::Sender<Answer>);
 #[derive(Clone, Debug)]
 pub struct Builds {
     client: Client,
+    fingerprints: Arc<BTreeMap<String, String>>,
     asks: mpsc::Sender<Ask>,
 }
 
 impl Builds {
-    /// Starts the task that asks for builds in batches; it ends with the last clone.
-    pub fn new(client: Client) -> Self {
+    /// Starts the task that asks for builds in batches; it ends with the last clone. `fingerprints` are those of the projects
+    /// as the install made them.
+    pub fn new(client: Client, fingerprints: Arc<BTreeMap<String, String>>) -> Self {
         let (asks, queue) = mpsc::channel(1024);
         tokio::spawn(ask_in_batches(client.clone(), queue));
-        Self { client, asks }
+        Self { client, fingerprints, asks }
+    }
+
+    /// Refuses a project that is not as the install made it: who changed it could have a build do anything.
+    async fn check(&self, project: &str) -> Result<(), CodeBuildError> {
+        let Some(wanted) = self.fingerprints.get(project) else { return Ok(()) };
+        let doing = format!("looking at CodeBuild project {project}");
+        let found = within(&doing, self.client.batch_get_projects().names(project).send()).await?;
+        let now = found.projects().first().map(fingerprint);
+        if now.as_ref() == Some(wanted) {
+            return Ok(());
+        }
+        let detail = "it is not as the install made it, so no build of it is started. Find out who changed it (UpdateProject in CloudTrail), apply the install's Terraform, and give the operator its output project_fingerprints as settings.projects";
+        Err(CodeBuildError { doing, detail: detail.to_owned(), code: Some(PROJECT_CHANGED.to_owned()) })
     }
 
     /// Starts a build, or gives back the one that the same token started within five minutes.
     pub async fn start(&self, order: &Order) -> Result<BuildState, CodeBuildError> {
+        self.check(&order.project).await?;
         let doing = format!("starting CodeBuild project {}", order.project);
         let mut variables = vec![
             ("REFORGE_INCIDENT", order.incident.clone()),
@@ -221,10 +245,7 @@ impl Builds {
         let builds = within(&doing, self.client.batch_get_builds().set_ids(Some(ids)).send()).await?;
         let attempt = attempt.to_string();
         let ours = builds.builds().iter().find(|build| {
-            let variables = build
-                .environment()
-                .map(aws_sdk_codebuild::types::ProjectEnvironment::environment_variables)
-                .unwrap_or_default();
+            let variables = build.environment().map(ProjectEnvironment::environment_variables).unwrap_or_default();
             let has = |name: &str, value: &str| variables.iter().any(|v| v.name() == name && v.value() == value);
             has("REFORGE_INCIDENT", incident) && has("REFORGE_ATTEMPT", &attempt)
         });
@@ -268,6 +289,34 @@ async fn ask_in_batches(client: Client, mut queue: mpsc::Receiver<Ask>) {
             }
         });
     }
+}
+
+/// What decides over what a build of the project does, as one SHA-256: role, sources, image, privileged mode, buildspec,
+/// network, cache and environment. The Terraform module's output `project_fingerprints` is made in the same way.
+fn fingerprint(project: &Project) -> String {
+    let (source, environment) = (project.source(), project.environment());
+    let buildspec = source.and_then(|s| s.buildspec()).unwrap_or_default();
+    let mut variables: Vec<String> = environment
+        .map(ProjectEnvironment::environment_variables)
+        .unwrap_or_default()
+        .iter()
+        .map(|v| format!("{} {}={}", v.r#type().map_or("PLAINTEXT", |t| t.as_str()), v.name(), v.value()))
+        .collect();
+    variables.sort();
+    let mut lines = vec![
+        project.service_role().unwrap_or_default().to_owned(),
+        source.map(|s| s.r#type().as_str()).unwrap_or_default().to_owned(),
+        source.and_then(|s| s.location()).unwrap_or_default().to_owned(),
+        environment.map(ProjectEnvironment::image).unwrap_or_default().to_owned(),
+        environment.and_then(ProjectEnvironment::privileged_mode).unwrap_or(false).to_string(),
+        hex::encode(Sha256::digest(buildspec)),
+        project.source_version().unwrap_or_default().to_owned(),
+        project.secondary_sources().len().to_string(),
+        project.vpc_config().and_then(|v| v.vpc_id()).unwrap_or_default().to_owned(),
+        project.cache().map_or("NO_CACHE", |c| c.r#type().as_str()).to_owned(),
+    ];
+    lines.extend(variables);
+    hex::encode(Sha256::digest(lines.join("\n")))
 }
 
 fn state(build: &Build) -> BuildState {

@@ -52,10 +52,23 @@ pub struct Question<'a> {
     pub unchecked: Option<&'a str>,
     /// A build of this Incident that somebody stopped, if one was.
     pub stopped: Option<&'a str>,
+    /// Whether it is known who did what happened.
+    pub attribution: Attribution,
     /// What the limits say.
     pub limits: &'a Held,
     /// Now.
     pub now: Time,
+}
+
+/// Whether it is known who did what happened. Only a record of CloudTrail's says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Attribution {
+    /// A record says who.
+    Known,
+    /// None does yet; one may come until then.
+    Awaited(Time),
+    /// None does, and none will.
+    Nobody,
 }
 
 /// The answer.
@@ -199,6 +212,15 @@ pub fn judge(q: &Question<'_>) -> Gate {
     }
     ask.extend(asked_by_policy(q));
     ask.extend(q.limits.ask.iter().cloned());
+    match q.attribution {
+        Attribution::Known => {}
+        Attribution::Nobody => ask.push("no record says who did it".to_owned()),
+        Attribution::Awaited(until) if ask.is_empty() && q.policy.mode == Mode::Enforce => {
+            let reason = "CloudTrail's record, which says who did it, is waited for".to_owned();
+            return Gate::Wait { reason, until: Some(until) };
+        }
+        Attribution::Awaited(_) => ask.push("it is not known yet who did it".to_owned()),
+    }
 
     if q.policy.mode == Mode::Observe {
         ask.insert(0, "the policy's mode is Observe".to_owned());
@@ -387,6 +409,7 @@ mod tests {
             approval: Some(ApprovalPolicy { mode: ApprovalMode::Never, ..ApprovalPolicy::default() }),
             limits: LimitsPolicy::default(),
             windows: vec![],
+            drift: None,
             verification: crate::api::VerificationPolicy::default(),
             notifications: vec![],
         }
@@ -432,6 +455,7 @@ mod tests {
             identities: &[],
             unchecked: None,
             stopped: None,
+            attribution: Attribution::Known,
             limits,
             now: Time(1),
         })
@@ -646,6 +670,7 @@ mod tests {
             identities: &[],
             unchecked: None,
             stopped: None,
+            attribution: Attribution::Known,
             limits: &Held::default(),
             now: Time(1000),
         };
@@ -676,11 +701,45 @@ mod tests {
                 identities: &[],
                 unchecked: Some("the policy is gone"),
                 stopped: None,
+                attribution: Attribution::Known,
                 limits: &Held::default(),
                 now: Time(0),
             })
         };
         assert!(matches!(ask(Decision::Approve), Gate::Ask(r) if r[1].contains("the policy is gone")));
         assert!(matches!(ask(Decision::Deny), Gate::Denied { .. }));
+    }
+
+    #[test]
+    fn what_nobody_is_known_to_have_done_waits_for_its_record_and_then_for_a_human() {
+        let (free, plan, spec) = (policy(), lost(), incident(Change::Deleted, &[]));
+        let ask = |policy: &RecoveryPolicySpec, attribution: Attribution| {
+            judge(&Question {
+                summary: &plan,
+                own: &["aws_table.a".to_owned()],
+                policy,
+                incident: &spec,
+                classification: None,
+                stateful: true,
+                containment: false,
+                has_verb: false,
+                attachments: &[],
+                change_digest: "d",
+                seen: &[],
+                asked: None,
+                identities: &[],
+                unchecked: None,
+                stopped: None,
+                attribution,
+                limits: &Held::default(),
+                now: Time(0),
+            })
+        };
+        assert_eq!(ask(&free, Attribution::Known), Gate::Go(Cleared::ByPolicy));
+        assert!(matches!(ask(&free, Attribution::Awaited(Time(9))), Gate::Wait { until: Some(Time(9)), .. }));
+        assert!(matches!(ask(&free, Attribution::Nobody), Gate::Ask(r) if r[0].contains("no record")));
+        let always = RecoveryPolicySpec { approval: Some(ApprovalPolicy::default()), ..policy() };
+        let asked = ask(&always, Attribution::Awaited(Time(9)));
+        assert!(matches!(asked, Gate::Ask(r) if r.iter().any(|r| r.contains("not known yet"))), "people need not wait");
     }
 }

@@ -2,6 +2,7 @@
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use crate::api::IncidentStatus;
@@ -18,6 +19,12 @@ pub struct Metrics {
     pub redelivered: Counter,
     /// Reconciles that ended in an error.
     pub reconcile_errors: Counter,
+    /// Events that the queue never brought, and the sweep found.
+    pub events_missed: Counter,
+    /// Sweeps that did not get through.
+    pub sweeps_failed: Counter,
+    /// When the last canary that came back was written, in seconds since the Unix epoch.
+    pub canary_seen: Gauge,
     /// Messages to people that could not be sent.
     pub notifications_failed: Counter,
     dropped: Family<Label, Counter>,
@@ -61,6 +68,9 @@ impl Metrics {
         all.register("messages_dead_lettered", "Messages that nobody can read, by reason", self.dead_lettered.clone());
         all.register("incidents_opened", "New Incidents, by resource type", self.opened.clone());
         all.register("incident_steps", "Steps taken by Incidents, by step", self.steps.clone());
+        all.register("events_missed", "Events that the queue never brought", self.events_missed.clone());
+        all.register("sweeps_failed", "Sweeps over CloudTrail that did not get through", self.sweeps_failed.clone());
+        all.register("canary_seen_timestamp_seconds", "When the last canary was written", self.canary_seen.clone());
         all.register("reconcile_errors", "Reconciles that ended in an error", self.reconcile_errors.clone());
         all.register("notifications_failed", "Messages to people not sent", self.notifications_failed.clone());
         all

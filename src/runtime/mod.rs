@@ -1,6 +1,7 @@
-//! What any server needs: [`settings`], [`leader`]ship, probes and metrics over [`http`], [`telemetry`], and the gate
+//! What any server needs: [`settings`], AWS [`accounts`], [`leader`]ship, probes and metrics over [`http`], [`telemetry`], and the gate
 //! that opens and closes intake.
 
+pub mod accounts;
 pub mod gate;
 pub mod http;
 pub mod leader;

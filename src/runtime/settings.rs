@@ -7,10 +7,15 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use thiserror::Error;
 
-use crate::api::ClassifierMode;
+use crate::api::{ClassifierMode, duration_millis};
 use crate::intake::catalog::Entry;
+use crate::intake::itself::{self, Itself, Plumbing};
 use crate::policy::approval::Identity;
 use crate::policy::grants::{Grant, Grants};
+use crate::watch::canary::CanarySettings;
+use crate::watch::sweep::SweepSettings;
+
+use super::accounts::Account;
 
 /// Why the settings cannot be used.
 #[derive(Debug, Error)]
@@ -71,6 +76,22 @@ pub struct Settings {
     /// of them sends say so. Without any, nothing is said.
     #[serde(default)]
     pub event_patterns: Vec<String>,
+    /// Other accounts that the operator works in, and how it comes there.
+    #[serde(default)]
+    pub accounts: Vec<Account>,
+    /// What Reforge itself stands on: a change to it is told, and never put back. The Terraform module's output `plumbing`.
+    #[serde(default)]
+    pub plumbing: Vec<Plumbing>,
+    /// The projects' fingerprints, by name: a build of a project that has another one is not started. The Terraform module's
+    /// output `project_fingerprints`.
+    #[serde(default)]
+    pub projects: BTreeMap<String, String>,
+    /// Where canaries are written to; without it, none are.
+    #[serde(default)]
+    pub canary: Option<CanarySettings>,
+    /// When CloudTrail is looked through for events that the queue never brought; without it, never.
+    #[serde(default)]
+    pub sweep: Option<SweepSettings>,
     /// What messages call this cluster.
     #[serde(default)]
     pub cluster_name: Option<String>,
@@ -99,7 +120,53 @@ impl Settings {
     pub fn load(path: &Path) -> Result<Self, SettingsError> {
         let text =
             std::fs::read_to_string(path).map_err(|source| SettingsError::File { path: path.to_owned(), source })?;
-        Self::parse(&text).map_err(|e| SettingsError::Form { path: path.to_owned(), detail: e.to_string() })
+        let form = |detail: String| SettingsError::Form { path: path.to_owned(), detail };
+        let settings = Self::parse(&text).map_err(|e| form(e.to_string()))?;
+        settings.sound().map_or(Ok(settings), |wrong| Err(form(wrong)))
+    }
+
+    /// What is wrong beyond the form.
+    fn sound(&self) -> Option<String> {
+        let canary = self.canary.iter().flat_map(|c| [("canary.every", &c.every), ("canary.patience", &c.patience)]);
+        let sweep = self.sweep.iter().flat_map(|s| [("sweep.every", &s.every), ("sweep.lag", &s.lag)]);
+        for (field, text) in canary.chain(sweep) {
+            if duration_millis(text).is_none_or(|millis| millis == 0) {
+                return Some(format!("{field} is {text:?}; it is a whole number and a unit: 30s, 15m or 24h"));
+            }
+        }
+        let is_account = |id: &str| id.len() == 12 && id.bytes().all(|b| b.is_ascii_digit());
+        let odd = self.accounts.iter().find(|a| !is_account(&a.id) || a.external_id.len() < 16);
+        if let Some(account) = odd {
+            return Some(format!(
+                "accounts: {:?} has twelve digits, and its externalId 16 characters at least",
+                account.id
+            ));
+        }
+        itself::account_of(&self.queue_url)
+            .is_none()
+            .then(|| format!("queueUrl is {:?}, which does not say the operator's own account", self.queue_url))
+    }
+
+    /// The operator's own account with its install; its role and external id mean nothing.
+    pub fn home(&self) -> Account {
+        Account {
+            id: itself::account_of(&self.queue_url).unwrap_or_default().to_owned(),
+            role_arn: String::new(),
+            external_id: String::new(),
+            region: self.region.clone(),
+            artifact_bucket: self.artifact_bucket.clone(),
+            projects: self.projects.clone(),
+        }
+    }
+
+    /// What Reforge itself stands on, for an operator in this namespace.
+    pub fn itself(&self, namespace: &str) -> Itself {
+        Itself {
+            namespace: namespace.to_owned(),
+            account: self.home().id,
+            plumbing: self.plumbing.clone(),
+            canary: self.canary.as_ref().map(|c| c.parameter.clone()),
+        }
     }
 
     /// Reads YAML.

@@ -102,7 +102,11 @@ fn somebody_elses_apply_since_the_event_is_waited_for() {
         world.until(&name, "on hold", |i| reason(i) == "OnHold").await;
         let root = world.sandbox.terraform_folder().join("environments/sandbox/workspaces/ssm");
         let apply = ["apply", "-refresh-only", "-input=false", "-auto-approve"];
-        world.sandbox.terraform(&root, &apply).await.expect("the owner takes the drift into the state");
+        world
+            .sandbox
+            .terraform(Caller::Terraform.access_key(), &root, &apply)
+            .await
+            .expect("the owner takes the drift into the state");
         world.kubectl(&["delete", "configmap", "reforge-hold", "-n", NAMESPACE]);
         let waiting = world.until(&name, "waiting for the other", |i| reason(i) == "StateMoved").await;
         assert!(message(&waiting).contains("somebody else applied"), "{waiting:#}");

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -24,6 +25,8 @@ pub struct World {
     pub sandbox: Sandbox,
     settings: Value,
     operator: Mutex<Option<Operator>>,
+    /// Whether the operator runs with other settings than those of the install.
+    changed: AtomicBool,
     turn: tokio::sync::Mutex<()>,
 }
 
@@ -83,7 +86,8 @@ impl World {
         let known = |user: &str, arn: &str| json!({"user": user_name(user), "arns": [format!("arn:aws:iam::{ACCOUNT}:user/{arn}")]});
         settings["identities"] = json!([known("alice", "alice"), known("bob", "bob"), known("mal", "mallory")]);
         let operator = Mutex::new(None);
-        let world = Self { sandbox, settings, operator, turn: tokio::sync::Mutex::new(()) };
+        let (changed, turn) = (AtomicBool::new(false), tokio::sync::Mutex::new(()));
+        let world = Self { sandbox, settings, operator, changed, turn };
         // Carol may write Incidents, but lacks the verb that decisions take.
         let write = [
             "--verb=get,list,update,patch,create,delete",
@@ -104,7 +108,12 @@ impl World {
         let faults = self.sandbox.edge().faults();
         faults.set_model(ModelMode::Scripted);
         faults.set_delivery_twice(false);
+        faults.set_delivery_lost(false);
+        faults.set_instance_states(false);
         faults.release_delivery();
+        if self.changed.swap(false, Ordering::SeqCst) {
+            self.kill_operator();
+        }
         for service in ["s3", "codebuild", "sqs", "bedrock"] {
             faults.bring_back(service);
         }
@@ -126,8 +135,21 @@ impl World {
         if self.operator.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
             return;
         }
+        self.start_with(&self.settings).await;
+    }
+
+    /// Starts the operator anew with settings that are changed for this test.
+    pub async fn restart_with(&self, change: impl FnOnce(&mut Value)) {
+        self.kill_operator();
+        self.changed.store(true, Ordering::SeqCst);
+        let mut settings = self.settings.clone();
+        change(&mut settings);
+        self.start_with(&settings).await;
+    }
+
+    async fn start_with(&self, settings: &Value) {
         let kubeconfig = self.sandbox.operator_kubeconfig().expect("a kubeconfig");
-        let started = Operator::start(&self.sandbox, &Self::program(), &kubeconfig, &self.settings, OPERATOR).await;
+        let started = Operator::start(&self.sandbox, &Self::program(), &kubeconfig, settings, OPERATOR).await;
         let operator = started.expect("the operator starts");
         *self.operator.lock().unwrap_or_else(PoisonError::into_inner) = Some(operator);
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 use reforge::api::{Approval, Decision, IncidentSpec, Mode, RecoveryPolicySpec, Time, Unexplained};
 use reforge::policy::limits::Held;
-use reforge::recover::gate::{self, Cleared, Gate, Question};
+use reforge::recover::gate::{self, Attribution, Cleared, Gate, Question};
 use reforge::recover::plan::{Drift, PlanChange, StateRef, Summary};
 use serde_json::json;
 
@@ -24,6 +24,7 @@ struct World {
     containment: bool,
     unchecked: bool,
     stopped: bool,
+    attribution: Attribution,
 }
 
 impl World {
@@ -44,6 +45,7 @@ impl World {
             identities: &[],
             unchecked: self.unchecked.then_some("it is gone"),
             stopped: self.stopped.then_some("plan:1"),
+            attribution: self.attribution,
             limits: &self.limits,
             now: Time(0),
         })
@@ -161,8 +163,10 @@ fn a_world() -> impl Strategy<Value = World> {
         busy: busy.then(|| "full".to_owned()),
         ..Held::default()
     });
-    (a_summary(), a_policy(), an_incident(), limits, any::<[bool; 3]>()).prop_map(
-        |(summary, policy, incident, limits, [containment, unchecked, stopped])| World {
+    let attribution =
+        prop::sample::select(vec![Attribution::Known, Attribution::Awaited(Time(9)), Attribution::Nobody]);
+    (a_summary(), a_policy(), an_incident(), limits, attribution, any::<[bool; 3]>()).prop_map(
+        |(summary, policy, incident, limits, attribution, [containment, unchecked, stopped])| World {
             summary,
             policy,
             incident,
@@ -170,6 +174,7 @@ fn a_world() -> impl Strategy<Value = World> {
             containment,
             unchecked,
             stopped,
+            attribution,
         },
     )
 }
@@ -210,6 +215,7 @@ proptest! {
             prop_assert!(world.summary.changes.len() <= world.policy.plan.max_changes as usize);
             prop_assert_eq!(world.policy.mode, Mode::Enforce);
             prop_assert!(!world.containment && !world.stopped && world.limits.ask.is_empty());
+            prop_assert_eq!(world.attribution, Attribution::Known);
         }
     }
 

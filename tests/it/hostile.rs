@@ -4,11 +4,12 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use reforge::api::{ClassificationPolicy, Incident, IncidentSpec, Moment, RecoveryPolicy, Verdict};
+use reforge::api::{ClassificationPolicy, Incident, Moment, RecoveryPolicy, Verdict};
 use reforge::classify::{prompt, rules};
 use reforge::intake::catalog::Catalog;
 use reforge::intake::detect::{Candidate, Detection, Ours, Surroundings, detect};
 use reforge::intake::event::{Message, parse};
+use reforge::intake::itself::Itself;
 use reforge::intake::open::name_of;
 use reforge::notify::message;
 use serde::Deserialize;
@@ -62,6 +63,7 @@ fn outcome(body: &Value) -> (String, Vec<Candidate>) {
             catalog: Catalog::builtin(),
             policies: &policies,
             grants: &grants(ACCOUNT),
+            itself: &Itself::default(),
             recovery_roles: &[ROLE.to_owned()],
             is_own_build: &|uuid, _| if uuid == BUILD { Ours::Yes } else { Ours::No },
         },
@@ -71,16 +73,6 @@ fn outcome(body: &Value) -> (String, Vec<Candidate>) {
         Ok(Detection::Drop(reason)) => (reason.word().to_owned(), Vec::new()),
         Ok(Detection::Later) => ("Later".to_owned(), Vec::new()),
         Ok(Detection::Open(candidates) | Detection::OpenSome(candidates, _)) => ("Opened".to_owned(), candidates),
-    }
-}
-
-fn spec_of(candidate: &Candidate) -> IncidentSpec {
-    IncidentSpec {
-        event: candidate.event.clone(),
-        resource: candidate.resource.clone(),
-        change: candidate.change,
-        policy_ref: candidate.policy.clone(),
-        approvals: Vec::new(),
     }
 }
 
@@ -129,7 +121,7 @@ fn every_event_of_the_corpus_becomes_what_it_must() {
 #[test]
 fn no_hostile_text_reaches_a_terminal_a_log_or_a_message_as_anything_but_text() {
     each_opened(|case, candidate| {
-        let spec = spec_of(candidate);
+        let spec = candidate.spec();
         let stored = serde_json::to_value(&spec).expect("JSON");
         check_text(&stored, case);
         assert!(stored.to_string().len() < 48 * 1024, "the Incident stays small: {}", case.at);
@@ -163,7 +155,7 @@ fn what_a_build_is_told_of_an_event_is_a_name_that_we_made() {
 #[test]
 fn no_event_talks_the_rules_into_normal_or_itself_out_of_the_models_delimiters() {
     each_opened(|case, candidate| {
-        let spec = spec_of(candidate);
+        let spec = candidate.spec();
         let verdict = rules::judge(&spec, &ClassificationPolicy::default(), &[ROLE.to_owned()]).verdict;
         assert_ne!(verdict, Verdict::Normal, "{case:?}");
         let asked = prompt::build(&spec, "amazon.nova-lite-v1:0", "0123456789abcdef");
@@ -184,7 +176,7 @@ fn a_build_started_by_hand_with_the_recovery_role_is_tampering() {
     put(&mut body, "/detail/userIdentity/sessionContext", &json!({"sessionIssuer": {"arn": ROLE}}));
     let (became, candidates) = outcome(&body);
     assert_eq!(became, "Opened");
-    let judged = rules::judge(&spec_of(&candidates[0]), &ClassificationPolicy::default(), &[ROLE.to_owned()]);
+    let judged = rules::judge(&candidates[0].spec(), &ClassificationPolicy::default(), &[ROLE.to_owned()]);
     assert_eq!(judged.verdict, Verdict::Tampering, "{}", judged.reason);
 }
 
@@ -200,7 +192,7 @@ fn a_session_named_like_an_expected_actor_is_not_one() {
     }))
     .expect("a policy");
     let (_, candidates) = outcome(&body);
-    assert_ne!(rules::judge(&spec_of(&candidates[0]), &policy, &[]).verdict, Verdict::Normal);
+    assert_ne!(rules::judge(&candidates[0].spec(), &policy, &[]).verdict, Verdict::Normal);
 }
 
 #[test]
@@ -214,6 +206,7 @@ fn an_unreadable_id_beside_good_ones_is_kept_for_people_and_the_good_ones_go_on(
         catalog: Catalog::builtin(),
         policies: &policies,
         grants: &grants(ACCOUNT),
+        itself: &Itself::default(),
         recovery_roles: &[],
         is_own_build: &|_, _| Ours::No,
     };

@@ -20,6 +20,7 @@ fn candidate(namespace: &str, table: &str) -> Candidate {
         event: serde_json::from_value(event).expect("an event"),
         resource: serde_json::from_value(resource).expect("a resource"),
         change: reforge::api::Change::Deleted,
+        handling: reforge::api::Handling::Recover,
     }
 }
 

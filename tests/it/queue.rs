@@ -11,6 +11,7 @@ use kube::runtime::{WatchStreamExt, reflector, watcher};
 use reforge::api::{Incident, RecoveryPolicy};
 use reforge::intake::Intake;
 use reforge::intake::catalog::Catalog;
+use reforge::intake::itself::Itself;
 use reforge::intake::queue::{Handled, Queue, QueueState};
 use reforge::policy::grants::{Grant, Grants};
 use reforge::runtime::gate;
@@ -106,6 +107,7 @@ impl Running {
                 vec!["eu-west-1".into()],
                 vec!["aiops-*".into()],
             )]),
+            itself: Itself::default(),
             recovery_roles: vec![ROLE.into()],
             metrics: metrics.clone(),
             open: open.clone(),

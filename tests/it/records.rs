@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use reforge::api::{Change, RecoveryPolicy};
+use reforge::api::{Change, Handling, Origin, RecoveryPolicy};
 use reforge::intake::catalog::Catalog;
-use reforge::intake::detect::{Candidate, Detection, DropReason, Ours, Surroundings, detect};
+use reforge::intake::detect::{Candidate, Detection, DropReason, Ours, Surroundings, detect, detect_notice};
 use reforge::intake::event::{Message, Record, Unreadable, parse};
+use reforge::intake::itself::{Itself, Plumbing};
 use reforge::policy::grants::{Grant, Grants};
 use serde_json::{Value, json};
 
@@ -50,6 +51,17 @@ pub fn grants(account: &str) -> Grants {
     Grants(vec![Grant::new("shop".into(), vec![account.into()], vec!["eu-west-1".into()], vec!["aiops-*".into()])])
 }
 
+/// An install's own queue and canary.
+fn itself() -> Itself {
+    let plumbing = Plumbing { r#type: "sqs".into(), id: "reforge-events".into(), account_id: None };
+    Itself {
+        namespace: "reforge".into(),
+        account: ACCOUNT.into(),
+        plumbing: vec![plumbing],
+        canary: Some("/reforge/canary".into()),
+    }
+}
+
 fn judged(envelope: &Value, grants: &Grants, policies: &[Arc<RecoveryPolicy>]) -> Result<Detection, Unreadable> {
     detect(
         &record(envelope),
@@ -57,6 +69,7 @@ fn judged(envelope: &Value, grants: &Grants, policies: &[Arc<RecoveryPolicy>]) -
             catalog: Catalog::builtin(),
             policies,
             grants,
+            itself: &itself(),
             recovery_roles: &[ROLE.to_owned()],
             is_own_build: &|uuid, _| if uuid == BUILD { Ours::Yes } else { Ours::No },
         },
@@ -258,4 +271,111 @@ fn an_id_that_is_none_is_refused() {
     let event = envelope("dynamodb.amazonaws.com", "DeleteTable", &json!({"tableName": "$(rm -rf /)"}));
     let error = judged(&event, &grants(ACCOUNT), &policies()).expect_err("refused");
     assert_eq!(error.word(), "InvalidId");
+}
+
+#[test]
+fn events_that_aws_did_not_send_open_nothing() {
+    let mut forged = deleted_table();
+    for source in ["com.example.shop", "", "AWS.dynamodb"] {
+        forged["source"] = json!(source);
+        assert!(matches!(parse(&forged.to_string()), Err(Unreadable::NotFromAws(_))), "{source}");
+    }
+    forged.as_object_mut().expect("an object").remove("source");
+    assert!(matches!(parse(&forged.to_string()), Err(Unreadable::NotFromAws(_))));
+}
+
+#[test]
+fn what_reforge_stands_on_opens_an_alert_whatever_the_policies_say() {
+    let url = format!("https://sqs.eu-west-1.amazonaws.com/{ACCOUNT}/reforge-events");
+    let event = envelope("sqs.amazonaws.com", "SetQueueAttributes", &json!({"queueUrl": url}));
+    let nobodys = judged(&event, &grants("999999999999"), &[]).expect("a readable record");
+    let Detection::Open(candidates) = nobodys else { panic!("an alert") };
+    let [candidate] = &candidates[..] else { panic!("one") };
+    assert_eq!((candidate.handling, candidate.namespace.as_str()), (Handling::Alert, "reforge"));
+    assert_eq!(candidate.resource.id, "reforge-events");
+    let canary = envelope("ssm.amazonaws.com", "PutParameter", &json!({"name": "/reforge/canary"}));
+    assert_eq!(opened(&canary)[0].handling, Handling::Canary);
+    let other = envelope("ssm.amazonaws.com", "PutParameter", &json!({"name": "/app/mode"}));
+    assert_eq!(opened(&other)[0].handling, Handling::Recover);
+}
+
+fn notice(kind: &str, source: &str, detail: &Value) -> Value {
+    json!({
+        "version": "0", "id": "7bf73129-1428-4cd3-a780-95db273d1602", "detail-type": kind, "source": source,
+        "account": ACCOUNT, "time": "2026-01-02T03:04:05Z", "region": "eu-west-1", "resources": [], "detail": detail,
+    })
+}
+
+fn told(event: &Value) -> Detection {
+    let Ok(Message::Notice(notice)) = parse(&event.to_string()) else { panic!("not a notice: {event}") };
+    let policies = policies();
+    let around = Surroundings {
+        catalog: Catalog::builtin(),
+        policies: &policies,
+        grants: &grants(ACCOUNT),
+        itself: &itself(),
+        recovery_roles: &[],
+        is_own_build: &|_, _| Ours::No,
+    };
+    detect_notice(&notice, &around).expect("a readable notice")
+}
+
+#[test]
+fn an_instances_state_opens_an_incident_without_an_actor() {
+    let of = |state: &str| {
+        notice(
+            "EC2 Instance State-change Notification",
+            "aws.ec2",
+            &json!({"instance-id": "i-0123456789abcdef0", "state": state}),
+        )
+    };
+    for (state, change) in [("shutting-down", Change::Deleted), ("stopping", Change::Stopped)] {
+        let Detection::Open(candidates) = told(&of(state)) else { panic!("an Incident") };
+        let event = &candidates[0].event;
+        assert_eq!((candidates[0].change, event.origin), (change, Origin::StateChange));
+        assert_eq!((event.actor.arn.as_deref(), event.actor.r#type.as_str()), (None, "Unknown"));
+    }
+    for state in ["pending", "running", "terminated", "stopped"] {
+        assert!(matches!(parse(&of(state).to_string()), Ok(Message::Harmless)), "{state}");
+    }
+}
+
+#[test]
+fn what_aws_config_tells_is_read_by_its_cloudformation_type() {
+    let item = |status: &str, change: &str, r#type: &str, id: &str, name: &str| {
+        notice(
+            "Config Configuration Item Change",
+            "aws.config",
+            &json!({
+                "recordVersion": "1.3", "messageType": "ConfigurationItemChangeNotification",
+                "configurationItemDiff": {"changedProperties": {}, "changeType": change},
+                "configurationItem": {"configurationItemStatus": status, "resourceType": r#type, "resourceId": id,
+                    "resourceName": name, "awsAccountId": ACCOUNT, "awsRegion": "eu-west-1"},
+            }),
+        )
+    };
+    let Detection::Open(deleted) =
+        told(&item("ResourceDeleted", "DELETE", "AWS::S3::Bucket", "shop-data", "shop-data"))
+    else {
+        panic!("an Incident")
+    };
+    assert_eq!((deleted[0].resource.id.as_str(), deleted[0].change), ("shop-data", Change::Deleted));
+    let role = told(&item("OK", "UPDATE", "AWS::IAM::Role", "AROAEXAMPLE1234567890", "worker"));
+    assert_eq!(role, Detection::Drop(DropReason::NoPolicy), "known, and no policy has the type");
+    let created = item("ResourceDiscovered", "CREATE", "AWS::S3::Bucket", "shop-data", "shop-data");
+    assert!(matches!(parse(&created.to_string()), Ok(Message::Harmless)));
+    let unknown = told(&item("OK", "UPDATE", "AWS::Unknown::Thing", "x", "x"));
+    assert_eq!(unknown, Detection::Drop(DropReason::NotInCatalogue));
+
+    let finding = |compliance: &str| {
+        notice(
+            "Config Rules Compliance Change",
+            "aws.config",
+            &json!({"resourceType": "AWS::DynamoDB::Table", "resourceId": "orders", "configRuleName": "encrypted",
+                "messageType": "ComplianceChangeNotification", "newEvaluationResult": {"complianceType": compliance}}),
+        )
+    };
+    let Detection::Open(broken) = told(&finding("NON_COMPLIANT")) else { panic!("an Incident") };
+    assert_eq!((broken[0].resource.id.as_str(), broken[0].change), ("orders", Change::Modified));
+    assert!(matches!(parse(&finding("COMPLIANT").to_string()), Ok(Message::Harmless)));
 }

@@ -37,6 +37,25 @@ catalog: {{ $s.catalog | toJson }}
 eventPatterns: {{ $s.eventPatterns | toJson }}
 recoveryRoles: {{ $s.recoveryRoles | toJson }}
 identities: {{ $s.identities | toJson }}
+{{- with $s.accounts }}
+accounts: {{ . | toJson }}
+{{- end }}
+{{- with $s.plumbing }}
+plumbing: {{ . | toJson }}
+{{- end }}
+{{- with $s.projects }}
+projects: {{ . | toJson }}
+{{- end }}
+{{- with $s.canary }}
+{{- if .parameter }}
+canary: {{ . | toJson }}
+{{- end }}
+{{- end }}
+{{- with $s.sweep }}
+{{- if .every }}
+sweep: {{ . | toJson }}
+{{- end }}
+{{- end }}
 {{- if .Values.admission.install }}
 # What the admission policies must say for a person's decision to count.
 admission:

@@ -1,12 +1,13 @@
 //! CloudTrail: one record per call that changes something, failed calls included, in the shape of real records (CloudTrail User Guide, "CloudTrail record contents").
 
 use super::call::Call;
-use super::eventbridge::Bus;
+use super::eventbridge::{Bus, Event};
+use super::faults::Faults;
 use super::http::{Reply, Request};
 use super::upstream::Scope;
 use serde_json::{Map, Value, json};
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// How many records are kept to be looked at.
 const KEPT: usize = 20_000;
@@ -15,32 +16,40 @@ const KEPT: usize = 20_000;
 #[derive(Debug)]
 pub struct Trail {
     bus: Arc<Bus>,
+    faults: Faults,
     records: Mutex<VecDeque<Value>>,
 }
 
 impl Trail {
     /// A trail whose events go to this bus.
-    pub fn new(bus: Arc<Bus>) -> Self {
-        Self { bus, records: Mutex::new(VecDeque::new()) }
+    pub fn new(bus: Arc<Bus>, faults: Faults) -> Self {
+        Self { bus, faults, records: Mutex::new(VecDeque::new()) }
     }
 
-    /// Writes the record of a call and hands its event over for delivery.
+    /// Writes the record of a call and hands its event over for delivery, unless events get lost.
     pub fn write(&self, request: &Request, call: &Call, identity: Value, reply: &Reply) {
         let record = record(request, call, identity, reply);
-        let source = format!("aws.{}", call.service);
-        let scope = Scope { account: call.credential.account.clone(), region: call.region().to_owned() };
-        let time = record["eventTime"].as_str().unwrap_or_default().to_owned();
-        self.bus.send(&scope, "AWS API Call via CloudTrail", &source, &time, &[], &record);
-        let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.faults.delivery_lost() {
+            let scope = Scope { account: call.credential.account.clone(), region: call.region().to_owned() };
+            let event = Event {
+                detail_type: "AWS API Call via CloudTrail",
+                source: &format!("aws.{}", call.service),
+                time: record["eventTime"].as_str().unwrap_or_default(),
+                resources: &[],
+                detail: &record,
+            };
+            self.bus.send(&scope, &event);
+        }
+        let mut records = self.records();
         if records.len() == KEPT {
             records.pop_front();
         }
         records.push_back(record);
     }
 
-    /// The records so far, oldest first, 20,000 at most.
-    pub fn records(&self) -> Vec<Value> {
-        self.records.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    /// The records so far, oldest first, 20,000 at most. Nothing is recorded while they are held.
+    pub fn records(&self) -> MutexGuard<'_, VecDeque<Value>> {
+        self.records.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

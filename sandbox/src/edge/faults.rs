@@ -30,11 +30,11 @@ pub enum ModelMode {
 /// How events go to the rules' targets.
 #[derive(Debug, Clone, Copy)]
 pub struct Delivery {
-    /// From the call to the delivery.
+    /// From the call to the delivery, of CloudTrail's and CodeBuild's events.
     pub delay: Duration,
     /// Each event is delivered twice.
     pub twice: bool,
-    /// Nothing is delivered; what comes in waits, in order.
+    /// No event of CloudTrail and CodeBuild is delivered; what comes in waits, in order.
     pub held: bool,
     /// Each event takes up to two seconds longer, so that later ones overtake it.
     pub reordered: bool,
@@ -48,6 +48,9 @@ struct State {
     away: HashSet<String>,
     cloud_control: HashMap<(String, String), serde_json::Value>,
     calls: HashMap<(String, String, String), u64>,
+    lost: bool,
+    instance_states: bool,
+    throttled_lookups: u64,
 }
 
 /// The switches of one edge; clones are the same switches.
@@ -80,7 +83,7 @@ impl Faults {
         self.state().slow = duration;
     }
 
-    /// Sets the time from a call to the delivery of its event.
+    /// Sets the time from a call to the delivery of its event, and from a change of a build's state. Other events are delivered at once.
     pub fn set_delivery_delay(&self, delay: Duration) {
         self.delivery.send_modify(|d| d.delay = delay);
     }
@@ -95,7 +98,34 @@ impl Faults {
         self.delivery.send_modify(|d| d.reordered = reordered);
     }
 
-    /// Holds events back until [`Faults::release_delivery`].
+    /// Loses the events of the calls from now on, or of those from now on no more: they are recorded and can be looked up, but nothing is delivered.
+    pub fn set_delivery_lost(&self, lost: bool) {
+        self.state().lost = lost;
+    }
+
+    pub(super) fn delivery_lost(&self) -> bool {
+        self.state().lost
+    }
+
+    /// Sends `EC2 Instance State-change Notification` for what is launched, started, stopped or terminated from now on, or no more.
+    pub fn set_instance_states(&self, sent: bool) {
+        self.state().instance_states = sent;
+    }
+
+    pub(super) fn instance_states(&self) -> bool {
+        self.state().instance_states
+    }
+
+    /// How many `LookupEvents` were throttled for coming faster than CloudTrail allows. [`Faults::refuse_next`] does not count here.
+    pub fn throttled_lookups(&self) -> u64 {
+        self.state().throttled_lookups
+    }
+
+    pub(super) fn count_throttled_lookup(&self) {
+        self.state().throttled_lookups += 1;
+    }
+
+    /// Holds CloudTrail's and CodeBuild's events back until [`Faults::release_delivery`]. Other events go on being delivered.
     pub fn hold_delivery(&self) {
         self.delivery.send_modify(|d| d.held = true);
     }

@@ -1,8 +1,8 @@
 //! The edge: one HTTP server in front of the emulated AWS, through which all AWS calls of the sandbox go.
 //!
-//! It adds what the emulator lacks: CloudTrail records and their events, builds that really run, deletions that take time, a scripted
-//! model, principals, and faults. Everything else passes unchanged. A request goes through `proxy` from top to bottom:
-//! count and faults -> `bedrock` -> `cloud_control` -> `codebuild` -> `slow` -> the emulator (`upstream`) -> `cloudtrail` -> `eventbridge`.
+//! It adds what the emulator lacks: CloudTrail records, their events and their lookup, builds that really run, deletions that take time, events of
+//! instances' states, a scripted model, principals, and faults. Everything else passes unchanged. A request goes through `proxy` from top to bottom:
+//! count and faults -> `lookup` -> `trust` -> `bedrock` -> `cloud_control` -> `codebuild` -> `slow` -> the emulator (`upstream`) -> `cloudtrail` -> `eventbridge`.
 //! The edge keeps its state in memory and knows nothing of Reforge beyond the names of three access keys (`principal`).
 
 mod bedrock;
@@ -13,15 +13,19 @@ mod codebuild;
 mod eventbridge;
 mod faults;
 mod http;
+mod instance_states;
+mod lookup;
 mod principal;
 mod proxy;
 mod slow;
+mod trust;
 mod upstream;
 
 pub use codebuild::BuildInfo;
 pub use faults::{Delivery, Faults, ModelMode};
 
 use anyhow::Context as _;
+use eventbridge::Event;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use proxy::Proxy;
@@ -30,6 +34,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use upstream::Scope;
 
 /// How long deletions take that are not immediate in AWS.
 #[derive(Debug, Clone, Copy)]
@@ -116,7 +121,20 @@ impl Edge {
 
     /// The CloudTrail records so far, oldest first, whether or not a rule matched them.
     pub fn records(&self) -> Vec<serde_json::Value> {
-        self.proxy.trail().records()
+        self.proxy.trail().records().iter().cloned().collect()
+    }
+
+    /// Sends an event of AWS's own, of account 000000000000 and us-east-1, to the default bus, from now: it is delivered promptly and is in no trail.
+    ///
+    /// ```no_run
+    /// # let edge: sandbox::edge::Edge = unimplemented!();
+    /// let detail = serde_json::json!({"messageType": "ComplianceChangeNotification", "resourceId": "shop-logs"});
+    /// edge.send_event("Config Rules Compliance Change", "aws.config", &[], &detail);
+    /// ```
+    pub fn send_event(&self, detail_type: &str, source: &str, resources: &[String], detail: &serde_json::Value) {
+        let time = format!("{:.0}", jiff::Timestamp::now());
+        let event = Event { detail_type, source, time: &time, resources, detail };
+        self.proxy.bus().send_promptly(&Scope::default(), &event);
     }
 
     /// Stops all builds, waits until their processes are gone, and ends the server.

@@ -3,11 +3,14 @@
 //! Given the signing header, it gives the key, its account and the signed service; signatures are not checked, as the emulator checks none.
 
 use super::http::{Reply, Request};
+use super::upstream::Scope;
+use hyper::header::{AUTHORIZATION, HeaderValue};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The account of every key that is not itself an account id.
 pub const DEFAULT_ACCOUNT: &str = "000000000000";
@@ -19,7 +22,7 @@ pub const DEFAULT_REGION: &str = "us-east-1";
 pub struct Credential {
     /// The access key id, empty when the request is not signed.
     pub access_key: String,
-    /// The account that the key belongs to.
+    /// The account that the key itself names; [`Principals::place`] puts a session's into its role's.
     pub account: String,
     /// The region signed for.
     pub region: String,
@@ -48,6 +51,11 @@ impl Credential {
         let account = if is_account { access_key.clone() } else { DEFAULT_ACCOUNT.to_owned() };
         Self { access_key, account, region, service }
     }
+
+    /// The account and region that the call acts in.
+    pub fn scope(&self) -> Scope {
+        Scope { account: self.account.clone(), region: self.region.clone() }
+    }
 }
 
 /// A session of a role.
@@ -56,6 +64,13 @@ struct Session {
     role_arn: String,
     name: String,
     since: Timestamp,
+}
+
+impl Session {
+    /// The account of its role, in which it acts.
+    fn account(&self) -> &str {
+        self.role_arn.split(':').nth(4).filter(|a| !a.is_empty()).unwrap_or(DEFAULT_ACCOUNT)
+    }
 }
 
 /// The sessions known to the edge.
@@ -79,13 +94,40 @@ impl Principals {
     /// Makes `access_key` a session `name` of the role.
     pub fn add_session(&self, access_key: &str, role_arn: &str, name: &str) {
         let session = Session { role_arn: role_arn.to_owned(), name: name.to_owned(), since: Timestamp::now() };
-        self.sessions.lock().unwrap_or_else(PoisonError::into_inner).insert(access_key.to_owned(), session);
+        self.sessions().insert(access_key.to_owned(), session);
+    }
+
+    fn sessions(&self) -> MutexGuard<'_, HashMap<String, Session>> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts a session's call into the account of its role, whoever assumed it.
+    pub fn place(&self, credential: &mut Credential) {
+        if let Some(session) = self.sessions().get(&credential.access_key) {
+            session.account().clone_into(&mut credential.account);
+        }
+    }
+
+    /// The request as the emulator must get it. It takes a key that is an account id for that account; of the sessions of other accounts it
+    /// knows those that its own STS gave out, and not those of builds.
+    pub fn for_emulator<'r>(&self, request: &'r Request) -> Cow<'r, Request> {
+        let signed = Credential::of(request);
+        let mut placed = signed.clone();
+        self.place(&mut placed);
+        if placed.account == signed.account {
+            return Cow::Borrowed(request);
+        }
+        let (key, account) = (format!("Credential={}/", signed.access_key), format!("Credential={}/", placed.account));
+        let mut request = request.clone();
+        if let Ok(header) = HeaderValue::from_str(&request.header("authorization").replacen(&key, &account, 1)) {
+            request.headers.insert(AUTHORIZATION, header);
+        }
+        Cow::Owned(request)
     }
 
     /// A short name for counting: the session's name for a role, the user's name otherwise.
     pub fn short_name(&self, access_key: &str) -> String {
-        let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        sessions.get(access_key).map_or_else(|| user_name(access_key), |s| s.name.clone())
+        self.sessions().get(access_key).map_or_else(|| user_name(access_key), |s| s.name.clone())
     }
 
     /// STS's answer to `GetCallerIdentity`: the same principal that the records show, which the emulator does not know.
@@ -108,7 +150,7 @@ impl Principals {
         if key.is_empty() {
             return json!({"type": "AWSAccount", "principalId": "", "accountId": "ANONYMOUS_PRINCIPAL"});
         }
-        let session = self.sessions.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned();
+        let session = self.sessions().get(key).cloned();
         if let Some(session) = session {
             return assumed_role(key, &session);
         }
@@ -125,7 +167,7 @@ impl Principals {
 }
 
 fn assumed_role(key: &str, session: &Session) -> Value {
-    let account = session.role_arn.split(':').nth(4).filter(|a| !a.is_empty()).unwrap_or(DEFAULT_ACCOUNT);
+    let account = session.account();
     let role = session.role_arn.rsplit('/').next().unwrap_or(&session.role_arn);
     let principal = unique_id("AROA", role);
     json!({

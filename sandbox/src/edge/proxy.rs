@@ -9,8 +9,11 @@ use super::codebuild::CodeBuild;
 use super::eventbridge::Bus;
 use super::faults::{Faults, status_of};
 use super::http::{Reply, Request};
+use super::instance_states::InstanceStates;
+use super::lookup::Lookups;
 use super::principal::Principals;
 use super::slow::SlowDeletes;
+use super::trust;
 use super::upstream::Upstream;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
@@ -24,6 +27,7 @@ pub struct Proxy {
     principals: Arc<Principals>,
     bus: Arc<Bus>,
     trail: Trail,
+    lookups: Lookups,
     codebuild: Arc<CodeBuild>,
     slow: SlowDeletes,
 }
@@ -37,8 +41,9 @@ impl Proxy {
         let (bus, deliveries) = Bus::new(upstream.clone(), faults.clone());
         let proxy = Self {
             codebuild: CodeBuild::new(config, url, upstream.clone(), Arc::clone(&principals), Arc::clone(&bus)),
-            trail: Trail::new(Arc::clone(&bus)),
-            slow: SlowDeletes::new(faults.clone()),
+            trail: Trail::new(Arc::clone(&bus), faults.clone()),
+            lookups: Lookups::new(faults.clone()),
+            slow: SlowDeletes::new(faults.clone(), InstanceStates::new(faults.clone(), Arc::clone(&bus))),
             upstream,
             faults,
             principals,
@@ -62,6 +67,11 @@ impl Proxy {
         &self.trail
     }
 
+    /// The event buses.
+    pub fn bus(&self) -> &Bus {
+        &self.bus
+    }
+
     /// Answers one request.
     ///
     /// # Errors
@@ -74,7 +84,10 @@ impl Proxy {
         let request = Request::read(request, peer).await?;
         let reply = match Call::of(&request) {
             _ if request.path().starts_with("/_sandbox/builds/") => self.codebuild.log_page(request.path()).await,
-            Some(call) => self.aws(&request, &call).await,
+            Some(mut call) => {
+                self.principals.place(&mut call.credential);
+                self.aws(&request, &call).await
+            }
             None => self.forward(&request).await.unwrap_or_else(|| Reply::new(503, "text/plain", "")),
         };
         Ok(reply.into_hyper())
@@ -103,6 +116,12 @@ impl Proxy {
         if call.service == "sts" && call.operation == "GetCallerIdentity" {
             return self.principals.caller_identity(&call.credential);
         }
+        if call.service == "cloudtrail" && call.operation == "LookupEvents" {
+            return self.lookups.answer(call, request, &self.trail.records());
+        }
+        if let Some(reply) = trust::refusal(&self.upstream, &self.principals, call).await {
+            return reply;
+        }
         if call.service == "bedrock"
             && let Some(reply) = bedrock::answer(request, &self.faults).await
         {
@@ -127,7 +146,7 @@ impl Proxy {
     }
 
     async fn forward(&self, request: &Request) -> Option<Reply> {
-        match self.upstream.forward(request).await {
+        match self.upstream.forward(&self.principals.for_emulator(request)).await {
             Ok(reply) => Some(reply),
             Err(error) => {
                 tracing::warn!(target = request.target, error = format!("{error:#}"), "the emulator did not answer");

@@ -1,10 +1,12 @@
 //! Deletions that take time, as in AWS: a table is `DELETING` and an instance `shutting-down` for a while.
 //!
 //! The emulator deletes at once; the edge lays its answers over the emulator's until the time is over. S3 and Lambda deletions are immediate in AWS too.
+//! Instances start and stop at once. What becomes of an instance is told to `instance_states`.
 
 use super::call::Call;
 use super::faults::Faults;
 use super::http::Reply;
+use super::instance_states::InstanceStates;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -17,14 +19,15 @@ type Key = (String, String, String);
 #[derive(Debug)]
 pub struct SlowDeletes {
     faults: Faults,
+    states: InstanceStates,
     tables: Mutex<HashMap<Key, (Instant, Value)>>,
     instances: Mutex<HashMap<Key, Instant>>,
 }
 
 impl SlowDeletes {
     /// Nothing is being deleted yet.
-    pub fn new(faults: Faults) -> Self {
-        Self { faults, tables: Mutex::default(), instances: Mutex::default() }
+    pub fn new(faults: Faults, states: InstanceStates) -> Self {
+        Self { faults, states, tables: Mutex::default(), instances: Mutex::default() }
     }
 
     /// The answer in the emulator's place, for calls on a table that is still going.
@@ -57,6 +60,10 @@ impl SlowDeletes {
             ("dynamodb", "DeleteTable") => self.table_deleted(call, reply),
             ("dynamodb", "ListTables") => self.list_tables(call, reply),
             ("ec2", "TerminateInstances") => self.instances_terminated(call, reply),
+            ("ec2", "RunInstances" | "StartInstances" | "StopInstances") => {
+                self.states.follow(call, &reply.text(), Instant::now());
+                reply
+            }
             ("ec2", "DescribeInstances") => self.describe_instances(call, reply),
             _ => reply,
         }
@@ -104,6 +111,7 @@ impl SlowDeletes {
             going.entry(key(call, &id)).or_insert(until);
         }
         drop(going);
+        self.states.follow(call, &xml, until);
         self.describe_states(call, reply, "currentState")
     }
 

@@ -3,6 +3,7 @@
 //! The edge's own calls go here directly and so leave no CloudTrail record, as AWS's inner doings leave none.
 
 use super::http::{Reply, Request, end_to_end};
+use super::principal::{DEFAULT_ACCOUNT, DEFAULT_REGION};
 use anyhow::Context as _;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
@@ -24,6 +25,13 @@ pub struct Scope {
     pub account: String,
     /// The region.
     pub region: String,
+}
+
+impl Default for Scope {
+    /// The account and the region of those who name none.
+    fn default() -> Self {
+        Self { account: DEFAULT_ACCOUNT.to_owned(), region: DEFAULT_REGION.to_owned() }
+    }
 }
 
 impl Upstream {
@@ -88,17 +96,24 @@ impl Upstream {
         Ok(reply.json_body())
     }
 
-    /// Publishes to a topic (a Query protocol).
+    /// Calls an operation of a Query protocol and returns the answer, refusals included.
+    ///
+    /// # Errors
+    /// When the emulator can't be reached.
+    pub async fn query(&self, service: &str, scope: &Scope, pairs: &[(&str, &str)]) -> anyhow::Result<Reply> {
+        let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+        let builder =
+            hyper::Request::post(format!("{}/", self.base)).header("content-type", "application/x-www-form-urlencoded");
+        self.own(builder, service, scope, form).await
+    }
+
+    /// Publishes to a topic.
     ///
     /// # Errors
     /// When the emulator can't be reached, or refuses the call.
     pub async fn publish(&self, scope: &Scope, topic: &str, message: &str) -> anyhow::Result<()> {
-        let form = form_urlencoded::Serializer::new(String::new())
-            .extend_pairs([("Action", "Publish"), ("Version", "2010-03-31"), ("TopicArn", topic), ("Message", message)])
-            .finish();
-        let builder =
-            hyper::Request::post(format!("{}/", self.base)).header("content-type", "application/x-www-form-urlencoded");
-        let reply = self.own(builder, "sns", scope, form).await?;
+        let pairs = [("Action", "Publish"), ("Version", "2010-03-31"), ("TopicArn", topic), ("Message", message)];
+        let reply = self.query("sns", scope, &pairs).await?;
         anyhow::ensure!(reply.is_success(), "Publish to {topic} was refused with {}: {}", reply.status, reply.text());
         Ok(())
     }

@@ -33,9 +33,11 @@ impl World {
         Self { edge, http: Client::builder(TokioExecutor::new()).build_http(), run_dir }
     }
 
-    async fn send(&self, key: &str, service: &str, request: Builder, body: impl Into<Bytes>) -> (u16, String) {
+    /// `signer` is an access key id, of us-east-1 unless `@` and a region follow it.
+    async fn send(&self, signer: &str, service: &str, request: Builder, body: impl Into<Bytes>) -> (u16, String) {
+        let (key, region) = signer.split_once('@').unwrap_or((signer, "us-east-1"));
         let credential =
-            format!("AWS4-HMAC-SHA256 Credential={key}/20260101/us-east-1/{service}/aws4_request, SignedHeaders=host");
+            format!("AWS4-HMAC-SHA256 Credential={key}/20260101/{region}/{service}/aws4_request, SignedHeaders=host");
         let request = request.header("authorization", credential).header("user-agent", "test/1");
         let response = self.http.request(request.body(Full::new(body.into())).unwrap()).await.unwrap();
         let status = response.status().as_u16();
@@ -44,45 +46,51 @@ impl World {
     }
 
     /// A call of a JSON protocol: status and answer.
-    pub async fn json(&self, key: &str, target: &str, input: Value) -> (u16, Value) {
+    pub async fn json(&self, signer: &str, target: &str, input: Value) -> (u16, Value) {
         let service = match target.split('.').next().unwrap() {
             "DynamoDB_20120810" => "dynamodb",
             "AmazonSSM" => "ssm",
             "AmazonSQS" => "sqs",
             "AWSEvents" => "events",
             "CodeBuild_20161006" => "codebuild",
+            "com" if target.contains(".cloudtrail.") => "cloudtrail",
             other => panic!("no service for {other}"),
         };
         let request = Request::post(self.edge.url()).header("x-amz-target", target);
-        let (status, text) = self.send(key, service, request, input.to_string()).await;
+        let (status, text) = self.send(signer, service, request, input.to_string()).await;
         (status, serde_json::from_str(&text).unwrap_or(Value::Null))
     }
 
     /// A call of a JSON protocol that must succeed.
     pub async fn ok(&self, target: &str, input: Value) -> Value {
-        let (status, answer) = self.json("AKIATERRAFORM", target, input).await;
+        self.ok_as("AKIATERRAFORM", target, input).await
+    }
+
+    /// The same by somebody else.
+    pub async fn ok_as(&self, signer: &str, target: &str, input: Value) -> Value {
+        let (status, answer) = self.json(signer, target, input).await;
         assert!(status < 300, "{target}: {status} {answer}");
         answer
     }
 
     /// A call of the Query protocol: status and XML.
-    pub async fn form(&self, key: &str, service: &str, pairs: &[(&str, &str)]) -> (u16, String) {
-        let body: Vec<String> = pairs.iter().map(|(k, v)| format!("{k}={v}")).collect();
+    pub async fn form(&self, signer: &str, service: &str, pairs: &[(&str, &str)]) -> (u16, String) {
+        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
         let request = Request::post(self.edge.url()).header("content-type", "application/x-www-form-urlencoded");
-        self.send(key, service, request, body.join("&")).await
+        self.send(signer, service, request, body).await
     }
 
     /// A call of a REST protocol: status and body.
     pub async fn rest(
         &self,
-        key: &str,
+        signer: &str,
         service: &str,
         method: &str,
         path: &str,
         body: impl Into<Bytes>,
     ) -> (u16, String) {
         let request = Request::builder().method(method).uri(format!("{}{path}", self.edge.url()));
-        self.send(key, service, request, body).await
+        self.send(signer, service, request, body).await
     }
 
     pub async fn create_table(&self, name: &str) -> (u16, Value) {
@@ -101,12 +109,38 @@ impl World {
 
     /// A queue that gets what matches the pattern; returns its URL.
     pub async fn queue_for(&self, name: &str, pattern: Value) -> String {
+        let (url, arn) = self.queue(name).await;
+        self.rule("AKIATERRAFORM", "default", name, &pattern, &arn).await;
+        url
+    }
+
+    /// A queue; returns its URL and its ARN.
+    pub async fn queue(&self, name: &str) -> (String, String) {
         let url =
             self.ok("AmazonSQS.CreateQueue", json!({"QueueName": name})).await["QueueUrl"].as_str().unwrap().to_owned();
-        self.ok("AWSEvents.PutRule", json!({"Name": name, "EventPattern": pattern.to_string()})).await;
-        let arn = format!("arn:aws:sqs:us-east-1:000000000000:{name}");
-        self.ok("AWSEvents.PutTargets", json!({"Rule": name, "Targets": [{"Id": "q", "Arn": arn}]})).await;
-        url
+        (url, format!("arn:aws:sqs:us-east-1:000000000000:{name}"))
+    }
+
+    /// A rule of a bus that sends what matches to one target.
+    pub async fn rule(&self, signer: &str, bus: &str, name: &str, pattern: &Value, target: &str) {
+        let rule = json!({"Name": name, "EventBusName": bus, "EventPattern": pattern.to_string()});
+        self.ok_as(signer, "AWSEvents.PutRule", rule).await;
+        let target = json!({"Id": "t", "Arn": target, "RoleArn": "arn:aws:iam::000000000000:role/events"});
+        let targets = json!({"Rule": name, "EventBusName": bus, "Targets": [target]});
+        self.ok_as(signer, "AWSEvents.PutTargets", targets).await;
+    }
+
+    /// Launches an instance; returns its id.
+    pub async fn instance(&self, signer: &str) -> String {
+        let run = [
+            ("Action", "RunInstances"),
+            ("ImageId", "ami-1"),
+            ("MinCount", "1"),
+            ("MaxCount", "1"),
+            ("InstanceType", "t3.micro"),
+        ];
+        let (_, xml) = self.form(signer, "ec2", &run).await;
+        xml.split("<instanceId>").nth(1).unwrap().split('<').next().unwrap().to_owned()
     }
 
     /// Takes what is in the queue now.

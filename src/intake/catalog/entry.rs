@@ -68,6 +68,8 @@ pub enum Normalise {
     FunctionName,
     /// An SSM parameter's name from a name or an ARN; a name with a path keeps its leading slash.
     Parameter,
+    /// A rule's name, with its bus before it where that is not the default one, from names or the bus's ARN.
+    RuleOfBus,
     /// A secret's name from a name or an ARN, whose six random characters at the end are not part of the name.
     Secret,
 }
@@ -141,6 +143,7 @@ impl Entry {
             Normalise::AsIs | Normalise::AfterSlash | Normalise::AfterColons => id.to_owned(),
             Normalise::FunctionName => function_name(id),
             Normalise::Parameter => parameter(id),
+            Normalise::RuleOfBus => rule_of_bus(id),
             Normalise::Secret => secret(id),
         }
     }
@@ -150,16 +153,29 @@ impl Entry {
         if self.arn.is_empty() {
             return None;
         }
-        let partition = match region {
-            r if r.starts_with("cn-") => "aws-cn",
-            r if r.starts_with("us-gov-") => "aws-us-gov",
-            _ => "aws",
-        };
-        let arn = self.arn.replace("{partition}", partition).replace("{region}", region).replace("{account}", account);
+        let arn = self
+            .arn
+            .replace("{partition}", partition(region))
+            .replace("{region}", region)
+            .replace("{account}", account);
         // The one slash that a parameter's name begins with stands in its ARN already.
         let id = if self.normalise == Normalise::Parameter { id.trim_start_matches('/') } else { id };
         Some(arn.replace("{id}", id))
     }
+}
+
+/// The partition of a region (AWS General Reference, "Amazon Resource Names"; botocore's `partitions.json`).
+fn partition(region: &str) -> &'static str {
+    const BY_PREFIX: [(&str, &str); 7] = [
+        ("cn-", "aws-cn"),
+        ("us-gov-", "aws-us-gov"),
+        ("us-iso-", "aws-iso"),
+        ("us-isob-", "aws-iso-b"),
+        ("us-isof-", "aws-iso-f"),
+        ("eu-isoe-", "aws-iso-e"),
+        ("eusc-", "aws-eusc"),
+    ];
+    BY_PREFIX.iter().find(|(prefix, _)| region.starts_with(prefix)).map_or("aws", |(_, partition)| partition)
 }
 
 /// `name`, `name:qualifier`, `account:function:name`, or an ARN with or without a qualifier.
@@ -167,6 +183,12 @@ fn function_name(id: &str) -> String {
     let rest = id.split_once(":function:").map_or(id, |(_, rest)| rest);
     let rest = rest.strip_prefix("function:").unwrap_or(rest);
     rest.split(':').next().unwrap_or(rest).to_owned()
+}
+
+/// `rule`, `bus/rule`, or `arn:aws:events:<region>:<account>:event-bus/<bus>/<rule>`.
+fn rule_of_bus(id: &str) -> String {
+    let rest = id.split_once(":event-bus/").map_or(id, |(_, rest)| rest);
+    rest.strip_prefix("default/").unwrap_or(rest).to_owned()
 }
 
 fn parameter(id: &str) -> String {

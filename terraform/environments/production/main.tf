@@ -1,10 +1,17 @@
-# An install to start from: one workspace for each kind of resource, from one repository.
+# An install to start from: one workspace for each kind of resource, from one repository. docs/accounts.md says how further
+# accounts and regions come in.
 
 module "reforge" {
   source = "../../modules/reforge"
 
   source_repository = { type = "CODECOMMIT", location = var.repository_url }
   alert_emails      = var.alert_emails
+  trail_names       = var.trail_names
+  config_events     = var.config_events
+
+  hub                 = true
+  forwarding_accounts = var.member_accounts
+  member_role_arns    = [for account in var.member_accounts : "arn:${data.aws_partition.current.partition}:iam::${account}:role/reforge-operator"]
 
   workspaces = {
     web      = { root = "web", services = ["ec2"] }
@@ -15,8 +22,23 @@ module "reforge" {
   }
 }
 
+data "aws_partition" "current" {}
+
+# The calls to IAM, CloudFront, Route 53 and Organizations come up in one region only, wherever the hub is: changes to
+# Reforge's own roles among them.
+module "global" {
+  source = "../../modules/forwarder"
+  count  = var.region == var.global_region ? 0 : 1
+
+  bus_arn         = module.reforge.bus_arn
+  event_patterns  = concat(module.reforge.event_patterns, module.reforge.plumbing_patterns)
+  instance_states = false
+
+  providers = { aws = aws.global }
+}
+
 output "chart" {
-  description = "`settings` of the chart's values, but for the grants."
+  description = "`settings` of the chart's values, but for the grants and the member accounts."
   value = {
     queueUrl           = module.reforge.queue_url
     deadLetterQueueUrl = module.reforge.dead_letter_queue_url
@@ -24,12 +46,21 @@ output "chart" {
     region             = var.region
     topicArn           = module.reforge.topic_arn
     recoveryRoles      = module.reforge.recovery_role_arns
+    eventPatterns      = module.reforge.event_patterns
+    plumbing           = concat(module.reforge.plumbing, flatten(module.global[*].plumbing))
+    canary             = { parameter = module.reforge.canary_parameter }
+    projects           = module.reforge.project_fingerprints
   }
 }
 
 output "operator_role_arn" {
-  description = "The role for the ServiceAccount reforge in the namespace reforge."
+  description = "The role for the ServiceAccount reforge in the namespace reforge, and member_of.operator_role_arn of the member accounts."
   value       = module.reforge.operator_role_arn
+}
+
+output "bus_arn" {
+  description = "Where the forwarders of other accounts and regions send to."
+  value       = module.reforge.bus_arn
 }
 
 output "projects" {

@@ -18,3 +18,12 @@ provider "aws" {
     tags = { ManagedBy = "terraform", Application = "reforge" }
   }
 }
+
+provider "aws" {
+  alias  = "global"
+  region = var.global_region
+
+  default_tags {
+    tags = { ManagedBy = "terraform", Application = "reforge" }
+  }
+}

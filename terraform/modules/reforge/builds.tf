@@ -21,6 +21,38 @@ locals {
     terraform_sha256 = var.terraform_download.sha256
     files            = { for name in fileset("${path.module}/build", "*") : name => file("${path.module}/build/${name}") }
   })
+
+  # What decides what a build does and may do: the projects are made of it, and so are their fingerprints.
+  definitions = { for key, project in local.projects : key => {
+    service_role    = aws_iam_role.build[key].arn
+    source_type     = var.source_repository.type
+    source_location = var.source_repository.location
+    image           = var.build_image
+    privileged      = false
+    buildspec       = local.buildspec
+    source_version  = project.source_version == null ? "" : project.source_version
+    environment = merge({
+      REFORGE_MODE         = project.mode
+      REFORGE_WORKSPACE    = project.workspace
+      REFORGE_BUCKET       = aws_s3_bucket.this.bucket
+      REFORGE_STATE_BUCKET = aws_s3_bucket.this.bucket
+      REFORGE_STATE_KEY    = project.state_key
+      REFORGE_STATE_REGION = local.region
+      REFORGE_ROOT         = project.root
+      # A saved plan is good only at the path where it was made.
+      REFORGE_WORKDIR = "/tmp/reforge-${var.name}/${project.workspace}"
+    }, var.lock_table ? { REFORGE_LOCK_TABLE = aws_dynamodb_table.lock[0].name } : {})
+  } }
+
+  # The operator computes the same from BatchGetProjects: SHA-256, in hexadecimal, of these lines with a line feed between
+  # them and none at the end: the service role's ARN, the source's type, its location, the environment's image, its
+  # privileged mode (`true` or `false`), the SHA-256 of the buildspec's text, the source version, the number of secondary
+  # sources, the VPC's id, the cache's type, then each environment variable as TYPE NAME=VALUE, these sorted by their bytes.
+  fingerprints = { for key, d in local.definitions : local.projects[key].name => sha256(join("\n", concat(
+    [d.service_role, d.source_type, d.source_location, d.image, tostring(d.privileged), sha256(d.buildspec)],
+    [d.source_version, "0", "", "NO_CACHE"],
+    sort([for name, value in d.environment : "PLAINTEXT ${name}=${value}"]),
+  ))) }
 }
 
 resource "aws_codebuild_project" "this" {
@@ -28,7 +60,7 @@ resource "aws_codebuild_project" "this" {
 
   name           = each.value.name
   description    = "Reforge: ${each.value.mode} of the workspace ${each.value.workspace}"
-  service_role   = aws_iam_role.build[each.key].arn
+  service_role   = local.definitions[each.key].service_role
   build_timeout  = var.build_timeout_minutes
   source_version = each.value.source_version
   tags           = var.tags
@@ -41,28 +73,19 @@ resource "aws_codebuild_project" "this" {
   }
 
   source {
-    type      = var.source_repository.type
-    location  = var.source_repository.location
-    buildspec = local.buildspec
+    type      = local.definitions[each.key].source_type
+    location  = local.definitions[each.key].source_location
+    buildspec = local.definitions[each.key].buildspec
   }
 
   environment {
-    type         = "LINUX_CONTAINER"
-    image        = var.build_image
-    compute_type = var.build_compute_type
+    type            = "LINUX_CONTAINER"
+    image           = local.definitions[each.key].image
+    compute_type    = var.build_compute_type
+    privileged_mode = local.definitions[each.key].privileged
 
     dynamic "environment_variable" {
-      for_each = merge({
-        REFORGE_MODE         = each.value.mode
-        REFORGE_WORKSPACE    = each.value.workspace
-        REFORGE_BUCKET       = aws_s3_bucket.this.bucket
-        REFORGE_STATE_BUCKET = aws_s3_bucket.this.bucket
-        REFORGE_STATE_KEY    = each.value.state_key
-        REFORGE_STATE_REGION = local.region
-        REFORGE_ROOT         = each.value.root
-        # A saved plan is good only at the path where it was made.
-        REFORGE_WORKDIR = "/tmp/reforge-${var.name}/${each.value.workspace}"
-      }, var.lock_table ? { REFORGE_LOCK_TABLE = aws_dynamodb_table.lock[0].name } : {})
+      for_each = local.definitions[each.key].environment
 
       content {
         name  = environment_variable.key

@@ -1,53 +1,27 @@
 # The AWS side of an install, in the order of an event's way: rules -> queue -> (the operator) -> builds -> bucket -> topic.
-# roles.tf says who may do what; permissions.tf what builds may do by service.
+# patterns.tf says what the rules let through; hub.tf what comes from other accounts and regions; roles.tf who may do
+# what; permissions.tf what builds may do by service. A member account has the builds, the bucket and the roles only.
 
 data "aws_caller_identity" "current" {}
 data "aws_partition" "current" {}
 data "aws_region" "current" {}
 
 locals {
-  account   = data.aws_caller_identity.current.account_id
-  partition = data.aws_partition.current.partition
-  region    = data.aws_region.current.region
-  bucket    = "${var.name}-${local.account}-${local.region}"
-
-  # Each pattern a rule; EventBridge takes 2,048 characters of each.
-  patterns = merge(
-    length(var.event_patterns) > 0 ? { for i, pattern in var.event_patterns : "events-${i}" => pattern } : { events = jsonencode(local.seed) },
-    { builds = jsonencode(local.builds) },
-  )
-
-  # What is asked for without var.event_patterns. Lambda's event names carry the version of its API, so they are matched
-  # by what they begin with.
-  seed = {
-    source      = ["aws.ec2", "aws.lambda", "aws.dynamodb", "aws.s3", "aws.ssm", "aws.rds", "aws.eks"]
-    detail-type = ["AWS API Call via CloudTrail"]
-    detail = {
-      eventName = [
-        "TerminateInstances", "StopInstances",
-        { prefix = "DeleteFunction20" }, { prefix = "UpdateFunctionConfiguration20" },
-        "DeleteTable",
-        "DeleteBucket", "PutBucketPolicy",
-        "PutParameter", "DeleteParameter",
-        "DeleteDBInstance",
-        "DeleteCluster",
-      ]
-    }
-  }
-
-  builds = {
-    source      = ["aws.codebuild"]
-    detail-type = ["CodeBuild Build State Change"]
-    detail      = { project-name = [for p in local.projects : p.name] }
-  }
+  account     = data.aws_caller_identity.current.account_id
+  partition   = data.aws_partition.current.partition
+  region      = data.aws_region.current.region
+  member      = var.member_of != null
+  bucket      = "${var.name}-${local.account}-${local.region}"
+  canary_name = "/${var.name}/canary"
+  queues      = { events = "${var.name}-events", dead_letters = "${var.name}-dead-letters" }
 }
 
 resource "aws_cloudwatch_event_rule" "this" {
-  for_each = local.patterns
+  for_each = local.rules
 
   name          = "${var.name}-${each.key}"
-  description   = each.key == "builds" ? "Builds of Reforge that started or ended" : "What happened to resources"
-  event_pattern = each.value
+  description   = each.value.description
+  event_pattern = each.value.pattern
   tags          = var.tags
 }
 
@@ -55,23 +29,27 @@ resource "aws_cloudwatch_event_target" "queue" {
   for_each = aws_cloudwatch_event_rule.this
 
   rule = each.value.name
-  arn  = aws_sqs_queue.events.arn
+  arn  = aws_sqs_queue.events[0].arn
 
   # What can't be delivered is kept as well, with EventBridge's reason.
   dead_letter_config {
-    arn = aws_sqs_queue.dead_letters.arn
+    arn = aws_sqs_queue.dead_letters[0].arn
   }
 }
 
 resource "aws_sqs_queue" "dead_letters" {
-  name                      = "${var.name}-dead-letters"
+  count = local.member ? 0 : 1
+
+  name                      = local.queues.dead_letters
   message_retention_seconds = 1209600
   sqs_managed_sse_enabled   = true
   tags                      = var.tags
 }
 
 resource "aws_sqs_queue" "events" {
-  name                       = "${var.name}-events"
+  count = local.member ? 0 : 1
+
+  name                       = local.queues.events
   message_retention_seconds  = 1209600
   visibility_timeout_seconds = 60
   sqs_managed_sse_enabled    = true
@@ -79,14 +57,19 @@ resource "aws_sqs_queue" "events" {
 
   # The operator moves what it can't read by itself; this is for what makes it end before it can.
   redrive_policy = jsonencode({
-    deadLetterTargetArn = aws_sqs_queue.dead_letters.arn
+    deadLetterTargetArn = aws_sqs_queue.dead_letters[0].arn
     maxReceiveCount     = 1000
   })
 }
 
+locals {
+  queue_arns = local.member ? {} : { events = aws_sqs_queue.events[0].arn, dead_letters = aws_sqs_queue.dead_letters[0].arn }
+  queue_urls = local.member ? {} : { events = aws_sqs_queue.events[0].url, dead_letters = aws_sqs_queue.dead_letters[0].url }
+}
+
 # The rules may send, and nobody else: what is in the queue is believed.
 data "aws_iam_policy_document" "queue" {
-  for_each = { events = aws_sqs_queue.events.arn, dead_letters = aws_sqs_queue.dead_letters.arn }
+  for_each = local.queue_arns
 
   statement {
     sid       = "RulesOfThisInstall"
@@ -101,28 +84,45 @@ data "aws_iam_policy_document" "queue" {
     condition {
       test     = "ArnEquals"
       variable = "aws:SourceArn"
-      values   = [for rule in aws_cloudwatch_event_rule.this : rule.arn]
+      values   = concat([for rule in aws_cloudwatch_event_rule.this : rule.arn], [for rule in aws_cloudwatch_event_rule.hub : rule.arn])
     }
   }
 }
 
 resource "aws_sqs_queue_policy" "this" {
-  for_each = { events = aws_sqs_queue.events.url, dead_letters = aws_sqs_queue.dead_letters.url }
+  for_each = local.queue_urls
 
   queue_url = each.value
   policy    = data.aws_iam_policy_document.queue[each.key].json
 }
 
+# The operator writes the time into it; that the event of this comes back proves the whole way from CloudTrail.
+resource "aws_ssm_parameter" "canary" {
+  count = local.member ? 0 : 1
+
+  name        = local.canary_name
+  description = "Reforge's canary: the operator writes it and waits for the event"
+  type        = "String"
+  value       = "-"
+  tags        = var.tags
+
+  lifecycle {
+    ignore_changes = [value]
+  }
+}
+
 resource "aws_sns_topic" "messages" {
+  count = local.member ? 0 : 1
+
   name              = "${var.name}-messages"
   kms_master_key_id = aws_kms_key.this.arn
   tags              = var.tags
 }
 
 resource "aws_sns_topic_subscription" "email" {
-  for_each = var.alert_emails
+  for_each = local.member ? toset([]) : var.alert_emails
 
-  topic_arn = aws_sns_topic.messages.arn
+  topic_arn = aws_sns_topic.messages[0].arn
   protocol  = "email"
   endpoint  = each.value
 }

@@ -201,26 +201,48 @@ data "aws_iam_policy_document" "operator_trust" {
   }
 }
 
+# In a member account the hub's operator and nobody else, and only with the external id, which stands beside this role in
+# the hub's settings: an operator that was given another role's ARN does not get in. With EKS Pod Identity the hub's
+# session has tags that pass on; a tag alone opens nothing.
+data "aws_iam_policy_document" "member_trust" {
+  count = local.member ? 1 : 0
+
+  statement {
+    sid     = "HubsOperator"
+    actions = ["sts:AssumeRole"]
+
+    principals {
+      type        = "AWS"
+      identifiers = [var.member_of.operator_role_arn]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "sts:ExternalId"
+      values   = [var.member_of.external_id]
+    }
+  }
+
+  statement {
+    sid     = "ItsTags"
+    actions = ["sts:TagSession"]
+
+    principals {
+      type        = "AWS"
+      identifiers = [var.member_of.operator_role_arn]
+    }
+  }
+}
+
 resource "aws_iam_role" "operator" {
   name               = "${var.name}-operator"
-  description        = "Reforge: the operator in the cluster"
-  assume_role_policy = data.aws_iam_policy_document.operator_trust.json
+  description        = local.member ? "Reforge: the hub's operator in this account" : "Reforge: the operator in the cluster"
+  assume_role_policy = local.member ? data.aws_iam_policy_document.member_trust[0].json : data.aws_iam_policy_document.operator_trust.json
   tags               = var.tags
 }
 
+# What the operator may do in each account whose workspaces it recovers.
 data "aws_iam_policy_document" "operator" {
-  statement {
-    sid       = "Take"
-    actions   = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"]
-    resources = [aws_sqs_queue.events.arn]
-  }
-
-  statement {
-    sid       = "PutAside"
-    actions   = ["sqs:SendMessage"]
-    resources = [aws_sqs_queue.dead_letters.arn]
-  }
-
   # Starting a build is power: it may override the commit and these variables, and nothing else. Keys by the Service
   # Authorization Reference of CodeBuild; the timeout has none, and shortening or lengthening a build harms nobody.
   statement {
@@ -252,7 +274,7 @@ data "aws_iam_policy_document" "operator" {
 
   statement {
     sid       = "Watch"
-    actions   = ["codebuild:BatchGetBuilds", "codebuild:ListBuildsForProject"]
+    actions   = ["codebuild:BatchGetBuilds", "codebuild:ListBuildsForProject", "codebuild:BatchGetProjects"]
     resources = [for p in aws_codebuild_project.this : p.arn]
   }
 
@@ -267,14 +289,15 @@ data "aws_iam_policy_document" "operator" {
 
   statement {
     sid       = "Decrypt"
-    actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+    actions   = ["kms:Decrypt"]
     resources = [aws_kms_key.this.arn]
   }
 
+  # What no rule has sent is found by looking it up. The API knows no resources.
   statement {
-    sid       = "Tell"
-    actions   = ["sns:Publish"]
-    resources = [aws_sns_topic.messages.arn]
+    sid       = "Sweep"
+    actions   = ["cloudtrail:LookupEvents"]
+    resources = ["*"]
   }
 
   statement {
@@ -286,6 +309,53 @@ data "aws_iam_policy_document" "operator" {
       "cloudformation:GetResource",
     ])
     resources = ["*"]
+  }
+}
+
+# What it may do beside that in its own account.
+data "aws_iam_policy_document" "operator_home" {
+  count = local.member ? 0 : 1
+
+  source_policy_documents = [data.aws_iam_policy_document.operator.json]
+
+  statement {
+    sid       = "Take"
+    actions   = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"]
+    resources = [aws_sqs_queue.events[0].arn]
+  }
+
+  statement {
+    sid       = "PutAside"
+    actions   = ["sqs:SendMessage"]
+    resources = [aws_sqs_queue.dead_letters[0].arn]
+  }
+
+  statement {
+    sid       = "Tell"
+    actions   = ["sns:Publish"]
+    resources = [aws_sns_topic.messages[0].arn]
+  }
+
+  statement {
+    sid       = "TellEncrypted"
+    actions   = ["kms:GenerateDataKey"]
+    resources = [aws_kms_key.this.arn]
+  }
+
+  statement {
+    sid       = "Canary"
+    actions   = ["ssm:PutParameter"]
+    resources = [aws_ssm_parameter.canary[0].arn]
+  }
+
+  dynamic "statement" {
+    for_each = length(var.member_role_arns) > 0 ? [1] : []
+
+    content {
+      sid       = "Members"
+      actions   = ["sts:AssumeRole", "sts:TagSession"]
+      resources = var.member_role_arns
+    }
   }
 
   dynamic "statement" {
@@ -302,5 +372,5 @@ data "aws_iam_policy_document" "operator" {
 resource "aws_iam_role_policy" "operator" {
   name   = "operator"
   role   = aws_iam_role.operator.id
-  policy = data.aws_iam_policy_document.operator.json
+  policy = local.member ? data.aws_iam_policy_document.operator.json : data.aws_iam_policy_document.operator_home[0].json
 }

@@ -46,6 +46,95 @@ variable "event_patterns" {
   }
 }
 
+variable "instance_states" {
+  description = "Take the state changes of EC2 instances too: they tell of instances that end without a call, as on a Spot interruption."
+  type        = bool
+  default     = true
+}
+
+variable "config_events" {
+  description = "Take what AWS Config sees change and what breaks its rules. A recorder must run, and a busy account makes many."
+  type        = bool
+  default     = false
+}
+
+variable "trail_names" {
+  description = "The trails of this account that the events come from: changes to them raise an alert."
+  type        = set(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for name in var.trail_names : can(regex("^[A-Za-z0-9][A-Za-z0-9._-]{1,126}[A-Za-z0-9]$", name))])
+    error_message = "trail_names are names, not ARNs."
+  }
+}
+
+variable "hub" {
+  description = "Make a bus for the forwarders of this account's other regions."
+  type        = bool
+  default     = false
+
+  validation {
+    condition     = !(var.hub && var.member_of != null)
+    error_message = "A member account is no hub: leave out hub or member_of."
+  }
+}
+
+variable "forwarding_accounts" {
+  description = "Ids of the accounts whose forwarders may send to the bus. With any, this account is a hub."
+  type        = set(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for account in var.forwarding_accounts : can(regex("^[0-9]{12}$", account))])
+    error_message = "An account's id is 12 digits."
+  }
+
+  validation {
+    condition     = length(var.forwarding_accounts) == 0 || var.member_of == null
+    error_message = "A member account is no hub: leave out forwarding_accounts or member_of."
+  }
+}
+
+variable "member_role_arns" {
+  description = "Roles in member accounts that the operator may assume: the output operator_role_arn of the module there."
+  type        = set(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for arn in var.member_role_arns : can(regex("^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]+$", arn))])
+    error_message = "member_role_arns are ARNs of IAM roles, each named in full."
+  }
+
+  validation {
+    condition     = length(var.member_role_arns) == 0 || var.member_of == null
+    error_message = "A member account's operator role assumes no other: leave out member_role_arns or member_of."
+  }
+}
+
+variable "member_of" {
+  description = <<-EOT
+    Makes this a member account: builds, bucket and roles without queue, rules and topic. `operator_role_arn` is the
+    operator's role in the hub, `external_id` what it must know to assume the role here: random, and of no other account.
+  EOT
+  type = object({
+    operator_role_arn = string
+    external_id       = string
+  })
+  default = null
+
+  validation {
+    condition     = var.member_of == null || can(regex("^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]+$", var.member_of.operator_role_arn))
+    error_message = "member_of.operator_role_arn is the ARN of an IAM role."
+  }
+
+  # What STS takes, but no shorter than 16.
+  validation {
+    condition     = var.member_of == null || can(regex("^[A-Za-z0-9_+=,.@:/-]{16,}$", var.member_of.external_id))
+    error_message = "member_of.external_id is at least 16 letters, digits and of _+=,.@:/-."
+  }
+}
+
 variable "verify_actions" {
   description = "IAM actions that the operator needs to read resources through Cloud Control, beside those for the five types that it asks itself, as in sqs:GetQueueAttributes. Reading only."
   type        = list(string)

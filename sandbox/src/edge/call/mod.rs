@@ -8,7 +8,7 @@ mod s3;
 mod shape;
 mod xml;
 
-pub use xml::first_text as xml_text;
+pub use xml::{first_text as xml_text, parse as parse_xml};
 
 use super::http::{Reply, Request};
 use super::principal::Credential;
@@ -224,6 +224,7 @@ fn target_service(prefix: &str, signed: &str) -> String {
     match prefix {
         p if p.starts_with("DynamoDB") => "dynamodb",
         p if p.starts_with("CodeBuild") => "codebuild",
+        p if p.contains("CloudTrail") => "cloudtrail",
         "AmazonSSM" => "ssm",
         "AmazonSQS" => "sqs",
         "AWSEvents" => "events",

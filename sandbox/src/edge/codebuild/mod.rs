@@ -55,10 +55,10 @@ struct Store {
 }
 
 impl Store {
-    /// A build by its id or ARN.
-    fn find(&self, id: &str) -> Option<&Arc<Build>> {
+    /// A build of this account and region by its id or ARN.
+    fn find(&self, scope: &Scope, id: &str) -> Option<&Arc<Build>> {
         let id = id.rsplit("build/").next().unwrap_or(id);
-        self.builds.iter().find(|b| b.id == id)
+        self.builds.iter().find(|b| b.id == id && b.scope == *scope)
     }
 }
 
@@ -89,21 +89,20 @@ impl CodeBuild {
 
     /// Answers the calls about builds; nothing for those that the emulator answers.
     pub async fn answer(self: &Arc<Self>, call: &Call, request: &Request) -> Option<Reply> {
-        let input = request.json();
+        let (input, scope) = (request.json(), call.credential.scope());
         Some(match call.operation.as_str() {
             "StartBuild" => start::start_build(self, call, request).await,
-            "StopBuild" => self.stop_build(&input),
-            "BatchGetBuilds" => self.batch_get_builds(&input),
-            "ListBuilds" => self.list_builds(&input, None),
-            "ListBuildsForProject" => self.list_builds(&input, input["projectName"].as_str()),
+            "StopBuild" => self.stop_build(&scope, &input),
+            "BatchGetBuilds" => self.batch_get_builds(&scope, &input),
+            "ListBuilds" => self.list_builds(&scope, &input, None),
+            "ListBuildsForProject" => self.list_builds(&scope, &input, input["projectName"].as_str()),
             _ => return None,
         })
     }
 
     /// Completes the emulator's answers about projects.
     pub fn complete(&self, call: &Call, request: &Request, reply: Reply) -> Reply {
-        let scope = Scope { account: call.credential.account.clone(), region: call.credential.region.clone() };
-        self.projects.complete(&scope, call, request, reply)
+        self.projects.complete(&call.credential.scope(), call, request, reply)
     }
 
     /// The builds so far, oldest first.
@@ -136,9 +135,9 @@ impl CodeBuild {
     }
 
     /// The build goes on as `IN_PROGRESS` until its processes are gone, so that whoever sees `STOPPED` may rely on it.
-    fn stop_build(&self, input: &Value) -> Reply {
+    fn stop_build(&self, scope: &Scope, input: &Value) -> Reply {
         let id = input["id"].as_str().unwrap_or_default();
-        match self.store().find(id) {
+        match self.store().find(scope, id) {
             Some(build) => {
                 build.interrupt(Interrupt::Stopped);
                 Reply::json(&json!({"build": build.shown()}))
@@ -147,11 +146,11 @@ impl CodeBuild {
         }
     }
 
-    fn batch_get_builds(&self, input: &Value) -> Reply {
+    fn batch_get_builds(&self, scope: &Scope, input: &Value) -> Reply {
         let store = self.store();
         let (mut found, mut missing) = (Vec::new(), Vec::new());
         for id in input["ids"].as_array().into_iter().flatten() {
-            match store.find(id.as_str().unwrap_or_default()) {
+            match store.find(scope, id.as_str().unwrap_or_default()) {
                 Some(build) => found.push(build.shown()),
                 None => missing.push(id.clone()),
             }
@@ -159,9 +158,10 @@ impl CodeBuild {
         Reply::json(&json!({"builds": found, "buildsNotFound": missing}))
     }
 
-    fn list_builds(&self, input: &Value, project: Option<&str>) -> Reply {
+    fn list_builds(&self, scope: &Scope, input: &Value, project: Option<&str>) -> Reply {
         let store = self.store();
-        let builds = store.builds.iter().filter(|b| project.is_none_or(|p| p == b.project_name()));
+        let here = store.builds.iter().filter(|b| b.scope == *scope);
+        let builds = here.filter(|b| project.is_none_or(|p| p == b.project_name()));
         let mut ids: Vec<&str> = builds.map(|b| b.id.as_str()).collect();
         // API reference, ListBuildsForProject: DESCENDING when no order is given.
         if input["sortOrder"] != json!("ASCENDING") {

@@ -25,7 +25,7 @@ pub struct Token {
 /// Starts a build, or gives back the one that the same token started.
 pub async fn start_build(codebuild: &Arc<CodeBuild>, call: &Call, request: &Request) -> Reply {
     let input = request.json();
-    let scope = Scope { account: call.credential.account.clone(), region: call.credential.region.clone() };
+    let scope = call.credential.scope();
     let name = input["projectName"].as_str().unwrap_or_default();
     let Some(project) = project(codebuild, &scope, name).await else {
         let arn = format!("arn:aws:codebuild:{}:{}:project/{name}", scope.region, scope.account);
@@ -48,7 +48,7 @@ pub async fn start_build(codebuild: &Arc<CodeBuild>, call: &Call, request: &Requ
                 );
             }
             return store
-                .find(&known.build)
+                .find(&scope, &known.build)
                 .map_or_else(|| Reply::json_error(500, "InternalFailure", ""), |b| shown(b));
         }
         let running =

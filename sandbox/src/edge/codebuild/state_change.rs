@@ -1,7 +1,7 @@
 //! The event `CodeBuild Build State Change`, in the shape of the CodeBuild User Guide, "Build notifications input format reference".
 
 use super::build::{Build, PhaseState};
-use crate::edge::eventbridge::Bus;
+use crate::edge::eventbridge::{Bus, Event};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -9,7 +9,14 @@ use serde_json::{Value, json};
 pub fn send(bus: &Bus, build: &Build) {
     let detail = detail(build);
     let time = format!("{:.0}", Timestamp::now());
-    bus.send(&build.scope, "CodeBuild Build State Change", "aws.codebuild", &time, &[build.arn()], &detail);
+    let event = Event {
+        detail_type: "CodeBuild Build State Change",
+        source: "aws.codebuild",
+        time: &time,
+        resources: &[build.arn()],
+        detail: &detail,
+    };
+    bus.send(&build.scope, &event);
 }
 
 fn detail(build: &Build) -> Value {

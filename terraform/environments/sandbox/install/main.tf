@@ -6,6 +6,11 @@ module "reforge" {
 
   source_repository = { type = "S3", location = "${var.source_bucket}/${var.source_key}" }
   force_destroy     = true
+  hub               = true
+
+  # The account that the tests have join.
+  forwarding_accounts = ["444455556666"]
+  member_role_arns    = ["arn:aws:iam::444455556666:role/reforge-operator"]
 
   # The scenarios' own events, and what `cargo xtask codegen` finds in the catalogue for the types of the platform.
   event_patterns = concat(

@@ -1,0 +1,179 @@
+//! EventBridge for the events that AWS itself sends: matched by the emulator (`TestEventPattern`), delivered here, since its `PutEvents` rightly refuses `aws.*` sources.
+//!
+//! Events go from the default bus of where they happened to the SQS and SNS targets of the rules that match (`rules`), and to other buses.
+//! There are two lines: CloudTrail's and CodeBuild's events take [`Faults::set_delivery_delay`] and can be held; the others are prompt. Events of
+//! one line are delivered in the order in which they were sent, unless [`Faults::set_delivery_reordered`]. Input transformers are not applied, and
+//! the policies of receiving buses not asked.
+
+mod rules;
+
+use super::faults::Faults;
+use super::upstream::{Scope, Upstream};
+use rules::{Address, End, Rule, Rules, Target};
+use serde_json::{Value, json};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+/// EventBridge User Guide, "Sending events between event buses": "EventBridge can't route events received from a sender event bus to a third event bus."
+const HOPS: u8 = 1;
+
+/// What is told to a bus.
+#[derive(Debug)]
+pub struct Event<'a> {
+    /// `detail-type`.
+    pub detail_type: &'a str,
+    /// `source`.
+    pub source: &'a str,
+    /// `time`, RFC 3339 in seconds.
+    pub time: &'a str,
+    /// `resources`, ARNs.
+    pub resources: &'a [String],
+    /// `detail`.
+    pub detail: &'a Value,
+}
+
+#[derive(Debug)]
+struct Pending {
+    due: Instant,
+    scope: Scope,
+    envelope: Value,
+}
+
+/// The event buses.
+#[derive(Debug)]
+pub struct Bus {
+    upstream: Upstream,
+    faults: Faults,
+    rules: Rules,
+    switched: mpsc::UnboundedSender<Pending>,
+    prompt: mpsc::UnboundedSender<Pending>,
+}
+
+impl Bus {
+    /// The bus, and the future that delivers until the bus is dropped.
+    pub fn new(upstream: Upstream, faults: Faults) -> (Arc<Self>, impl Future<Output = ()> + Send) {
+        let (switched, later) = mpsc::unbounded_channel();
+        let (prompt, at_once) = mpsc::unbounded_channel();
+        let rules = Rules::new(upstream.clone());
+        let bus = Arc::new(Self { upstream, faults: faults.clone(), rules, switched, prompt });
+        let (one, other) = (Arc::downgrade(&bus), Arc::downgrade(&bus));
+        let deliveries = async move {
+            tokio::join!(deliver(one, later, faults.clone(), true), deliver(other, at_once, faults, false));
+        };
+        (bus, deliveries)
+    }
+
+    /// Puts an event into its envelope and in line for delivery, after the delay and when nothing is held.
+    pub fn send(&self, scope: &Scope, event: &Event<'_>) {
+        let due = Instant::now() + self.faults.delivery().borrow().delay;
+        line_up(&self.switched, Pending { due, scope: scope.clone(), envelope: envelope(scope, event) });
+    }
+
+    /// The same for an event that waits for nothing but the ones before it.
+    pub fn send_promptly(&self, scope: &Scope, event: &Event<'_>) {
+        let due = Instant::now();
+        line_up(&self.prompt, Pending { due, scope: scope.clone(), envelope: envelope(scope, event) });
+    }
+
+    /// Forgets the rules, after a change to them.
+    pub fn rules_changed(&self) {
+        self.rules.forget();
+    }
+
+    async fn deliver_to_targets(&self, event: &Pending, copies: usize) -> anyhow::Result<()> {
+        let body = event.envelope.to_string();
+        let mut buses = vec![(Address::default_of(&event.scope), 0)];
+        while let Some((bus, hops)) = buses.pop() {
+            for rule in self.rules.of(&bus).await?.iter() {
+                if !self.matches(&bus, rule, &body).await? {
+                    continue;
+                }
+                for target in &rule.targets {
+                    match target {
+                        Target::Bus(next) if hops < HOPS => buses.push((next.clone(), hops + 1)),
+                        Target::Bus(next) => {
+                            tracing::warn!(rule = rule.name, bus = next.name, "an event goes to no third event bus");
+                        }
+                        Target::End(end) => self.deliver_copies(rule, end, &body, copies).await,
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn matches(&self, bus: &Address, rule: &Rule, body: &str) -> anyhow::Result<bool> {
+        let question = json!({"Event": body, "EventPattern": rule.pattern});
+        let answer = self.upstream.call("events", "AWSEvents.TestEventPattern", &bus.scope, &question).await?;
+        Ok(answer["Result"] == json!(true))
+    }
+
+    async fn deliver_copies(&self, rule: &Rule, end: &End, body: &str, copies: usize) {
+        for _ in 0..copies {
+            if let Err(error) = self.deliver_to(end, body).await {
+                tracing::warn!(rule = rule.name, %error, "an event could not be delivered to a target");
+            }
+        }
+    }
+
+    async fn deliver_to(&self, end: &End, body: &str) -> anyhow::Result<()> {
+        match end {
+            End::Topic { scope, arn } => self.upstream.publish(scope, arn, body).await,
+            End::Queue { scope, url, group } => {
+                let mut message = json!({"QueueUrl": url, "MessageBody": body});
+                if let Some(group) = group {
+                    message["MessageGroupId"] = json!(group);
+                    message["MessageDeduplicationId"] = json!(uuid::Uuid::new_v4().to_string());
+                }
+                self.upstream.call("sqs", "AmazonSQS.SendMessage", scope, &message).await.map(|_| ())
+            }
+        }
+    }
+}
+
+fn envelope(scope: &Scope, event: &Event<'_>) -> Value {
+    json!({
+        "version": "0",
+        "id": uuid::Uuid::new_v4().to_string(),
+        "detail-type": event.detail_type,
+        "source": event.source,
+        "account": scope.account,
+        "time": event.time,
+        "region": scope.region,
+        "resources": event.resources,
+        "detail": event.detail,
+    })
+}
+
+fn line_up(line: &mpsc::UnboundedSender<Pending>, event: Pending) {
+    if line.send(event).is_err() {
+        tracing::warn!("an event was dropped: the edge is shutting down");
+    }
+}
+
+/// Takes one event of a line after the other. Weak, so that the bus goes, and this ends, when the edge lets go of it.
+async fn deliver(bus: Weak<Bus>, mut line: mpsc::UnboundedReceiver<Pending>, faults: Faults, can_be_held: bool) {
+    let mut switch = faults.delivery();
+    while let Some(event) = line.recv().await {
+        tokio::time::sleep_until(event.due).await;
+        let Ok(delivery) = switch.wait_for(|d| !(d.held && can_be_held)).await.map(|d| *d) else { return };
+        let Some(bus) = bus.upgrade() else { return };
+        let copies = if delivery.twice { 2 } else { 1 };
+        let deliver = async move {
+            if let Err(error) = bus.deliver_to_targets(&event, copies).await {
+                tracing::warn!(%error, "an event could not be matched against the rules");
+            }
+        };
+        if delivery.reordered {
+            let late = Duration::from_millis(fastrand::u64(0..2000));
+            tokio::spawn(async move {
+                tokio::time::sleep(late).await;
+                deliver.await;
+            });
+        } else {
+            deliver.await;
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! What Reforge itself stands on: the trail, the rules, the queues, the projects and the roles of its install, and its canary.
+//! What happens to these is told to people and never put back: who can change them could bend what a recovery does. Pure.
+
+use serde::Deserialize;
+
+use crate::api::{Change, Event, Handling, PolicyRef, Resource};
+
+use super::detect::Candidate;
+
+/// The name in place of a policy's, of Incidents that no policy takes.
+pub const NO_POLICY: &str = "reforge-itself";
+/// The catalogue's type of a canary.
+pub const CANARY_TYPE: &str = "ssm";
+
+/// One thing that Reforge stands on.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Plumbing {
+    /// The catalogue's type.
+    pub r#type: String,
+    /// The id as the catalogue normalises it.
+    pub id: String,
+    /// The account; without it, the operator's own.
+    #[serde(default)]
+    pub account_id: Option<String>,
+}
+
+/// All that Reforge stands on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Itself {
+    /// The operator's own namespace.
+    pub namespace: String,
+    /// The operator's own account.
+    pub account: String,
+    /// What a change to is told.
+    pub plumbing: Vec<Plumbing>,
+    /// The parameter that canaries are written to.
+    pub canary: Option<String>,
+}
+
+impl Itself {
+    /// What an Incident about this resource is for, if it is one of ours.
+    pub fn handling(&self, r#type: &str, id: &str, account: &str, event: &str) -> Option<Handling> {
+        let is_canary = account == self.account && r#type == CANARY_TYPE && self.canary.as_deref() == Some(id);
+        if is_canary && event == "PutParameter" {
+            return Some(Handling::Canary);
+        }
+        let is = |p: &&Plumbing| {
+            p.r#type == r#type && p.id == id && p.account_id.as_deref().unwrap_or(&self.account) == account
+        };
+        self.plumbing.iter().find(is).map(|_| Handling::Alert)
+    }
+
+    /// The Incident about it, in the operator's own namespace.
+    pub fn candidate(&self, resource: Resource, event: Event, change: Change, handling: Handling) -> Candidate {
+        let policy = PolicyRef { name: NO_POLICY.to_owned() };
+        Candidate { namespace: self.namespace.clone(), policy, event, resource, change, handling }
+    }
+}
+
+/// The account in a queue's URL: `https://sqs.<region>.amazonaws.com/<account>/<name>`.
+pub fn account_of(queue_url: &str) -> Option<&str> {
+    let account = queue_url.rsplit('/').nth(1)?;
+    (account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit())).then_some(account)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn itself() -> Itself {
+        let plumbing = |r#type: &str, id: &str, account: Option<&str>| Plumbing {
+            r#type: r#type.into(),
+            id: id.into(),
+            account_id: account.map(str::to_owned),
+        };
+        Itself {
+            namespace: "reforge".into(),
+            account: "111122223333".into(),
+            plumbing: vec![
+                plumbing("sqs", "reforge-events", None),
+                plumbing("iam-role", "reforge-operator", Some("444455556666")),
+            ],
+            canary: Some("/reforge/canary".into()),
+        }
+    }
+
+    #[test]
+    fn what_it_stands_on_is_known_by_type_id_and_account() {
+        let itself = itself();
+        let of = |r#type, id, account| itself.handling(r#type, id, account, "SetQueueAttributes");
+        assert_eq!(of("sqs", "reforge-events", "111122223333"), Some(Handling::Alert));
+        assert_eq!(of("sqs", "reforge-events", "444455556666"), None, "the same name elsewhere");
+        assert_eq!(of("iam-role", "reforge-operator", "444455556666"), Some(Handling::Alert));
+        assert_eq!(of("sns", "reforge-events", "111122223333"), None);
+    }
+
+    #[test]
+    fn a_canary_is_written_and_a_deleted_one_is_no_canary() {
+        let itself = itself();
+        let of = |event| itself.handling("ssm", "/reforge/canary", "111122223333", event);
+        assert_eq!(of("PutParameter"), Some(Handling::Canary));
+        assert_eq!(of("DeleteParameter"), None);
+    }
+
+    #[test]
+    fn the_own_account_stands_in_the_queues_url() {
+        assert_eq!(account_of("https://sqs.eu-west-1.amazonaws.com/111122223333/q"), Some("111122223333"));
+        assert_eq!(account_of("http://localhost:4566/000000000000/q"), Some("000000000000"));
+        assert_eq!(account_of("https://example.com/q"), None);
+    }
+}

@@ -1,0 +1,4 @@
+output "reforge" {
+  description = "What the hub's chart needs."
+  value       = module.reforge
+}
