@@ -17,7 +17,8 @@ const CLOCKS: i64 = 60;
 /// The most reports that a status keeps.
 const MAX_EVIDENCE: usize = 16;
 
-/// Whether both are about one change. Two reports of one source are two changes; so are those that two policies take.
+/// Whether both are about one change. Two reports of one source are two changes; so are those that two policies take; and
+/// drift is found long after whatever made it.
 fn is_same(a: &Incident, b: &Incident) -> bool {
     let (x, y) = (&a.spec, &b.spec);
     let apart = x.event.time.millis_since(y.event.time).abs();
@@ -26,6 +27,7 @@ fn is_same(a: &Incident, b: &Incident) -> bool {
         && is_one_resource(x, y)
         && x.change == y.change
         && x.event.origin != y.event.origin
+        && ![x.event.origin, y.event.origin].contains(&Origin::Drift)
         && apart <= RECORD_COMES * 1000
 }
 
@@ -56,18 +58,28 @@ pub fn elder<'a>(me: &Incident, others: impl Iterator<Item = &'a Incident>) -> O
 
 /// Whether an Incident speaks for a change that was reported at that time.
 fn stands(status: Option<&IncidentStatus>, at: Time) -> bool {
-    let Some(status) = status.filter(|s| s.step.name == StepName::Ended) else { return true };
-    let because = status.conditions.iter().find(|c| c.r#type == condition::READY).map(|c| c.reason.as_str());
+    let Some(ended) = ended(status) else { return true };
+    let because = ended.conditions.iter().find(|c| c.r#type == condition::READY).map(|c| c.reason.as_str());
     let of_its_own = !matches!(because, Some(reason::DUPLICATE | reason::OWN_ACTION));
-    let until = status.timeline.ended_at.is_some_and(|end| end >= at);
-    until && of_its_own && status.phase != Phase::Failed
+    goes_until(ended, at) && of_its_own && ended.phase != Phase::Failed
+}
+
+fn ended(status: Option<&IncidentStatus>) -> Option<&IncidentStatus> {
+    status.filter(|s| s.step.name == StepName::Ended)
+}
+
+fn goes_until(ended: &IncidentStatus, at: Time) -> bool {
+    ended.timeline.ended_at.is_some_and(|end| end >= at)
 }
 
 /// What the others report of the same change, added to what is known; the first of them, and how many there are.
 pub fn evidence<'a>(me: &Incident, others: impl Iterator<Item = &'a Incident>) -> (Vec<Evidence>, u32) {
     let known = me.status.as_ref().map(|s| s.evidence.clone()).unwrap_or_default();
     let total = me.status.as_ref().map_or(0, |s| s.evidence_total);
-    let more = others.filter(|o| o.uid() != me.uid() && is_same(me, o)).map(|o| {
+    // What was put back before this was reported was another change, by whoever made that.
+    let at = me.spec.event.time;
+    let is_now = |o: &&Incident| ended(o.status.as_ref()).is_none_or(|s| goes_until(s, at));
+    let more = others.filter(|o| o.uid() != me.uid() && is_same(me, o)).filter(is_now).map(|o| {
         let event = &o.spec.event;
         Evidence {
             time: event.time,
@@ -134,7 +146,7 @@ mod tests {
         incident
     }
 
-    fn ended(mut incident: Incident, why: &str, phase: Phase, at: i64) -> Incident {
+    fn having_ended(mut incident: Incident, why: &str, phase: Phase, at: i64) -> Incident {
         let mut status = IncidentStatus { phase, ..IncidentStatus::default() };
         status.step.name = StepName::Ended;
         status.timeline.ended_at = Some(Time(at * 1000));
@@ -181,7 +193,7 @@ mod tests {
     fn an_incident_that_stands_for_nothing_takes_nobodys_place() {
         let me = incident("b", "CloudTrail", 160);
         let of = |why, phase, at| {
-            let told = ended(incident("a", "StateChange", 100), why, phase, at);
+            let told = having_ended(incident("a", "StateChange", 100), why, phase, at);
             elder(&me, [&told].into_iter()).is_some()
         };
         assert!(of(reason::VERIFIED, Phase::Recovered, 200), "it put back what this is about");
@@ -189,6 +201,19 @@ mod tests {
         assert!(!of(reason::OWN_ACTION, Phase::Dismissed, 200));
         assert!(!of(reason::DUPLICATE, Phase::Dismissed, 200));
         assert!(!of(reason::APPROVAL_EXPIRED, Phase::Failed, 200));
+    }
+
+    #[test]
+    fn who_made_an_earlier_change_is_no_evidence_for_this_one() {
+        let me = incident("b", "StateChange", 160);
+        let count = |other: &Incident| evidence(&me, [other].into_iter()).0.len();
+        let record = || incident("a", "CloudTrail", 100);
+        assert_eq!(count(&having_ended(record(), reason::VERIFIED, Phase::Recovered, 150)), 0);
+        assert_eq!(count(&having_ended(record(), reason::VERIFIED, Phase::Recovered, 200)), 1);
+        assert_eq!(count(&record()), 1);
+        let mut drift = me.clone();
+        drift.spec.event.origin = Origin::Drift;
+        assert!(evidence(&drift, [&record()].into_iter()).0.is_empty(), "it may be of any time");
     }
 
     #[test]

@@ -67,7 +67,6 @@ fn further_types_come_back_by_the_catalogue_alone() {
         let state = text(world, &["kms", "describe-key", "--key-id", &key, "--query", "KeyMetadata.KeyState"]).await;
         assert_eq!(state, "Enabled", "the same key, and not another one");
         world.aws(&["secretsmanager", "describe-secret", "--secret-id", "platform/token"]).await;
-        world.kubectl(&["delete", "recoverypolicy", "platform", "-n", "reforge"]);
     });
 }
 

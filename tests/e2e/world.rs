@@ -119,6 +119,8 @@ impl World {
         }
         let word = ["delete", "configmap", "reforge-hold", "reforge-storm-over", "-n", NAMESPACE];
         self.kubectl(&[&word[..], &["--ignore-not-found"]].concat());
+        let others = ["delete", "recoverypolicy", "elsewhere", "platform", "-n", NAMESPACE, "--ignore-not-found"];
+        self.kubectl(&others);
         self.sandbox.restore_source().await.expect("the source is as it was");
         self.start_operator().await;
         self.sandbox.plane().kubectl_with(scenario::POLICIES, &["replace", "--force", "-f", "-"]).expect("policies");
@@ -269,6 +271,18 @@ impl World {
         let mut all = self.sandbox.messages().await.expect("the mailbox");
         all.retain(|text| text.contains(incident));
         all
+    }
+
+    /// The same, once there are any.
+    pub async fn told(&self, incident: &str) -> Vec<String> {
+        let start = Instant::now();
+        loop {
+            let messages = self.messages(incident).await;
+            if !messages.is_empty() {
+                return messages;
+            }
+            assert!(start.elapsed() < PATIENCE, "nobody was told of {incident}; {}", self.log());
+        }
     }
 
     fn log(&self) -> String {
