@@ -229,7 +229,9 @@ impl<'a> Judge<'a> {
         let now = spec.event.time;
         let entry = self.backtest.catalog.entry(&spec.resource.r#type);
         let nothing = Ledger::default();
-        let opened: Vec<Opened> = self.opened.get(policy_key).into_iter().flatten().cloned().collect();
+        // Two windows are all that a storm's judgement looks at.
+        let looked_at = storm_window(&policy.spec).saturating_mul(2);
+        let opened: Vec<Opened> = self.recent(policy_key, now, looked_at).cloned().collect();
         let running = self.running.get(policy_key).into_iter().flatten();
         let applying = running.filter(|at| now.millis_since(**at) < APPLY_MILLIS).count();
         let held = limits::judge(&limits::Case {
@@ -274,10 +276,7 @@ impl<'a> Judge<'a> {
             resource: limits::resource_key(spec),
             actor: limits::actor_key(spec),
         };
-        let ledger = self.ledgers.entry(backend.to_owned()).or_default();
-        if let Some(more) = ledger.with(&apply) {
-            *ledger = more;
-        }
+        self.ledgers.entry(backend.to_owned()).or_default().add(apply);
         let running = self.running.entry(policy.clone()).or_default();
         running.push_back(spec.event.time);
         while running.front().is_some_and(|at| spec.event.time.millis_since(*at) >= APPLY_MILLIS) {
@@ -285,10 +284,16 @@ impl<'a> Judge<'a> {
         }
     }
 
+    /// The Incidents of a policy that were opened lately; they come in the order of time.
+    fn recent(&self, key: &(String, String), now: Time, millis: i64) -> impl Iterator<Item = &Opened> {
+        let all = self.opened.get(key).into_iter().flat_map(|list| list.iter().rev());
+        all.take_while(move |o| now.millis_since(o.at) < millis)
+    }
+
     /// More Incidents within the window than the policy takes for normal are a storm; it goes on until it was quiet.
     fn note_storm(&mut self, key: &(String, String), policy: &RecoveryPolicySpec, now: Time) {
-        let window = duration_millis(&policy.limits.storm_window).unwrap_or(i64::MAX);
-        let recent = self.opened.get(key).into_iter().flatten().filter(|o| now.millis_since(o.at) < window).count();
+        let window = storm_window(policy);
+        let recent = self.recent(key, now, window).count();
         if recent <= policy.limits.storm_threshold as usize {
             return;
         }
@@ -305,6 +310,10 @@ impl<'a> Judge<'a> {
             }),
         }
     }
+}
+
+fn storm_window(policy: &RecoveryPolicySpec) -> i64 {
+    duration_millis(&policy.limits.storm_window).unwrap_or(i64::MAX)
 }
 
 /// The plan that a policy's Terraform would have: it puts back the one thing that was changed.

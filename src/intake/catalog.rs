@@ -120,7 +120,42 @@ pub enum CatalogError {
 struct Compiled {
     entry: usize,
     rule: EventRule,
-    ids: Expression<'static>,
+    ids: Ids,
+}
+
+/// Where the ids stand in a record.
+#[derive(Debug)]
+enum Ids {
+    /// Members, one in the other: what most paths are. The library would copy the whole record first.
+    Members(Vec<String>),
+    /// Anything else.
+    Expression(Expression<'static>),
+}
+
+impl Ids {
+    fn compile(path: &str) -> Result<Self, jmespath::JmespathError> {
+        let is_name = |name: &str| {
+            let mut bytes = name.bytes();
+            bytes.next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')
+                && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_')
+        };
+        if path.split('.').all(is_name) {
+            return Ok(Self::Members(path.split('.').map(str::to_owned).collect()));
+        }
+        jmespath::compile(path).map(Self::Expression)
+    }
+
+    /// The ids: a text, or the texts of a list.
+    fn of(&self, record: &Value) -> Vec<String> {
+        match self {
+            Self::Members(names) => match names.iter().try_fold(record, |value, name| value.get(name)) {
+                Some(Value::String(text)) => vec![text.clone()],
+                Some(Value::Array(items)) => items.iter().filter_map(|i| i.as_str().map(str::to_owned)).collect(),
+                _ => Vec::new(),
+            },
+            Self::Expression(path) => texts(path, record),
+        }
+    }
 }
 
 /// A catalogue, compiled.
@@ -204,7 +239,7 @@ impl Catalog {
         }
         let pattern = Regex::new(&entry.id_pattern).map_err(|e| compile(&entry.id_pattern, e.to_string()))?;
         for rule in &entry.events {
-            let ids = jmespath::compile(&rule.ids).map_err(|e| compile(&rule.ids, e.to_string()))?;
+            let ids = Ids::compile(&rule.ids).map_err(|e| compile(&rule.ids, e.to_string()))?;
             let compiled = Compiled { entry: self.entries.len(), rule: rule.clone(), ids };
             let of_source = self.events.entry(rule.source.clone()).or_default();
             if of_source.insert(rule.name.clone(), compiled).is_some() {
@@ -248,7 +283,7 @@ impl Catalog {
         let compiled = self.events.get(source)?.get(name)?;
         let entry = &self.entries[compiled.entry];
         let mut found = Found { entry, change: compiled.rule.change, ids: Vec::new(), invalid: Vec::new() };
-        for id in texts(&compiled.ids, record) {
+        for id in compiled.ids.of(record) {
             let id = entry.normalised(&id);
             let valid = self.patterns[compiled.entry].is_match(&id);
             let list = if valid { &mut found.ids } else { &mut found.invalid };
@@ -277,6 +312,19 @@ mod tests {
     fn the_built_in_catalogue_is_sound() {
         let catalog = Catalog::parse(&BUILT_IN).unwrap();
         assert!(catalog.entries().len() >= 60 && catalog.events().count() >= 200);
+    }
+
+    #[test]
+    fn a_path_of_members_finds_what_the_library_finds() {
+        let record = serde_json::json!({"requestParameters": {"a": "x", "b": ["y", 1, "z"], "c": {"d": null}, "n": 5}});
+        for path in
+            ["requestParameters.a", "requestParameters.b", "requestParameters.c.d", "requestParameters.n", "x.y"]
+        {
+            let ids = Ids::compile(path).unwrap();
+            assert!(matches!(ids, Ids::Members(_)), "{path}");
+            assert_eq!(ids.of(&record), texts(&jmespath::compile(path).unwrap(), &record), "{path}");
+        }
+        assert!(matches!(Ids::compile("requestParameters.items[].id").unwrap(), Ids::Expression(_)));
     }
 
     #[test]

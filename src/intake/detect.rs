@@ -137,7 +137,7 @@ pub fn detect(record: &Record, around: &Surroundings<'_>) -> Result<Detection, U
     let ours: Vec<Candidate> =
         found.ids.iter().filter_map(|id| concerns_itself(found.entry, id, event, around)).collect();
     if !ours.is_empty() {
-        return Ok(Detection::Open(ours));
+        return Ok(Detection::Open(with_parameters(record, ours)));
     }
     if !around.grants.knows(&event.account_id, &event.region) {
         return Ok(Detection::Drop(DropReason::ForeignAccount));
@@ -156,11 +156,22 @@ pub fn detect(record: &Record, around: &Surroundings<'_>) -> Result<Detection, U
     }
     let candidates: Vec<Candidate> =
         found.ids.iter().filter_map(|id| candidate(found.entry, id, event, found.change, around)).collect();
+    let candidates = with_parameters(record, candidates);
     Ok(match unreadable {
         Some(unreadable) => Detection::OpenSome(candidates, unreadable),
         None if candidates.is_empty() => Detection::Drop(DropReason::NoPolicy),
         None => Detection::Open(candidates),
     })
+}
+
+fn with_parameters(record: &Record, mut candidates: Vec<Candidate>) -> Vec<Candidate> {
+    if !candidates.is_empty() {
+        let parameters = record.parameters();
+        for candidate in &mut candidates {
+            candidate.event.request_parameters.clone_from(&parameters);
+        }
+    }
+    candidates
 }
 
 /// Detects what another source than CloudTrail tells. Whether a build of ours did it is seen once the workspace is known.

@@ -29,7 +29,7 @@ pub enum Message {
 /// An API call.
 #[derive(Clone, Debug)]
 pub struct Record {
-    /// What an Incident keeps of it.
+    /// What an Incident keeps of it, but for the call's parameters: those are [`Record::parameters`].
     pub event: Event,
     /// Whether the call only reads.
     pub read_only: bool,
@@ -37,6 +37,13 @@ pub struct Record {
     pub error_code: Option<String>,
     /// CloudTrail's record as it came.
     pub detail: Value,
+}
+
+impl Record {
+    /// The call's parameters, without secrets. Most records open no Incident and need none.
+    pub fn parameters(&self) -> Option<String> {
+        super::redact::parameters(&self.detail["requestParameters"])
+    }
 }
 
 /// Why a message cannot be read; it goes to the dead-letter queue with these words.
@@ -158,7 +165,7 @@ fn record(envelope: Envelope) -> Result<Record, Unreadable> {
         account_id: envelope.account,
         region: shorten(&envelope.region, 32),
         actor: actor(&detail),
-        request_parameters: super::redact::parameters(&detail["requestParameters"]),
+        request_parameters: None,
     };
     let read_only = match &detail["readOnly"] {
         Value::Bool(yes) => *yes,

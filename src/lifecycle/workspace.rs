@@ -137,7 +137,10 @@ impl Workspaces {
     pub async fn note_apply(&self, backend: &str, me: &Holder, apply: &Apply) -> Result<(), KubeCallError> {
         let held = self.read(backend).await?.filter(|l| holder(l).as_ref() == Some(me));
         let mut lease = held.ok_or_else(|| KubeCallError::Lost("the workspace is no longer this Incident's"))?;
-        let Some(ledger) = ledger_of(&lease)?.with(apply) else { return Ok(()) };
+        let mut ledger = ledger_of(&lease)?;
+        if !ledger.add(apply.clone()) {
+            return Ok(());
+        }
         let text = serde_json::to_string(&ledger)?;
         lease.annotations_mut().insert(ANNOTATION_APPLIES.to_owned(), text);
         self.replace(&lease).await.map(|_| ())

@@ -39,15 +39,15 @@ pub struct Apply {
 pub struct Ledger(pub Vec<Apply>);
 
 impl Ledger {
-    /// The ledger with one apply more; None when it stands there already.
-    pub fn with(&self, apply: &Apply) -> Option<Self> {
+    /// Adds an apply, and forgets those of long ago; false when it stands there already, and nothing is changed.
+    pub fn add(&mut self, apply: Apply) -> bool {
         if self.0.iter().any(|a| (&a.incident, a.attempt) == (&apply.incident, apply.attempt)) {
-            return None;
+            return false;
         }
-        let recent = self.0.iter().filter(|a| apply.at.millis_since(a.at) < DAY).cloned();
-        let mut all: Vec<Apply> = recent.chain([apply.clone()]).collect();
-        all.drain(..all.len().saturating_sub(MAX_APPLIES));
-        Some(Self(all))
+        self.0.retain(|a| apply.at.millis_since(a.at) < DAY);
+        self.0.push(apply);
+        self.0.drain(..self.0.len().saturating_sub(MAX_APPLIES));
+        true
     }
 }
 
@@ -147,9 +147,10 @@ pub fn judge(case: &Case<'_>) -> Held {
 fn storm(case: &Case<'_>, others: &[&Apply]) -> Option<String> {
     let threshold = case.limits.storm_threshold as usize;
     let window = duration_millis(&case.limits.storm_window).unwrap_or(i64::MAX);
-    let mut times: Vec<&Opened> = case.opened.iter().filter(|o| o.at <= case.now).collect();
+    // A storm lasts until no window that ended within the last window had too many: two windows are all that counts.
+    let counts = |o: &&Opened| o.at <= case.now && case.now.millis_since(o.at) < window.saturating_mul(2);
+    let mut times: Vec<&Opened> = case.opened.iter().filter(counts).collect();
     times.sort_by_key(|o| o.at);
-    // A storm lasts until no window that ended within the last window had too many.
     let ends = times.iter().filter(|o| case.now.millis_since(o.at) < window);
     let peak = ends
         .map(|end| times.iter().filter(|o| o.at <= end.at && end.at.millis_since(o.at) < window).collect::<Vec<_>>())
@@ -319,10 +320,11 @@ mod tests {
     fn a_ledger_is_bounded_and_has_each_apply_once() {
         let mut ledger = Ledger::default();
         for i in 0..300 {
-            ledger = ledger.with(&apply(i, &format!("i{i}"), "r", "a")).unwrap();
+            assert!(ledger.add(apply(i, &format!("i{i}"), "r", "a")));
         }
         assert_eq!((ledger.0.len(), ledger.0[0].incident.as_str()), (256, "i44"));
-        assert_eq!(ledger.with(&apply(301, "i299", "r", "a")), None);
-        assert_eq!(ledger.with(&apply(299 + 1440, "new", "r", "a")).unwrap().0.len(), 1, "a day later");
+        assert!(!ledger.add(apply(301, "i299", "r", "a")));
+        assert!(ledger.add(apply(299 + 1440, "new", "r", "a")));
+        assert_eq!(ledger.0.len(), 1, "a day later");
     }
 }

@@ -173,7 +173,8 @@ impl Backtest {
         let ratios = [
             ("duckdb", ratio("DuckDB, one a line", "reforge, one a line")),
             ("duckdbOneCore", ratio("DuckDB, one a line, one core", "reforge, one a line, one core")),
-            ("jq", ratio("jq, one a line", "reforge, one a line, one core")),
+            ("jq", ratio("jq, one a line", "reforge, one a line")),
+            ("jqOneCore", ratio("jq, one a line", "reforge, one a line, one core")),
             ("gzip", ratio("gzip -dc", "reforge, gzip")),
         ];
         println!();
