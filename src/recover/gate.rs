@@ -368,6 +368,8 @@ fn list(changes: &[&PlanChange]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use super::*;
     use crate::api::{LimitsPolicy, Match, PlanPolicy, RecoverySpec, Window};
     use crate::recover::plan::Drift;
@@ -432,23 +434,26 @@ mod tests {
         ask_with(summary, policy, &incident(change, approvals), &Held::default(), false)
     }
 
-    fn ask_with(
-        summary: &Summary,
-        policy: &RecoveryPolicySpec,
-        incident: &IncidentSpec,
-        limits: &Held,
-        containment: bool,
-    ) -> Gate {
-        judge(&Question {
+    static OWN: LazyLock<[String; 1]> = LazyLock::new(|| ["aws_table.a".to_owned()]);
+    static ATTACHMENTS: LazyLock<[String; 1]> = LazyLock::new(|| ["aws_attachment".to_owned()]);
+
+    /// About a plan of one's own, with nothing special.
+    fn question<'a>(
+        summary: &'a Summary,
+        policy: &'a RecoveryPolicySpec,
+        incident: &'a IncidentSpec,
+        limits: &'a Held,
+    ) -> Question<'a> {
+        Question {
             summary,
-            own: &["aws_table.a".to_owned()],
+            own: &*OWN,
             policy,
             incident,
             classification: None,
             stateful: true,
-            containment,
+            containment: false,
             has_verb: false,
-            attachments: &["aws_attachment".to_owned()],
+            attachments: &*ATTACHMENTS,
             change_digest: "d",
             seen: &[],
             asked: Some(Time(0)),
@@ -458,7 +463,17 @@ mod tests {
             attribution: Attribution::Known,
             limits,
             now: Time(1),
-        })
+        }
+    }
+
+    fn ask_with(
+        summary: &Summary,
+        policy: &RecoveryPolicySpec,
+        incident: &IncidentSpec,
+        limits: &Held,
+        containment: bool,
+    ) -> Gate {
+        judge(&Question { containment, ..question(summary, policy, incident, limits) })
     }
 
     fn said(decision: Decision, digest: &str) -> Approval {
@@ -654,28 +669,10 @@ mod tests {
         slow.approval = Some(ApprovalPolicy { expires_after: "1s".into(), ..ApprovalPolicy::default() });
         let spec = incident(Change::Deleted, &[]);
         let plan = lost();
-        let question = Question {
-            summary: &plan,
-            own: &["aws_table.a".to_owned()],
-            policy: &slow,
-            incident: &spec,
-            classification: None,
-            stateful: true,
-            containment: false,
-            has_verb: false,
-            attachments: &[],
-            change_digest: "d",
-            seen: &[],
-            asked: Some(Time(0)),
-            identities: &[],
-            unchecked: None,
-            stopped: None,
-            attribution: Attribution::Known,
-            limits: &Held::default(),
-            now: Time(1000),
-        };
-        assert!(matches!(judge(&question), Gate::Expired(_)));
-        assert!(matches!(judge(&Question { now: Time(999), ..question }), Gate::Ask(_)));
+        let limits = Held::default();
+        let asked = question(&plan, &slow, &spec, &limits);
+        assert!(matches!(judge(&Question { now: Time(1000), ..asked.clone() }), Gate::Expired(_)));
+        assert!(matches!(judge(&Question { now: Time(999), ..asked }), Gate::Ask(_)));
     }
 
     #[test]
@@ -685,26 +682,8 @@ mod tests {
         let plan = lost();
         let ask = |decision: Decision| {
             let spec = incident(Change::Deleted, &[said(decision, "d")]);
-            judge(&Question {
-                summary: &plan,
-                own: &["aws_table.a".to_owned()],
-                policy: &careful,
-                incident: &spec,
-                classification: None,
-                stateful: true,
-                containment: false,
-                has_verb: false,
-                attachments: &[],
-                change_digest: "d",
-                seen: &[],
-                asked: None,
-                identities: &[],
-                unchecked: Some("the policy is gone"),
-                stopped: None,
-                attribution: Attribution::Known,
-                limits: &Held::default(),
-                now: Time(0),
-            })
+            let unchecked = Some("the policy is gone");
+            judge(&Question { unchecked, asked: None, ..question(&plan, &careful, &spec, &Held::default()) })
         };
         assert!(matches!(ask(Decision::Approve), Gate::Ask(r) if r[1].contains("the policy is gone")));
         assert!(matches!(ask(Decision::Deny), Gate::Denied { .. }));
@@ -714,26 +693,7 @@ mod tests {
     fn what_nobody_is_known_to_have_done_waits_for_its_record_and_then_for_a_human() {
         let (free, plan, spec) = (policy(), lost(), incident(Change::Deleted, &[]));
         let ask = |policy: &RecoveryPolicySpec, attribution: Attribution| {
-            judge(&Question {
-                summary: &plan,
-                own: &["aws_table.a".to_owned()],
-                policy,
-                incident: &spec,
-                classification: None,
-                stateful: true,
-                containment: false,
-                has_verb: false,
-                attachments: &[],
-                change_digest: "d",
-                seen: &[],
-                asked: None,
-                identities: &[],
-                unchecked: None,
-                stopped: None,
-                attribution,
-                limits: &Held::default(),
-                now: Time(0),
-            })
+            judge(&Question { attribution, asked: None, ..question(&plan, policy, &spec, &Held::default()) })
         };
         assert_eq!(ask(&free, Attribution::Known), Gate::Go(Cleared::ByPolicy));
         assert!(matches!(ask(&free, Attribution::Awaited(Time(9))), Gate::Wait { until: Some(Time(9)), .. }));

@@ -153,7 +153,8 @@ async fn owner(
     let namespace = policy.namespace().unwrap_or_default();
     let granted: Vec<String> = grants.of(&namespace).flat_map(|g| g.accounts.clone()).collect();
     for account in if named.is_empty() { &granted } else { named } {
-        let install = ctx.reach.install(account).await.map_err(|e| e.to_string())?;
+        // An account that the settings do not have is none of those that the workspace can be in.
+        let Ok(install) = ctx.reach.install(account).await else { continue };
         if let Some(inventory) = install.artifacts.inventory(&workspace.name).await.map_err(|e| e.to_string())? {
             return Ok(Some((install, inventory)));
         }
