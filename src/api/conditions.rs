@@ -79,8 +79,6 @@ pub mod reason {
     pub const BY_BEDROCK: &str = "ByBedrock";
     /// Another Incident is about the same change.
     pub const DUPLICATE: &str = "Duplicate";
-    /// A build of ours did it.
-    pub const OWN_ACTION: &str = "OwnAction";
     /// What Reforge itself stands on was changed.
     pub const PLUMBING: &str = "Plumbing";
     /// A canary event has come through.

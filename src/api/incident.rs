@@ -62,12 +62,12 @@ pub struct IncidentSpec {
 }
 
 impl IncidentSpec {
-    /// The spec as it is judged: what a record that came later says of who did it, and by which call, goes before what a
-    /// source knew that has no actor.
+    /// The spec as it is judged: what the one record that came later says of who did it, and by which call, goes before what
+    /// a source knew that has no actor.
     #[must_use]
     pub fn with_evidence(&self, evidence: &[Evidence]) -> Self {
         let mut spec = self.clone();
-        let record = evidence.iter().find(|e| e.origin == Origin::CloudTrail);
+        let record = Evidence::only_record(evidence);
         if let Some(record) = record.filter(|_| self.event.origin != Origin::CloudTrail) {
             spec.event.name.clone_from(&record.name);
             spec.event.source.clone_from(&record.source);

@@ -90,6 +90,15 @@ pub struct Evidence {
     pub incident: String,
 }
 
+impl Evidence {
+    /// The record among the reports that says who did it, if one came. Where several did, nobody can tell which of the
+    /// calls it was.
+    pub fn only_record(reports: &[Self]) -> Option<&Self> {
+        let mut records = reports.iter().filter(|e| e.origin == Origin::CloudTrail);
+        records.next().filter(|_| records.next().is_none())
+    }
+}
+
 /// Where an Incident stands, for people.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,

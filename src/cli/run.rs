@@ -25,7 +25,7 @@ use crate::classify::Classifier;
 use crate::intake::Intake;
 use crate::intake::catalog::Catalog;
 use crate::intake::queue::Queue;
-use crate::lifecycle::controller::{self, Context};
+use crate::lifecycle::controller::{self, Context, Pauses};
 use crate::lifecycle::guard::Guard;
 use crate::lifecycle::holds::Holds;
 use crate::lifecycle::policies;
@@ -171,6 +171,7 @@ fn context(
         holds,
         workspaces: Workspaces::new(client.clone(), &args.namespace, reach.clone()),
         reach,
+        pauses: Pauses::default(),
         classifier: Classifier::new(aws_sdk_bedrockruntime::Client::new(aws), settings.classifier.clone()),
         notifier: Notifier::new(sns, recorder, topic, cluster, metrics.clone()),
         metrics,

@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use kube::ResourceExt;
 
-use crate::api::{Change, Event, Handling, IncidentSpec, IncidentStatus, PolicyRef, RecoveryPolicy, Resource, Time};
+use crate::api::{
+    Change, Event, Handling, IncidentSpec, IncidentStatus, Intent, PolicyRef, RecoveryPolicy, Resource, Time,
+};
 use crate::policy::grants::Grants;
 use crate::policy::select;
 use crate::recover::codebuild::uuid_of;
 
-use super::catalog::{Catalog, Entry};
+use super::catalog::{Catalog, Entry, Found};
 use super::event::{Record, Unreadable};
 use super::itself::Itself;
 use super::notice::Notice;
@@ -134,34 +136,45 @@ pub fn detect(record: &Record, around: &Surroundings<'_>) -> Result<Detection, U
     let Some(found) = around.catalog.find(&event.source, &event.name, &record.detail) else {
         return Ok(Detection::Drop(DropReason::NotInCatalogue));
     };
-    let ours: Vec<Candidate> =
-        found.ids.iter().filter_map(|id| concerns_itself(found.entry, id, event, around)).collect();
-    if !ours.is_empty() {
-        return Ok(Detection::Open(with_parameters(record, ours)));
+    let concerns_itself = |id: &&String| around.itself.handling(&found.entry.r#type, id, event).is_some();
+    let (ours, others): (Vec<&String>, Vec<&String>) = found.ids.iter().partition(concerns_itself);
+    let alerts: Vec<Candidate> = ours.into_iter().filter_map(|id| alert(found.entry, id, event, around)).collect();
+    let unreadable = found.invalid.first().map(|id| Unreadable::Id(super::event::shorten(id, 256)));
+    let taken = match taken(&others, unreadable.is_some(), &found, event, around) {
+        Ok(taken) => taken,
+        Err(Detection::Later) if !others.is_empty() => return Ok(Detection::Later),
+        Err(instead) if alerts.is_empty() => return Ok(instead),
+        Err(_) => Vec::new(),
+    };
+    let candidates = with_parameters(record, [alerts, taken].concat());
+    match unreadable {
+        Some(unreadable) if candidates.is_empty() && found.ids.is_empty() => Err(unreadable),
+        Some(unreadable) => Ok(Detection::OpenSome(candidates, unreadable)),
+        None if candidates.is_empty() => Ok(Detection::Drop(DropReason::NoPolicy)),
+        None => Ok(Detection::Open(candidates)),
     }
+}
+
+/// The Incidents that policies take; or why none is even looked for.
+fn taken(
+    ids: &[&String],
+    some_unreadable: bool,
+    found: &Found<'_>,
+    event: &Event,
+    around: &Surroundings<'_>,
+) -> Result<Vec<Candidate>, Detection> {
     if !around.grants.knows(&event.account_id, &event.region) {
-        return Ok(Detection::Drop(DropReason::ForeignAccount));
+        return Err(Detection::Drop(DropReason::ForeignAccount));
     }
     match is_own(event, around) {
-        Ours::Yes => return Ok(Detection::Drop(DropReason::OwnAction)),
-        Ours::NotYetKnown => return Ok(Detection::Later),
+        Ours::Yes => return Err(Detection::Drop(DropReason::OwnAction)),
+        Ours::NotYetKnown => return Err(Detection::Later),
         Ours::No => {}
     }
-    let unreadable = found.invalid.first().map(|id| Unreadable::Id(super::event::shorten(id, 256)));
-    if let (Some(unreadable), true) = (&unreadable, found.ids.is_empty()) {
-        return Err(unreadable.clone());
+    if ids.is_empty() && !some_unreadable {
+        return Err(Detection::Drop(DropReason::NoId));
     }
-    if found.ids.is_empty() {
-        return Ok(Detection::Drop(DropReason::NoId));
-    }
-    let candidates: Vec<Candidate> =
-        found.ids.iter().filter_map(|id| candidate(found.entry, id, event, found.change, around)).collect();
-    let candidates = with_parameters(record, candidates);
-    Ok(match unreadable {
-        Some(unreadable) => Detection::OpenSome(candidates, unreadable),
-        None if candidates.is_empty() => Detection::Drop(DropReason::NoPolicy),
-        None => Detection::Open(candidates),
-    })
+    Ok(ids.iter().filter_map(|id| candidate(found.entry, id, event, found.change, around)).collect())
 }
 
 fn with_parameters(record: &Record, mut candidates: Vec<Candidate>) -> Vec<Candidate> {
@@ -184,7 +197,7 @@ pub fn detect_notice(notice: &Notice, around: &Surroundings<'_>) -> Result<Detec
         return Err(Unreadable::Id(super::event::shorten(said, 256)));
     };
     let event = &notice.event;
-    if let Some(handling) = around.itself.handling(&entry.r#type, &id, &event.account_id, &event.name) {
+    if let Some(handling) = around.itself.handling(&entry.r#type, &id, event) {
         let about = resource(entry, &id, event);
         return Ok(Detection::Open(vec![around.itself.candidate(about, event.clone(), notice.change, handling)]));
     }
@@ -212,8 +225,8 @@ fn candidate(entry: &Entry, id: &str, event: &Event, change: Change, around: &Su
 }
 
 /// The Incident that no policy takes, since Reforge itself is concerned.
-fn concerns_itself(entry: &Entry, id: &str, event: &Event, around: &Surroundings<'_>) -> Option<Candidate> {
-    let handling = around.itself.handling(&entry.r#type, id, &event.account_id, &event.name)?;
+fn alert(entry: &Entry, id: &str, event: &Event, around: &Surroundings<'_>) -> Option<Candidate> {
+    let handling = around.itself.handling(&entry.r#type, id, event)?;
     let change = entry.events.iter().find(|e| e.name == event.name)?.change;
     Some(around.itself.candidate(resource(entry, id, event), event.clone(), change, handling))
 }
@@ -253,7 +266,8 @@ pub fn own_build<'a>(statuses: impl Iterator<Item = &'a IncidentStatus>, uuid: &
             let lasted = build.end.is_none_or(|end| at <= end.plus_seconds(CLOCKS));
             return if began && lasted { Ours::Yes } else { Ours::No };
         }
-        if recovery.build.is_none() && recovery.intent.as_ref().is_some_and(|i| i.tries > 0) {
+        let may_have_begun = |i: &Intent| i.tries > 0 && at.plus_seconds(CLOCKS) >= i.since;
+        if recovery.build.is_none() && recovery.intent.as_ref().is_some_and(may_have_begun) {
             answer = Ours::NotYetKnown;
         }
     }
@@ -279,6 +293,13 @@ mod tests {
         let at = |seconds: i64| own_build([&status].into_iter(), "0d2e", Time(seconds * 1000));
         assert_eq!([at(100), at(120), at(131)], [Ours::Yes; 3], "records have whole seconds");
         assert_eq!([at(90), at(140)], [Ours::No; 2], "somebody else uses its session");
+        let waiting = |since: i64| {
+            let mut status = IncidentStatus::default();
+            let since = Time(since * 1000);
+            status.recovery.intent = Some(Intent { kind: BuildKind::Plan, targets: vec![], since, tries: 1 });
+            own_build([&status].into_iter(), "other", Time(100_000))
+        };
+        assert_eq!((waiting(95), waiting(200)), (Ours::NotYetKnown, Ours::No), "what is wanted later did not do it");
         status.recovery.builds[0].end = None;
         assert_eq!(own_build([&status].into_iter(), "0d2e", Time(140_000)), Ours::Yes, "it is still at work");
     }

@@ -32,6 +32,8 @@ pub struct Itself {
     pub namespace: String,
     /// The operator's own account.
     pub account: String,
+    /// The region of the operator's own AWS resources.
+    pub region: String,
     /// What a change to is told.
     pub plumbing: Vec<Plumbing>,
     /// The parameter that canaries are written to.
@@ -40,9 +42,11 @@ pub struct Itself {
 
 impl Itself {
     /// What an Incident about this resource is for, if it is one of ours.
-    pub fn handling(&self, r#type: &str, id: &str, account: &str, event: &str) -> Option<Handling> {
-        let is_canary = account == self.account && r#type == CANARY_TYPE && self.canary.as_deref() == Some(id);
-        if is_canary && event == "PutParameter" {
+    pub fn handling(&self, r#type: &str, id: &str, event: &Event) -> Option<Handling> {
+        let account = event.account_id.as_str();
+        let here = (account, event.region.as_str()) == (&self.account, &self.region);
+        let is_canary = here && r#type == CANARY_TYPE && self.canary.as_deref() == Some(id);
+        if is_canary && event.name == "PutParameter" {
             return Some(Handling::Canary);
         }
         let is = |p: &&Plumbing| {
@@ -77,6 +81,7 @@ mod tests {
         Itself {
             namespace: "reforge".into(),
             account: "111122223333".into(),
+            region: "eu-west-1".into(),
             plumbing: vec![
                 plumbing("sqs", "reforge-events", None),
                 plumbing("iam-role", "reforge-operator", Some("444455556666")),
@@ -85,10 +90,16 @@ mod tests {
         }
     }
 
+    fn event(name: &str, account: &str, region: &str) -> Event {
+        let event = serde_json::json!({"id": "e", "time": "2026-01-02T03:04:05Z", "name": name, "source": "s",
+            "accountId": account, "region": region, "actor": {}});
+        serde_json::from_value(event).unwrap()
+    }
+
     #[test]
     fn what_it_stands_on_is_known_by_type_id_and_account() {
         let itself = itself();
-        let of = |r#type, id, account| itself.handling(r#type, id, account, "SetQueueAttributes");
+        let of = |r#type, id, account| itself.handling(r#type, id, &event("SetQueueAttributes", account, "eu-west-1"));
         assert_eq!(of("sqs", "reforge-events", "111122223333"), Some(Handling::Alert));
         assert_eq!(of("sqs", "reforge-events", "444455556666"), None, "the same name elsewhere");
         assert_eq!(of("iam-role", "reforge-operator", "444455556666"), Some(Handling::Alert));
@@ -98,9 +109,10 @@ mod tests {
     #[test]
     fn a_canary_is_written_and_a_deleted_one_is_no_canary() {
         let itself = itself();
-        let of = |event| itself.handling("ssm", "/reforge/canary", "111122223333", event);
-        assert_eq!(of("PutParameter"), Some(Handling::Canary));
-        assert_eq!(of("DeleteParameter"), None);
+        let of = |name, region| itself.handling("ssm", "/reforge/canary", &event(name, "111122223333", region));
+        assert_eq!(of("PutParameter", "eu-west-1"), Some(Handling::Canary));
+        assert_eq!(of("DeleteParameter", "eu-west-1"), None);
+        assert_eq!(of("PutParameter", "us-east-1"), None, "another parameter of the same name");
     }
 
     #[test]

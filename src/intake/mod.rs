@@ -35,6 +35,8 @@ use queue::Handled;
 /// Of the events that open no Incident, one in so many is logged, for each reason.
 const SAMPLED: u64 = 1000;
 
+/// How long it may take until an Incident's status has the build that it started, in seconds.
+const PATIENCE: i64 = 900;
 /// Incidents that are asked for at once.
 const PAGE: u32 = 250;
 
@@ -87,6 +89,8 @@ impl Intake {
     /// Handles a record, whichever way it came; gives the names of the Incidents back that it opened.
     pub async fn api_call(&self, record: &Record) -> (Handled, Vec<String>) {
         let ours = match self.claims_to_be_ours(&record.event).await {
+            // A build whose id is not stored by then is none that an Incident waits for.
+            Ok(Ours::NotYetKnown) if Time::now() > record.event.time.plus_seconds(PATIENCE) => Ours::No,
             Ok(ours) => ours,
             Err(error) => {
                 tracing::error!(event_id = record.event.id, %error, "whose build acts is not known; the message stays in the queue");
@@ -103,7 +107,7 @@ impl Intake {
     pub fn is_canary(&self, record: &Record) -> bool {
         let event = &record.event;
         let Some(found) = self.catalog.find(&event.source, &event.name, &record.detail) else { return false };
-        let handling = |id: &String| self.itself.handling(&found.entry.r#type, id, &event.account_id, &event.name);
+        let handling = |id: &String| self.itself.handling(&found.entry.r#type, id, event);
         found.ids.iter().any(|id| handling(id) == Some(Handling::Canary))
     }
 

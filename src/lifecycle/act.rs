@@ -7,11 +7,12 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use crate::api::{
-    ANNOTATION_HINT, BuildKind, Change, Incident, IncidentStatus, Intent, LABEL_WORKSPACE, RecoveryPolicy,
-    RecoverySpec, Time, Workspace,
+    ANNOTATION_HINT, BuildKind, Change, Evidence, Incident, IncidentStatus, Intent, LABEL_WORKSPACE, Origin,
+    RecoveryPolicy, RecoverySpec, Time, Workspace,
 };
 use crate::intake::catalog::Entry;
 use crate::policy::limits::{self, Apply};
+use crate::policy::select;
 use crate::recover::codebuild::{BuildState, Order, RestorePoint, uuid_of};
 use crate::runtime::kube_call;
 
@@ -52,6 +53,8 @@ async fn try_start(ctx: &Context, incident: &Incident, kind: BuildKind) -> Resul
         return Err("the Incident intends no build".to_owned());
     };
     let policy = live_policy(ctx, incident).await?;
+    // It may have been edited since it was looked at: what it names now was not granted by that.
+    select::validate(&policy, &ctx.settings.grants()).map_err(|unusable| unusable.to_string())?;
     let listed = policy.spec.recovery.workspaces.iter().find(|w| w.name == workspace.name);
     let listed = listed.ok_or_else(|| format!("the policy no longer lists workspace {}", workspace.name))?;
     let project = project_of(listed, kind);
@@ -134,8 +137,20 @@ fn order_of(
         },
         targets: intent.targets.clone(),
         undo: entry.filter(|_| is_plan).and_then(|e| e.undo_of(&event.name)).map(|verb| (verb, addresses)),
-        restore: (is_plan && lost_data).then(|| RestorePoint::before(event.time, recovery.restore.snapshot.clone())),
+        restore: lost_at(incident)
+            .filter(|_| is_plan && lost_data)
+            .map(|at| RestorePoint::before(at, recovery.restore.snapshot.clone())),
         plan: status.plan.as_ref().filter(|_| !is_plan).map(|p| (uuid_of(&p.build).to_owned(), p.digest.clone())),
+    }
+}
+
+/// When the resource was lost, where somebody said so: AWS Config and drift are late.
+fn lost_at(incident: &Incident) -> Option<Time> {
+    let evidence = incident.status.as_ref().map(|s| s.evidence.as_slice()).unwrap_or_default();
+    let event = &incident.spec.event;
+    match event.origin {
+        Origin::CloudTrail | Origin::StateChange => Some(event.time),
+        _ => Evidence::only_record(evidence).map(|record| record.time),
     }
 }
 

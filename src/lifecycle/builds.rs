@@ -47,6 +47,10 @@ pub fn not_started(status: &IncidentStatus, why: &NotStarted, now: Time) -> Inci
     };
     let message = format!("The build was not started: {why}; it is tried again");
     if word == reason::PROJECT_CHANGED {
+        // Nothing was started, so nobody's session can be this build's.
+        if let Some(intent) = &mut status.recovery.intent {
+            intent.tries = 0;
+        }
         stall(&mut status, word, &message, now);
     } else {
         progress(&mut status, word, &message, now);

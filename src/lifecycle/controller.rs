@@ -1,8 +1,9 @@
 //! Wires the lifecycle to the cluster: which object changed, one reconcile at a time for each Incident, a bounded
 //! number side by side. Runs only while this replica leads.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use kube::api::Api;
@@ -11,7 +12,7 @@ use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::{Controller, watcher};
 use kube::{Client, ResourceExt};
 
-use crate::api::{Incident, RecoveryPolicy, StepName, Time};
+use crate::api::{Handling, Incident, RecoveryPolicy, StepName, Time};
 use crate::classify::Classifier;
 use crate::intake::catalog::Catalog;
 use crate::intake::itself::Itself;
@@ -60,10 +61,31 @@ pub struct Context {
     pub workspaces: Workspaces,
     /// Rules and model.
     pub classifier: Classifier,
+    /// Which Incidents are not worked on for a moment.
+    pub pauses: Pauses,
     /// Who tells people.
     pub notifier: Notifier,
     /// What is counted.
     pub metrics: Metrics,
+}
+
+/// Incidents, by their UID, that are left alone until then. Forgotten by a restart, and no harm in that.
+#[derive(Debug, Default)]
+pub struct Pauses(Mutex<HashMap<String, Instant>>);
+
+impl Pauses {
+    fn begin(&self, uid: String, pause: Duration) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(uid, Instant::now() + pause);
+    }
+
+    fn left(&self, uid: &str) -> Option<Duration> {
+        let mut pauses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = pauses.get(uid)?.checked_duration_since(Instant::now());
+        if left.is_none() {
+            pauses.remove(uid);
+        }
+        left
+    }
 }
 
 /// Runs until `stop` resolves; reconciles in hand are finished.
@@ -93,6 +115,11 @@ fn is_ended(incident: &Incident) -> bool {
 async fn reconcile(cached: Arc<Incident>, ctx: Arc<Context>) -> Result<Action, KubeCallError> {
     if is_ended(&cached) {
         return Ok(Action::await_change());
+    }
+    // What was written last wakes the Incident as well: a build that was not started is not tried again at once for that.
+    let uid = cached.uid().unwrap_or_default();
+    if let Some(left) = ctx.pauses.left(&uid) {
+        return Ok(Action::requeue(left));
     }
     let api: Api<Incident> = Api::namespaced(ctx.client.clone(), &cached.namespace().unwrap_or_default());
     let Some(mut incident) = kube_call(api.get_opt(&cached.name_any())).await? else {
@@ -141,8 +168,9 @@ async fn carry_out(
                     }
                 };
                 *incident = write(ctx, api, incident, &after).await?;
-                if pause.is_some() {
-                    return Ok(pause);
+                if let Some(pause) = pause {
+                    ctx.pauses.begin(incident.uid().unwrap_or_default(), pause);
+                    return Ok(Some(pause));
                 }
             }
         }
@@ -173,7 +201,11 @@ async fn write(
     Ok(written)
 }
 
+/// The Incident's policy. What concerns Reforge itself has none, whatever a policy is called.
 fn policy_of(ctx: &Context, incident: &Incident) -> Option<Arc<RecoveryPolicy>> {
+    if incident.spec.handling != Handling::Recover {
+        return None;
+    }
     let reference = ObjectRef::new(&incident.spec.policy_ref.name).within(&incident.namespace().unwrap_or_default());
     ctx.policies.get(&reference)
 }

@@ -334,8 +334,13 @@ fn locate(view: &View, step: &mut Step) {
     let status = &mut step.status;
     match location {
         Location::Owned(workspace) => {
-            if let Some(build) = view.own_build.as_ref().filter(|_| same::record(&status.evidence).is_none()) {
-                return maybe_own(view, build, step);
+            if let Some((build, until)) = maybe_own(view) {
+                let message = format!(
+                    "The build {build} of ours was at work on it then, and may have done this; a record until {until} may say otherwise"
+                );
+                progress(status, reason::WAITING, &message, view.now);
+                step.wake = Some(until.millis_since(view.now).clamp(1, POLL_RECORD));
+                return;
             }
             let message = format!("Workspace {} owns it as {}", workspace.name, workspace.addresses.join(", "));
             say(status, condition::LOCATED, ConditionStatus::True, reason::IN_INVENTORY, &message, view.now);
@@ -361,20 +366,12 @@ fn locate(view: &View, step: &mut Step) {
     }
 }
 
-/// An apply of ours was at work when this was told of. Unless a record comes that says that somebody else did it, it was
-/// that apply.
-fn maybe_own(view: &View, build: &str, step: &mut Step) {
+/// The apply of ours that may have done what nobody else is known to have done, and until when a record may come. After that
+/// a plan says whether there is anything to put back.
+fn maybe_own(view: &View) -> Option<(&str, Time)> {
     let until = view.spec.event.time.plus_seconds(RECORD_COMES);
-    if view.now < until {
-        let message = format!(
-            "The build {build} of ours was at work then; it did this, unless a record until {until} says otherwise"
-        );
-        progress(&mut step.status, reason::WAITING, &message, view.now);
-        step.wake = Some(until.millis_since(view.now).clamp(1, POLL_RECORD));
-        return;
-    }
-    let message = format!("The build {build} of ours was at work then, and no record says that somebody else did it");
-    end(&mut step.status, Ending::Dismissed, reason::OWN_ACTION, &message, view.now);
+    let build = view.own_build.as_deref().filter(|_| !same::has_record(&view.evidence.0))?;
+    (view.now < until).then_some((build, until))
 }
 
 fn classify(view: &View, step: &mut Step) {

@@ -48,7 +48,7 @@ pub async fn observe(ctx: &Context, incident: &Incident) -> View {
     };
     let own_build = match &seen {
         Seen::Location(Location::Owned(workspace)) => {
-            same::own_build(&incident.spec, &workspace.backend, others().filter_map(|i| i.status.as_ref()))
+            same::own_build(&incident.spec, workspace, others().filter_map(|i| i.status.as_ref()))
         }
         _ => None,
     };
@@ -61,16 +61,19 @@ pub async fn observe(ctx: &Context, incident: &Incident) -> View {
         generation: incident.metadata.generation.unwrap_or_default(),
         name: incident.name_any(),
         namespace: incident.namespace().unwrap_or_default(),
-        evidence,
         elder,
         own_build,
         status,
         policy,
         // A type that the catalogue no longer has is treated as one that holds data: the careful side.
         stateful: entry.is_none_or(|e| e.stateful),
-        containment: entry.is_none_or(|e| e.is_containment(&spec.event.name)),
+        containment: entry.is_none_or(|e| {
+            let mut calls = evidence.0.iter().map(|report| &report.name).chain([&spec.event.name]);
+            calls.any(|call| e.is_containment(call))
+        }),
         has_verb: entry.is_some_and(|e| e.undo_of(&spec.event.name).is_some()),
         spec,
+        evidence,
         attachments: entry.map(|e| e.attachments.clone()).unwrap_or_default(),
         identities: ctx.settings.identities.clone(),
         hold,
@@ -227,7 +230,7 @@ async fn judge_again(
 }
 
 fn later_record<'a>(spec: &IncidentSpec, evidence: &'a [Evidence]) -> Option<&'a Evidence> {
-    same::record(evidence).filter(|_| spec.event.origin != Origin::CloudTrail)
+    Evidence::only_record(evidence).filter(|_| spec.event.origin != Origin::CloudTrail)
 }
 
 async fn at_gate(

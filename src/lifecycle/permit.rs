@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::api::{
-    Asked, BuildKind, ConditionStatus, IncidentStatus, Moment, Origin, Plan, PlannedChange, RecoveryPolicySpec,
-    SeenApproval, StepName, Time, Verdict, condition, reason,
+    Asked, BuildKind, ConditionStatus, Evidence, IncidentStatus, Moment, Origin, Plan, PlannedChange,
+    RecoveryPolicySpec, SeenApproval, StepName, Time, Verdict, condition, reason,
 };
 use crate::policy::approval::deadlines;
 use crate::policy::limits::{self, Held};
@@ -131,7 +131,8 @@ fn attribution(view: &View) -> Attribution {
     let event = &view.spec.event;
     match event.origin {
         Origin::CloudTrail => Attribution::Known,
-        _ if same::record(&view.evidence.0).is_some() => Attribution::Known,
+        _ if Evidence::only_record(&view.evidence.0).is_some() => Attribution::Known,
+        _ if same::has_record(&view.evidence.0) => Attribution::Several,
         Origin::StateChange | Origin::Config if view.now < event.time.plus_seconds(RECORD_COMES) => {
             Attribution::Awaited(event.time.plus_seconds(RECORD_COMES))
         }

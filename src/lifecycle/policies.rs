@@ -36,7 +36,7 @@ async fn reconcile(policy: Arc<RecoveryPolicy>, ctx: Arc<Context>) -> Result<Act
     let (mut status, usable) = said(&policy, &ctx, now);
     let wake = if usable { drift::schedule(&policy, &mut status.drift, now) } else { None };
     let policy = write(&ctx, &policy, &status).await?;
-    if status.drift.iter().any(|d| d.result.is_none()) {
+    if usable && status.drift.iter().any(|d| d.result.is_none()) {
         drift::go_on(&ctx, &policy, &mut status.drift).await;
         write(&ctx, &policy, &status).await?;
     }

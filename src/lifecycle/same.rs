@@ -3,8 +3,8 @@
 use kube::ResourceExt;
 
 use crate::api::{
-    BuildKind, Evidence, Handling, Incident, IncidentSpec, IncidentStatus, Origin, Phase, StepName, Time, condition,
-    reason,
+    BuildKind, Evidence, Handling, Incident, IncidentSpec, IncidentStatus, Origin, Phase, StepName, Time, WorkspaceRef,
+    condition, reason,
 };
 
 use super::workspace::Holder;
@@ -14,6 +14,8 @@ use super::workspace::Holder;
 pub const RECORD_COMES: i64 = 900;
 /// How far CloudTrail's whole seconds, EC2's and CodeBuild's clocks may be apart, in seconds.
 const CLOCKS: i64 = 60;
+/// How long a build may last whose end was never seen, in seconds: CodeBuild's own limit is 8 hours.
+const LONGEST_BUILD: i64 = 28_800;
 /// The most reports that a status keeps.
 const MAX_EVIDENCE: usize = 16;
 
@@ -21,14 +23,14 @@ const MAX_EVIDENCE: usize = 16;
 /// drift is found long after whatever made it.
 fn is_same(a: &Incident, b: &Incident) -> bool {
     let (x, y) = (&a.spec, &b.spec);
-    let apart = x.event.time.millis_since(y.event.time).abs();
+    let apart = x.event.time.0.abs_diff(y.event.time.0);
     a.namespace() == b.namespace()
         && x.policy_ref == y.policy_ref
         && is_one_resource(x, y)
         && x.change == y.change
         && x.event.origin != y.event.origin
         && ![x.event.origin, y.event.origin].contains(&Origin::Drift)
-        && apart <= RECORD_COMES * 1000
+        && apart <= RECORD_COMES.unsigned_abs() * 1000
 }
 
 /// The very same event, taken in two namespaces.
@@ -44,12 +46,15 @@ fn is_one_resource(a: &IncidentSpec, b: &IncidentSpec) -> bool {
 }
 
 /// The older Incident about the same change, which goes on in place of this one. One that ended before this was reported,
-/// or that stands for nothing, is none.
-pub fn elder<'a>(me: &Incident, others: impl Iterator<Item = &'a Incident>) -> Option<String> {
+/// or that stands for nothing, is none; and what one record has told of is no other record's change.
+pub fn elder<'a>(me: &Incident, others: impl Iterator<Item = &'a Incident> + Clone) -> Option<String> {
     let age = |i: &Incident| (i.creation_timestamp().map(|t| t.0), Holder::of(i).text());
-    let mut elders: Vec<&Incident> = others
-        .filter(|o| o.uid() != me.uid() && age(o) < age(me))
-        .filter(|o| is_same(me, o) || is_twice(me, o))
+    let older = others.filter(|o| o.uid() != me.uid() && age(o) < age(me));
+    let is_record = |i: &Incident| i.spec.event.origin == Origin::CloudTrail;
+    let is_taken = |o: &Incident| is_record(me) && older.clone().any(|r| is_record(r) && is_same(o, r));
+    let mut elders: Vec<&Incident> = older
+        .clone()
+        .filter(|o| is_twice(me, o) || (is_same(me, o) && !is_taken(o)))
         .filter(|o| stands(o.status.as_ref(), me.spec.event.time))
         .collect();
     elders.sort_by_key(|o| age(o));
@@ -60,16 +65,17 @@ pub fn elder<'a>(me: &Incident, others: impl Iterator<Item = &'a Incident>) -> O
 fn stands(status: Option<&IncidentStatus>, at: Time) -> bool {
     let Some(ended) = ended(status) else { return true };
     let because = ended.conditions.iter().find(|c| c.r#type == condition::READY).map(|c| c.reason.as_str());
-    let of_its_own = !matches!(because, Some(reason::DUPLICATE | reason::OWN_ACTION));
-    goes_until(ended, at) && of_its_own && ended.phase != Phase::Failed
+    goes_until(ended, at) && because != Some(reason::DUPLICATE) && ended.phase != Phase::Failed
 }
 
 fn ended(status: Option<&IncidentStatus>) -> Option<&IncidentStatus> {
     status.filter(|s| s.step.name == StepName::Ended)
 }
 
+/// Whether what was looked at for it, and so what was put back, was what there was at that time.
 fn goes_until(ended: &IncidentStatus, at: Time) -> bool {
-    ended.timeline.ended_at.is_some_and(|end| end >= at)
+    let line = &ended.timeline;
+    line.ended_at.is_some_and(|end| end >= at) && line.planned_at.is_none_or(|planned| planned >= at)
 }
 
 /// What the others report of the same change, added to what is known; the first of them, and how many there are.
@@ -98,15 +104,15 @@ pub fn evidence<'a>(me: &Incident, others: impl Iterator<Item = &'a Incident>) -
     (known.into_iter().chain(fresh).take(MAX_EVIDENCE).collect(), total.max(all))
 }
 
-/// The record that says who did it, if one came.
-pub fn record(evidence: &[Evidence]) -> Option<&Evidence> {
-    evidence.iter().find(|e| e.origin == Origin::CloudTrail)
+/// Whether any record came.
+pub fn has_record(evidence: &[Evidence]) -> bool {
+    evidence.iter().any(|e| e.origin == Origin::CloudTrail)
 }
 
-/// An apply of ours that was at work in the Terraform state when something without an actor was told of.
+/// An apply of ours that was at work on the resource when something without an actor was told of.
 pub fn own_build<'a>(
     spec: &IncidentSpec,
-    backend: &str,
+    workspace: &WorkspaceRef,
     statuses: impl Iterator<Item = &'a IncidentStatus>,
 ) -> Option<String> {
     let at = spec.event.time;
@@ -115,11 +121,17 @@ pub fn own_build<'a>(
     }
     // AWS Config looks at what has become of a resource, minutes later.
     let after = if spec.event.origin == Origin::Config { RECORD_COMES } else { CLOCKS };
-    let here = statuses.filter(|s| s.workspace.as_ref().is_some_and(|w| w.backend == backend));
+    let touches = |s: &&IncidentStatus| {
+        let mut changes = s.plan.iter().flat_map(|p| &p.changes);
+        changes.any(|c| workspace.addresses.contains(&c.address))
+    };
+    let here = statuses.filter(|s| s.workspace.as_ref().is_some_and(|w| w.backend == workspace.backend));
+    let here = here.filter(touches);
     let mut applies = here.flat_map(|s| &s.recovery.builds).filter(|b| b.kind == BuildKind::Apply);
     let at_work = applies.find(|b| {
         let began = b.start.is_some_and(|start| at.plus_seconds(CLOCKS) >= start);
-        began && b.end.is_none_or(|end| at <= end.plus_seconds(after))
+        let last = b.end.or(b.start).map(|end| end.plus_seconds(if b.end.is_some() { after } else { LONGEST_BUILD }));
+        began && last.is_some_and(|last| at <= last)
     });
     at_work.map(|b| b.id.clone())
 }
@@ -127,7 +139,7 @@ pub fn own_build<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::{BuildRef, Classification, Condition, ConditionStatus, WorkspaceRef};
+    use crate::api::{BuildRef, Condition, ConditionStatus};
     use serde_json::json;
 
     fn incident(name: &str, origin: &str, seconds: i64) -> Incident {
@@ -187,6 +199,25 @@ mod tests {
         for other in [same_source, long_ago, elsewhere, others_policy, stopped] {
             assert_eq!(elder(&me, [&other].into_iter()), None, "{other:?}");
         }
+        let told = incident("a", "StateChange", 100);
+        let much_later = incident("b", "CloudTrail", 100 + RECORD_COMES + 1);
+        assert!(evidence(&told, [&much_later].into_iter()).0.is_empty(), "nor the other way round");
+        assert_eq!(elder(&much_later, [&told].into_iter()), None);
+    }
+
+    #[test]
+    fn a_notice_takes_one_records_place_and_no_second_ones() {
+        let (told, first, second) =
+            (incident("a", "StateChange", 100), incident("b", "CloudTrail", 150), incident("c", "CloudTrail", 160));
+        let all = [&told, &first, &second];
+        assert_eq!(elder(&first, all.into_iter()), Some("shop/a".to_owned()));
+        assert_eq!(elder(&second, all.into_iter()), None, "it goes on by itself");
+        let (found, _) = evidence(&told, all.into_iter());
+        assert!(
+            has_record(&found) && Evidence::only_record(&found).is_none(),
+            "nobody can tell which of the two it was"
+        );
+        assert_eq!(told.spec.with_evidence(&found), told.spec);
     }
 
     #[test]
@@ -198,7 +229,6 @@ mod tests {
         };
         assert!(of(reason::VERIFIED, Phase::Recovered, 200), "it put back what this is about");
         assert!(!of(reason::VERIFIED, Phase::Recovered, 150), "it was put back before, and is gone again");
-        assert!(!of(reason::OWN_ACTION, Phase::Dismissed, 200));
         assert!(!of(reason::DUPLICATE, Phase::Dismissed, 200));
         assert!(!of(reason::APPROVAL_EXPIRED, Phase::Failed, 200));
     }
@@ -229,9 +259,16 @@ mod tests {
     #[test]
     fn what_an_apply_of_ours_may_have_done_is_known_by_its_time_and_state() {
         let told = incident("a", "StateChange", 1000).spec;
+        let workspace = |backend: &str, address: &str| WorkspaceRef {
+            name: "w".into(),
+            backend: backend.into(),
+            addresses: vec![address.into()],
+        };
+        let plan = serde_json::json!({"build": "p:0", "digest": "", "changeDigest": "", "sourceVersion": "c", "policyGeneration": 1,
+            "policyUid": "u", "changesTotal": 1, "changes": [{"address": "aws_x.a", "type": "aws_x", "actions": ["update"]}]});
         let mut status = IncidentStatus {
-            workspace: Some(WorkspaceRef { name: "w".into(), backend: "b/k".into(), addresses: vec![] }),
-            classification: None::<Classification>,
+            workspace: Some(workspace("b/k", "aws_x.other")),
+            plan: serde_json::from_value(plan).unwrap(),
             ..IncidentStatus::default()
         };
         status.recovery.builds.push(BuildRef {
@@ -242,11 +279,14 @@ mod tests {
             start: Some(Time(990_000)),
             end: Some(Time(1_010_000)),
         });
-        let of = |spec: &IncidentSpec, backend: &str| own_build(spec, backend, [&status].into_iter());
+        let of =
+            |spec: &IncidentSpec, backend: &str| own_build(spec, &workspace(backend, "aws_x.a"), [&status].into_iter());
         assert_eq!(of(&told, "b/k"), Some("p:1".to_owned()));
         assert_eq!(of(&told, "b/other"), None);
         assert_eq!(of(&incident("a", "StateChange", 2000).spec, "b/k"), None);
         assert_eq!(of(&incident("a", "Config", 1500).spec, "b/k"), Some("p:1".to_owned()));
         assert_eq!(of(&incident("a", "CloudTrail", 1000).spec, "b/k"), None, "a record says who did it");
+        let elsewhere = own_build(&told, &workspace("b/k", "aws_x.b"), [&status].into_iter());
+        assert_eq!(elsewhere, None, "it had nothing to do with the resource");
     }
 }

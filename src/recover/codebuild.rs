@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use aws_sdk_codebuild::Client;
 use aws_sdk_codebuild::error::{DisplayErrorContext, ProvideErrorMetadata};
-use aws_sdk_codebuild::types::{Build, EnvironmentVariable, Project, ProjectEnvironment};
+use aws_sdk_codebuild::types::{Build, EnvironmentVariable, Project, ProjectEnvironment, RegistryCredential};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
@@ -291,11 +291,12 @@ async fn ask_in_batches(client: Client, mut queue: mpsc::Receiver<Ask>) {
     }
 }
 
-/// What decides over what a build of the project does, as one SHA-256: role, sources, image, privileged mode, buildspec,
-/// network, cache and environment. The Terraform module's output `project_fingerprints` is made in the same way.
+/// What decides over what a build of the project does, as one SHA-256: role, sources, image and where it comes from, buildspec,
+/// network, cache, file systems, environment, and how many may run. The Terraform module's output `project_fingerprints` is
+/// made in the same way. Each line is hashed first, so that no value can pass for two lines.
 fn fingerprint(project: &Project) -> String {
+    let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
     let (source, environment) = (project.source(), project.environment());
-    let buildspec = source.and_then(|s| s.buildspec()).unwrap_or_default();
     let mut variables: Vec<String> = environment
         .map(ProjectEnvironment::environment_variables)
         .unwrap_or_default()
@@ -304,19 +305,26 @@ fn fingerprint(project: &Project) -> String {
         .collect();
     variables.sort();
     let mut lines = vec![
-        project.service_role().unwrap_or_default().to_owned(),
-        source.map(|s| s.r#type().as_str()).unwrap_or_default().to_owned(),
-        source.and_then(|s| s.location()).unwrap_or_default().to_owned(),
-        environment.map(ProjectEnvironment::image).unwrap_or_default().to_owned(),
+        text(project.service_role()),
+        text(source.map(|s| s.r#type().as_str())),
+        text(source.and_then(|s| s.location())),
+        text(environment.map(ProjectEnvironment::image)),
         environment.and_then(ProjectEnvironment::privileged_mode).unwrap_or(false).to_string(),
-        hex::encode(Sha256::digest(buildspec)),
-        project.source_version().unwrap_or_default().to_owned(),
+        text(source.and_then(|s| s.buildspec())),
+        text(project.source_version()),
         project.secondary_sources().len().to_string(),
-        project.vpc_config().and_then(|v| v.vpc_id()).unwrap_or_default().to_owned(),
+        text(project.vpc_config().and_then(|v| v.vpc_id())),
         project.cache().map_or("NO_CACHE", |c| c.r#type().as_str()).to_owned(),
+        text(environment.map(|e| e.r#type().as_str())),
+        text(environment.and_then(|e| e.fleet()).and_then(|f| f.fleet_arn())),
+        text(environment.and_then(ProjectEnvironment::certificate)),
+        text(environment.and_then(ProjectEnvironment::registry_credential).map(RegistryCredential::credential)),
+        project.file_system_locations().len().to_string(),
+        project.concurrent_build_limit().filter(|limit| *limit > 0).map(|limit| limit.to_string()).unwrap_or_default(),
     ];
     lines.extend(variables);
-    hex::encode(Sha256::digest(lines.join("\n")))
+    let hashes: Vec<String> = lines.iter().map(|line| hex::encode(Sha256::digest(line))).collect();
+    hex::encode(Sha256::digest(hashes.join("\n")))
 }
 
 fn state(build: &Build) -> BuildState {

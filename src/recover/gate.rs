@@ -16,6 +16,8 @@ use crate::policy::window::{self, Opening};
 
 use super::plan::{PlanChange, Summary};
 
+/// The most addresses that a plan is limited to.
+const MAX_TARGETS: usize = 32;
 /// What is never made again: a key that somebody deleted is a key that somebody wanted gone.
 const NEVER: [&str; 1] = ["aws_iam_access_key"];
 
@@ -65,6 +67,8 @@ pub struct Question<'a> {
 pub enum Attribution {
     /// A record says who.
     Known,
+    /// Several calls may have done it.
+    Several,
     /// None does yet; one may come until then.
     Awaited(Time),
     /// None does, and none will.
@@ -178,11 +182,12 @@ pub fn judge(q: &Question<'_>) -> Gate {
         let reason = format!("{} would change without an Incident that explains it", list(&unexplained));
         match q.policy.plan.unexplained {
             Unexplained::Refuse => return Gate::Refuse(vec![reason]),
-            Unexplained::Target if q.summary.targets.is_empty() => {
+            Unexplained::Target if q.summary.targets.is_empty() && explained.len() <= MAX_TARGETS => {
                 let targets = explained.iter().map(|c| c.address.clone()).collect();
                 return Gate::PlanAgain { targets, reasons: vec![reason] };
             }
-            // With targets the rest is what Terraform needs for them: only a human can tell whether that is meant.
+            // With targets the rest is what Terraform needs for them: only a human can tell whether that is meant. So it is
+            // with more targets than a status and a build's environment have room for.
             Unexplained::Target | Unexplained::Ask => ask.push(reason),
         }
     }
@@ -215,6 +220,7 @@ pub fn judge(q: &Question<'_>) -> Gate {
     match q.attribution {
         Attribution::Known => {}
         Attribution::Nobody => ask.push("no record says who did it".to_owned()),
+        Attribution::Several => ask.push("several calls may have done it".to_owned()),
         Attribution::Awaited(until) if ask.is_empty() && q.policy.mode == Mode::Enforce => {
             let reason = "CloudTrail's record, which says who did it, is waited for".to_owned();
             return Gate::Wait { reason, until: Some(until) };
@@ -698,8 +704,22 @@ mod tests {
         assert_eq!(ask(&free, Attribution::Known), Gate::Go(Cleared::ByPolicy));
         assert!(matches!(ask(&free, Attribution::Awaited(Time(9))), Gate::Wait { until: Some(Time(9)), .. }));
         assert!(matches!(ask(&free, Attribution::Nobody), Gate::Ask(r) if r[0].contains("no record")));
+        assert!(matches!(ask(&free, Attribution::Several), Gate::Ask(r) if r[0].contains("several")));
         let always = RecoveryPolicySpec { approval: Some(ApprovalPolicy::default()), ..policy() };
         let asked = ask(&always, Attribution::Awaited(Time(9)));
         assert!(matches!(asked, Gate::Ask(r) if r.iter().any(|r| r.contains("not known yet"))), "people need not wait");
+    }
+
+    #[test]
+    fn more_addresses_than_a_status_has_room_for_are_a_humans() {
+        let own: Vec<String> = (0..=MAX_TARGETS).map(|i| format!("aws_table.t[{i}]")).collect();
+        let mut changes: Vec<PlanChange> = own.iter().map(|address| change(address, &["create"])).collect();
+        changes.push(change("aws_other.b", &["update"]));
+        let (plan, spec, limits) = (summary(changes), incident(Change::Deleted, &[]), Held::default());
+        let free = RecoveryPolicySpec { plan: PlanPolicy { max_changes: 100, ..PlanPolicy::default() }, ..policy() };
+        let asked = judge(&Question { own: &own, ..question(&plan, &free, &spec, &limits) });
+        assert!(matches!(&asked, Gate::Ask(r) if r[0].contains("aws_other.b")), "{asked:?}");
+        let fewer = judge(&Question { own: &own[1..], ..question(&plan, &free, &spec, &limits) });
+        assert!(matches!(fewer, Gate::PlanAgain { targets, .. } if targets.len() == MAX_TARGETS));
     }
 }

@@ -134,6 +134,11 @@ impl Settings {
                 return Some(format!("{field} is {text:?}; it is a whole number and a unit: 30s, 15m or 24h"));
             }
         }
+        if let Some(canary) = self.canary.as_ref().filter(|c| duration_millis(&c.every) <= duration_millis(&c.patience))
+        {
+            let (every, patience) = (&canary.every, &canary.patience);
+            return Some(format!("canary.every is {every}, and must be longer than canary.patience of {patience}"));
+        }
         let is_account = |id: &str| id.len() == 12 && id.bytes().all(|b| b.is_ascii_digit());
         let odd = self.accounts.iter().find(|a| !is_account(&a.id) || a.external_id.len() < 16);
         if let Some(account) = odd {
@@ -164,6 +169,7 @@ impl Settings {
         Itself {
             namespace: namespace.to_owned(),
             account: self.home().id,
+            region: self.region.clone(),
             plumbing: self.plumbing.clone(),
             canary: self.canary.as_ref().map(|c| c.parameter.clone()),
         }

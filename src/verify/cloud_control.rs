@@ -69,8 +69,8 @@ mod tests {
     use crate::api::Change;
     use crate::intake::catalog::Verify;
 
-    fn expecting(expect: &[String], seen: &Seen) -> Vec<(bool, String)> {
-        let question = Question {
+    fn question(expect: &[String]) -> Question<'_> {
+        Question {
             resource_type: "sqs",
             cloud_formation_type: "AWS::SQS::Queue",
             verify: Verify::CloudControl,
@@ -82,8 +82,11 @@ mod tests {
             stateful: true,
             restores_data: false,
             expect,
-        };
-        checks(seen, &question, "q").into_iter().map(|c| (c.passed, c.detail)).collect()
+        }
+    }
+
+    fn expecting(expect: &[String], seen: &Seen) -> Vec<(bool, String)> {
+        checks(seen, &question(expect), "q").into_iter().map(|c| (c.passed, c.detail)).collect()
     }
 
     #[test]
@@ -92,6 +95,14 @@ mod tests {
         let expect = ["resource.KmsMasterKeyId == 'alias/q'".to_owned(), "resource.DelaySeconds > 0".to_owned()];
         let passed: Vec<bool> = expecting(&expect, &seen).into_iter().map(|(passed, _)| passed).collect();
         assert_eq!(passed, [true, true, false]);
+    }
+
+    #[test]
+    fn a_long_expectation_has_a_name_that_a_status_takes() {
+        let expect = [format!("resource.Name == '{}'", "x".repeat(900))];
+        let question = Question { expect: &expect, ..question(&[]) };
+        let checks = checks(&Seen::There(json!({"Name": "y"})), &question, "q");
+        assert!(checks.iter().all(|c| c.name.chars().count() <= 128) && checks.iter().any(|c| !c.passed));
     }
 
     #[test]

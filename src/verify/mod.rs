@@ -176,7 +176,11 @@ pub fn passed(verification: &Verification) -> bool {
 }
 
 fn check(name: &str, passed: bool, detail: impl Into<String>) -> Check {
-    Check { name: name.to_owned(), passed, detail: crate::intake::event::shorten(&detail.into(), 512) }
+    Check {
+        name: crate::intake::event::shorten(name, 128),
+        passed,
+        detail: crate::intake::event::shorten(&detail.into(), 512),
+    }
 }
 
 /// Asks with a deadline; None when AWS says that there is no such thing, by one of the codes in `absent`.

@@ -25,6 +25,8 @@ use crate::recover::plan::{PlanChange, Summary};
 const POLL: i64 = 5_000;
 /// How long a build that could not be started is tried for, in seconds.
 const GIVE_UP: i64 = 3600;
+/// What is begun later than this after its time is made up for, in seconds.
+const LATE: i64 = 600;
 const DAY: i64 = 86_400;
 
 /// Why a schedule cannot be read.
@@ -68,6 +70,8 @@ pub fn schedule(policy: &RecoveryPolicy, drift: &mut Vec<DriftStatus>, now: Time
         let known = drift.iter_mut().find(|d| d.workspace == workspace.name);
         let last = known.as_ref().map_or(created, |d| d.last_schedule_time);
         let Some(at) = due(&crontab, last, now) else { continue };
+        // What is made up for begins now, and not when nobody was there.
+        let at = if now.millis_since(at) > LATE * 1000 { now } else { at };
         let fresh =
             DriftStatus { workspace: workspace.name.clone(), last_schedule_time: at, build: None, result: None };
         match known {
@@ -191,7 +195,7 @@ async fn open_all(
         let Candidate { event, resource, .. } = &candidate;
         let takes = select::select(&policies, &grants, event, resource);
         // What Reforge itself stands on is an alert's, and its own event's.
-        let is_ours = ctx.itself.handling(&resource.r#type, &resource.id, &event.account_id, &event.name).is_some();
+        let is_ours = ctx.itself.handling(&resource.r#type, &resource.id, event).is_some();
         if is_ours || takes.is_none_or(|p| p.uid() != policy.uid()) {
             continue;
         }
@@ -224,7 +228,8 @@ fn candidates(
         let about = |i: &&&Incident| {
             let (resource, event) = (&i.spec.resource, &i.spec.event);
             (&resource.r#type, &resource.id) == (&entry.r#type, &id)
-                && (&event.account_id, &event.region) == (&inventory.account_id, &inventory.region)
+                && event.account_id == inventory.account_id
+                && (entry.global || event.region == inventory.region)
         };
         let mut earlier = incidents.iter().filter(about);
         let is_open = |i: &&Incident| i.status.as_ref().is_none_or(|s| s.step.name != StepName::Ended);
@@ -232,9 +237,10 @@ fn candidates(
         if found.iter().any(found_already) || earlier.clone().any(is_open) {
             continue;
         }
-        // The same drift is the same Incident, however often it is found; once it was put back, it is another one.
-        let recovered = |i: &&&Incident| i.status.as_ref().is_some_and(|s| s.phase == Phase::Recovered);
-        let times = earlier.by_ref().filter(|i| recovered(i)).count();
+        // The same drift is the same Incident, however often it is found; once it was put back, or that failed, it is
+        // another one.
+        let is_over = |phase: Phase| matches!(phase, Phase::Recovered | Phase::Failed);
+        let times = earlier.by_ref().filter(|i| i.status.as_ref().is_some_and(|s| is_over(s.phase))).count();
         let event = Event {
             origin: Origin::Drift,
             id: event_id(policy, change, times),
@@ -274,7 +280,8 @@ fn resource<'a>(catalog: &'a Catalog, owned: &Owned) -> Option<(&'a Entry, Strin
 }
 
 fn event_id(policy: &RecoveryPolicy, change: &PlanChange, times: usize) -> String {
-    let text = format!("{}\n{}\n{}\n{times}", policy.uid().unwrap_or_default(), change.address, change.value_hash);
+    let (uid, mode) = (policy.uid().unwrap_or_default(), policy.spec.mode);
+    let text = format!("{uid}\n{mode:?}\n{}\n{}\n{times}", change.address, change.value_hash);
     format!("drift-{}", &hex::encode(Sha256::digest(text))[..32])
 }
 
@@ -402,5 +409,6 @@ mod tests {
         let again = |phase| found(&[&incident(first, Some(phase))])[0].event.id.clone();
         assert_eq!(again(Phase::Dismissed), first.event.id);
         assert_ne!(again(Phase::Recovered), first.event.id);
+        assert_ne!(again(Phase::Failed), first.event.id);
     }
 }

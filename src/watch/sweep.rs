@@ -104,21 +104,26 @@ impl Sweep {
         }
         let mut pace = interval(PACE);
         pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut token = None;
+        let (mut token, mut kept) = (None, 0);
         loop {
             let page = page(&client, &mut pace, (from, until), token).await?;
             for found in page.events() {
-                self.found(found.cloud_trail_event().unwrap_or_default()).await?;
+                let stored = self.found(found.cloud_trail_event().unwrap_or_default()).await;
+                kept += usize::from(!stored);
             }
             token = page.next_token().map(str::to_owned);
             if token.is_none() {
                 break;
             }
         }
+        if kept > 0 {
+            return Err(format!("of what it found, {kept} could not be stored yet"));
+        }
         self.notes.note(&swept, until).await.map_err(|e| e.to_string())
     }
 
-    async fn found(&self, text: &str) -> Result<(), String> {
+    /// Whether all that a record stands for is stored.
+    async fn found(&self, text: &str) -> bool {
         let record = serde_json::from_str(text)
             .map_err(|e| e.to_string())
             .and_then(|value| event::of_log(value).map_err(|e| e.to_string()));
@@ -127,12 +132,12 @@ impl Sweep {
             Err(error) => {
                 // Nobody will ever be able to read it, and it stays in CloudTrail.
                 tracing::warn!(error, "a record that CloudTrail has cannot be read");
-                return Ok(());
+                return true;
             }
         };
         // A canary proves the queue's way, and no other.
         if self.intake.is_canary(&record) {
-            return Ok(());
+            return true;
         }
         let (handled, opened) = self.intake.api_call(&record).await;
         for incident in opened {
@@ -143,10 +148,7 @@ impl Sweep {
                 "the queue never brought this event; the sweep found it"
             );
         }
-        match handled {
-            Handled::Keep => Err("an Incident could not be stored".to_owned()),
-            Handled::Done | Handled::DeadLetter(_) => Ok(()),
-        }
+        handled != Handled::Keep
     }
 }
 

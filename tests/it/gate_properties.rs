@@ -163,8 +163,12 @@ fn a_world() -> impl Strategy<Value = World> {
         busy: busy.then(|| "full".to_owned()),
         ..Held::default()
     });
-    let attribution =
-        prop::sample::select(vec![Attribution::Known, Attribution::Awaited(Time(9)), Attribution::Nobody]);
+    let attribution = prop::sample::select(vec![
+        Attribution::Known,
+        Attribution::Several,
+        Attribution::Awaited(Time(9)),
+        Attribution::Nobody,
+    ]);
     (a_summary(), a_policy(), an_incident(), limits, attribution, any::<[bool; 3]>()).prop_map(
         |(summary, policy, incident, limits, attribution, [containment, unchecked, stopped])| World {
             summary,

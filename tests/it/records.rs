@@ -53,11 +53,12 @@ pub fn grants(account: &str) -> Grants {
 
 /// An install's own queue and canary.
 fn itself() -> Itself {
-    let plumbing = Plumbing { r#type: "sqs".into(), id: "reforge-events".into(), account_id: None };
+    let plumbing = |r#type: &str, id: &str| Plumbing { r#type: r#type.into(), id: id.into(), account_id: None };
     Itself {
         namespace: "reforge".into(),
         account: ACCOUNT.into(),
-        plumbing: vec![plumbing],
+        region: "eu-west-1".into(),
+        plumbing: vec![plumbing("sqs", "reforge-events"), plumbing("ssm", "/reforge/canary")],
         canary: Some("/reforge/canary".into()),
     }
 }
@@ -297,6 +298,14 @@ fn what_reforge_stands_on_opens_an_alert_whatever_the_policies_say() {
     assert_eq!(opened(&canary)[0].handling, Handling::Canary);
     let other = envelope("ssm.amazonaws.com", "PutParameter", &json!({"name": "/app/mode"}));
     assert_eq!(opened(&other)[0].handling, Handling::Recover);
+}
+
+#[test]
+fn what_reforge_stands_on_takes_nothing_else_of_a_call_with_it() {
+    let names = json!({"names": ["/reforge/canary", "/app/mode"]});
+    let candidates = opened(&envelope("ssm.amazonaws.com", "DeleteParameters", &names));
+    let what: Vec<_> = candidates.iter().map(|c| (c.resource.id.as_str(), c.handling)).collect();
+    assert_eq!(what, [("/reforge/canary", Handling::Alert), ("/app/mode", Handling::Recover)]);
 }
 
 fn notice(kind: &str, source: &str, detail: &Value) -> Value {

@@ -28,9 +28,12 @@ locals {
     source_type     = var.source_repository.type
     source_location = var.source_repository.location
     image           = var.build_image
+    type            = "LINUX_CONTAINER"
     privileged      = false
-    buildspec       = local.buildspec
-    source_version  = project.source_version == null ? "" : project.source_version
+    # One writer for a state. Over the limit StartBuild fails; it does not queue.
+    limit          = project.mode == "apply" ? 1 : null
+    buildspec      = local.buildspec
+    source_version = project.source_version == null ? "" : project.source_version
     environment = merge({
       REFORGE_MODE         = project.mode
       REFORGE_WORKSPACE    = project.workspace
@@ -44,15 +47,16 @@ locals {
     }, var.lock_table ? { REFORGE_LOCK_TABLE = aws_dynamodb_table.lock[0].name } : {})
   } }
 
-  # The operator computes the same from BatchGetProjects: SHA-256, in hexadecimal, of these lines with a line feed between
-  # them and none at the end: the service role's ARN, the source's type, its location, the environment's image, its
-  # privileged mode (`true` or `false`), the SHA-256 of the buildspec's text, the source version, the number of secondary
-  # sources, the VPC's id, the cache's type, then each environment variable as TYPE NAME=VALUE, these sorted by their bytes.
-  fingerprints = { for key, d in local.definitions : local.projects[key].name => sha256(join("\n", concat(
-    [d.service_role, d.source_type, d.source_location, d.image, tostring(d.privileged), sha256(d.buildspec)],
-    [d.source_version, "0", "", "NO_CACHE"],
+  # The operator computes the same from BatchGetProjects: SHA-256, in hexadecimal, of the SHA-256s of these lines with a line
+  # feed between them: the service role's ARN, the source's type, its location, the environment's image, its privileged mode
+  # (`true` or `false`), the buildspec's text, the source version, the number of secondary sources, the VPC's id, the cache's
+  # type, the environment's type, its fleet, certificate and registry credential, the number of file systems, the limit on
+  # builds at once, then each environment variable as TYPE NAME=VALUE, these sorted by their bytes.
+  fingerprints = { for key, d in local.definitions : local.projects[key].name => sha256(join("\n", [for line in concat(
+    [d.service_role, d.source_type, d.source_location, d.image, tostring(d.privileged), d.buildspec],
+    [d.source_version, "0", "", "NO_CACHE", d.type, "", "", "", "0", d.limit == null ? "" : tostring(d.limit)],
     sort([for name, value in d.environment : "PLAINTEXT ${name}=${value}"]),
-  ))) }
+  ) : sha256(line)])) }
 }
 
 resource "aws_codebuild_project" "this" {
@@ -65,8 +69,7 @@ resource "aws_codebuild_project" "this" {
   source_version = each.value.source_version
   tags           = var.tags
 
-  # One writer for a state. Over the limit StartBuild fails; it does not queue.
-  concurrent_build_limit = each.value.mode == "apply" ? 1 : null
+  concurrent_build_limit = local.definitions[each.key].limit
 
   artifacts {
     type = "NO_ARTIFACTS"
