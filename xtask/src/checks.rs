@@ -22,7 +22,7 @@ impl Test {
         machine::setup()?;
         let start = Instant::now();
         eprintln!(
-            "xtask: building and running the tests; about 5 min to build on two cores the first time, 25 min to run"
+            "xtask: building and running the tests; about 5 min to build on two cores the first time, 40 min to run"
         );
         let rest: Vec<&str> = self.rest.iter().map(String::as_str).collect();
         machine::run("cargo", &[&["test", "--locked", "--workspace", "--no-fail-fast"], &rest[..]].concat())?;
