@@ -16,12 +16,15 @@
 //!
 //! [`backtest`] takes logs instead of a queue through the same judgement.
 //!
+//! [`fault`] is what a call that did not go well becomes: a value that is decided on.
+//!
 //! [`runtime`] holds what any server needs (settings, leadership, probes, telemetry), [`cli`] the commands.
 
 pub mod api;
 pub mod backtest;
 pub mod classify;
 pub mod cli;
+pub mod fault;
 pub mod intake;
 pub mod lifecycle;
 pub mod notify;

@@ -139,6 +139,12 @@ pub mod reason {
     pub const STATE_MOVED: &str = "StateMoved";
     /// AWS wants fewer calls.
     pub const THROTTLED: &str = "Throttled";
+    /// AWS or the apiserver refuses a call: a right is missing.
+    pub const ACCESS_DENIED: &str = "AccessDenied";
+    /// AWS has no such thing as was asked for.
+    pub const NOT_FOUND: &str = "NotFound";
+    /// A call was not accepted as it was made: its parameters, or the settings that they come from.
+    pub const NOT_ACCEPTED: &str = "NotAccepted";
     /// Every attempt was used up.
     pub const ATTEMPTS_EXHAUSTED: &str = "AttemptsExhausted";
     /// The policy was deleted.

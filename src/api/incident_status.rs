@@ -56,6 +56,9 @@ pub struct IncidentStatus {
     /// What AWS said when asked whether the resource is back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verification: Option<Verification>,
+    /// What keeps the Incident from going on, while a call to AWS or the apiserver does not go well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<Trouble>,
     /// When each thing happened.
     #[serde(default)]
     pub timeline: Timeline,
@@ -64,6 +67,35 @@ pub struct IncidentStatus {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
 fn is_zero(count: &u32) -> bool {
     *count == 0
+}
+
+/// A call that does not go well, and when it is tried again: nothing is asked and nothing is written before.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Trouble {
+    /// What kind of fault it is.
+    pub class: FaultClass,
+    /// How often in a row it did not go well.
+    pub tries: u32,
+    /// Since when.
+    pub since: Time,
+    /// When it is tried again.
+    pub next_try_time: Time,
+}
+
+/// The kinds of fault, by what follows from them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+pub enum FaultClass {
+    /// Fewer calls are wanted.
+    Throttled,
+    /// The caller may not.
+    Denied,
+    /// There is no such thing.
+    Absent,
+    /// It may go well the next time.
+    Transient,
+    /// Reforge or its settings are at fault.
+    Ours,
 }
 
 /// Another report of the same change.

@@ -4,13 +4,14 @@
 use std::time::Duration;
 
 use aws_sdk_bedrockruntime::Client;
-use aws_sdk_bedrockruntime::error::{DisplayErrorContext, ProvideErrorMetadata};
+use aws_sdk_bedrockruntime::error::ProvideErrorMetadata;
 use aws_sdk_bedrockruntime::operation::converse::ConverseOutput;
 use aws_sdk_bedrockruntime::types::{
     ContentBlock, ConversationRole, InferenceConfiguration, Message, SystemContentBlock,
 };
 
 use crate::api::{Classification, ClassificationPolicy, ClassifierMode, IncidentSpec};
+use crate::runtime::aws_fault;
 use crate::runtime::settings::ClassifierSettings;
 
 use super::prompt::{self, Prompt};
@@ -109,7 +110,7 @@ impl Classifier {
                         let jitter = u32::from(uuid::Uuid::new_v4().as_bytes()[0]);
                         tokio::time::sleep(*pause + *pause * jitter / 512).await;
                     }
-                    _ => return Err(DisplayErrorContext(error).to_string()),
+                    _ => return Err(aws_fault::of("asking the model", &error).to_string()),
                 },
             }
         }

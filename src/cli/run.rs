@@ -20,12 +20,13 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::api::{Incident, RecoveryPolicy};
+use crate::api::{Incident, RecoveryPolicy, Time};
 use crate::classify::Classifier;
 use crate::intake::Intake;
 use crate::intake::catalog::Catalog;
+use crate::intake::itself::Itself;
 use crate::intake::queue::Queue;
-use crate::lifecycle::controller::{self, Context, Pauses};
+use crate::lifecycle::controller::{self, Context};
 use crate::lifecycle::guard::Guard;
 use crate::lifecycle::holds::Holds;
 use crate::lifecycle::policies;
@@ -100,6 +101,8 @@ async fn operate(args: Run, settings: Settings) -> Result<()> {
     let Some(ready) = stop.run_until_cancelled(synced).await else { return Ok(()) };
     ready.0.context("the cache of policies ended")?;
     ready.1.context("the cache of Incidents ended")?;
+    let Some(since) = stop.run_until_cancelled(first_start(&client, &args.namespace)).await else { return Ok(()) };
+    let itself = settings.itself(&args.namespace, since);
     open.send_replace(true);
     tasks.spawn(gate::keep(client.clone(), open.clone(), stop.clone()));
 
@@ -109,7 +112,7 @@ async fn operate(args: Run, settings: Settings) -> Result<()> {
         incidents: incidents.clone(),
         catalog: catalog.clone(),
         grants: settings.grants(),
-        itself: settings.itself(&args.namespace),
+        itself: itself.clone(),
         recovery_roles: settings.recovery_roles.clone(),
         metrics: metrics.clone(),
         open: open.clone(),
@@ -132,7 +135,7 @@ async fn operate(args: Run, settings: Settings) -> Result<()> {
     };
     let reach = Arc::new(Reach::new(accounts));
     let stores = (policies, incidents, holds);
-    let ctx = Arc::new(context(&args, settings, &client, &aws, (stores, reach), catalog, metrics));
+    let ctx = Arc::new(context(&args, settings, &client, &aws, (stores, reach), (catalog, itself), metrics));
     tasks.spawn(lead(ctx, Arc::new(watching), leads.subscribe(), stop.clone()));
     let (namespace, identity) = (args.namespace.clone(), args.identity.clone());
     // The lease is kept until the work is done, and given back after.
@@ -148,13 +151,26 @@ async fn operate(args: Run, settings: Settings) -> Result<()> {
     election.await.context("the election ended badly")
 }
 
+/// Asked until the apiserver answers: without it nothing is received.
+async fn first_start(client: &Client, namespace: &str) -> Time {
+    loop {
+        match leader::first_start(client.clone(), namespace).await {
+            Ok(since) => return since,
+            Err(error) => {
+                tracing::warn!(%error, "the leader's lease says since when there is an operator; it is asked again")
+            }
+        }
+        tokio::time::sleep(Duration::from_secs(2)).await;
+    }
+}
+
 fn context(
     args: &Run,
     settings: Settings,
     client: &Client,
     aws: &SdkConfig,
     ((policies, incidents, holds), reach): ((Store<RecoveryPolicy>, Store<Incident>, Holds), Arc<Reach>),
-    catalog: Arc<Catalog>,
+    (catalog, itself): (Arc<Catalog>, Itself),
     metrics: Metrics,
 ) -> Context {
     let reporter = Reporter { controller: "reforge".into(), instance: Some(args.identity.clone()) };
@@ -166,12 +182,11 @@ fn context(
         policies,
         incidents,
         catalog,
-        itself: settings.itself(&args.namespace),
+        itself,
         guard: Guard::new(client.clone(), settings.admission.clone()),
         holds,
         workspaces: Workspaces::new(client.clone(), &args.namespace, reach.clone()),
         reach,
-        pauses: Pauses::default(),
         classifier: Classifier::new(aws_sdk_bedrockruntime::Client::new(aws), settings.classifier.clone()),
         notifier: Notifier::new(sns, recorder, topic, cluster, metrics.clone()),
         metrics,

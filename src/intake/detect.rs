@@ -67,6 +67,8 @@ pub enum DropReason {
     NoPolicy,
     /// The record names no resource.
     NoId,
+    /// What Reforge stands on was changed before an operator first started: the install was being made.
+    OfTheInstall,
 }
 
 impl DropReason {
@@ -80,6 +82,7 @@ impl DropReason {
             Self::ForeignAccount => "ForeignAccount",
             Self::NoPolicy => "NoPolicy",
             Self::NoId => "NoId",
+            Self::OfTheInstall => "OfTheInstall",
         }
     }
 }
@@ -138,7 +141,10 @@ pub fn detect(record: &Record, around: &Surroundings<'_>) -> Result<Detection, U
     };
     let concerns_itself = |id: &&String| around.itself.handling(&found.entry.r#type, id, event).is_some();
     let (ours, others): (Vec<&String>, Vec<&String>) = found.ids.iter().partition(concerns_itself);
-    let alerts: Vec<Candidate> = ours.into_iter().filter_map(|id| alert(found.entry, id, event, around)).collect();
+    let alerts: Vec<Candidate> = ours.iter().filter_map(|id| alert(found.entry, id, event, around)).collect();
+    if alerts.is_empty() && !ours.is_empty() && others.is_empty() && found.invalid.is_empty() {
+        return Ok(Detection::Drop(DropReason::OfTheInstall));
+    }
     let unreadable = found.invalid.first().map(|id| Unreadable::Id(super::event::shorten(id, 256)));
     let taken = match taken(&others, unreadable.is_some(), &found, event, around) {
         Ok(taken) => taken,
@@ -198,6 +204,9 @@ pub fn detect_notice(notice: &Notice, around: &Surroundings<'_>) -> Result<Detec
     };
     let event = &notice.event;
     if let Some(handling) = around.itself.handling(&entry.r#type, &id, event) {
+        if around.itself.is_of_the_install(handling, event) {
+            return Ok(Detection::Drop(DropReason::OfTheInstall));
+        }
         let about = resource(entry, &id, event);
         return Ok(Detection::Open(vec![around.itself.candidate(about, event.clone(), notice.change, handling)]));
     }
@@ -224,9 +233,12 @@ fn candidate(entry: &Entry, id: &str, event: &Event, change: Change, around: &Su
     })
 }
 
-/// The Incident that no policy takes, since Reforge itself is concerned.
+/// The Incident that no policy takes, since Reforge itself is concerned; none for what made the install.
 fn alert(entry: &Entry, id: &str, event: &Event, around: &Surroundings<'_>) -> Option<Candidate> {
     let handling = around.itself.handling(&entry.r#type, id, event)?;
+    if around.itself.is_of_the_install(handling, event) {
+        return None;
+    }
     let change = entry.events.iter().find(|e| e.name == event.name)?.change;
     Some(around.itself.candidate(resource(entry, id, event), event.clone(), change, handling))
 }

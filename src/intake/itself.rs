@@ -3,7 +3,7 @@
 
 use serde::Deserialize;
 
-use crate::api::{Change, Event, Handling, PolicyRef, Resource};
+use crate::api::{Change, Event, Handling, PolicyRef, Resource, Time};
 
 use super::detect::Candidate;
 
@@ -38,6 +38,8 @@ pub struct Itself {
     pub plumbing: Vec<Plumbing>,
     /// The parameter that canaries are written to.
     pub canary: Option<String>,
+    /// When an operator first started here. What was done to its install before made it, and is nobody's gap.
+    pub since: Time,
 }
 
 impl Itself {
@@ -53,6 +55,11 @@ impl Itself {
             p.r#type == r#type && p.id == id && p.account_id.as_deref().unwrap_or(&self.account) == account
         };
         self.plumbing.iter().find(is).map(|_| Handling::Alert)
+    }
+
+    /// Whether an event is counted and not told: a change to what Reforge stands on, from before an operator first started.
+    pub fn is_of_the_install(&self, handling: Handling, event: &Event) -> bool {
+        handling == Handling::Alert && event.time < self.since
     }
 
     /// The Incident about it, in the operator's own namespace.
@@ -87,6 +94,7 @@ mod tests {
                 plumbing("iam-role", "reforge-operator", Some("444455556666")),
             ],
             canary: Some("/reforge/canary".into()),
+            since: Time::default(),
         }
     }
 

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::error::{DisplayErrorContext, ProvideErrorMetadata};
+use aws_sdk_sqs::error::ProvideErrorMetadata;
 use aws_sdk_sqs::types::{DeleteMessageBatchRequestEntry, Message, MessageAttributeValue};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::runtime::aws_fault::{self, ask};
 use crate::runtime::metrics::Metrics;
 
 /// Long polls at once.
@@ -155,7 +156,7 @@ impl Queue {
         let patience = CALL_TIMEOUT + Duration::from_secs(wait.unsigned_abs().into());
         match tokio::time::timeout(patience, call).await {
             Ok(Ok(output)) => Ok(output.messages.unwrap_or_default()),
-            Ok(Err(error)) => Err(self.explain(error.code(), &DisplayErrorContext(&error).to_string())),
+            Ok(Err(error)) => Err(self.explain(error.code(), &aws_fault::of("receiving", &error).said)),
             Err(_) => Err(format!("the queue {} does not answer; is there a way to SQS from the cluster?", self.url)),
         }
     }
@@ -229,12 +230,9 @@ impl Queue {
         let attribute = MessageAttributeValue::builder().data_type("String").string_value(reason).build();
         let attribute = attribute.map_err(|e| e.to_string())?;
         let call = self.client.send_message().queue_url(&self.dead_letter_url).message_body(body);
-        let sent = tokio::time::timeout(CALL_TIMEOUT, call.message_attributes("ReforgeReason", attribute).send()).await;
-        match sent {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(format!("sending to {}: {}", self.dead_letter_url, DisplayErrorContext(error))),
-            Err(_) => Err(format!("{} does not answer", self.dead_letter_url)),
-        }
+        let call = call.message_attributes("ReforgeReason", attribute).send();
+        let sent = ask(&format!("sending to {}", self.dead_letter_url), CALL_TIMEOUT, call).await;
+        sent.map(|_| ()).map_err(|fault| fault.to_string())
     }
 
     async fn delete_in_batches(self, mut queue: mpsc::Receiver<String>) {
@@ -257,15 +255,12 @@ impl Queue {
             DeleteMessageBatchRequestEntry::builder().id(i.to_string()).receipt_handle(receipt).build().ok()
         });
         let call = self.client.delete_message_batch().queue_url(&self.url).set_entries(Some(entries.collect())).send();
-        match tokio::time::timeout(CALL_TIMEOUT, call).await {
-            Ok(Ok(output)) if output.failed().is_empty() => {}
-            Ok(Ok(output)) => {
+        match ask("deleting messages", CALL_TIMEOUT, call).await {
+            Ok(output) if output.failed().is_empty() => {}
+            Ok(output) => {
                 tracing::warn!(count = output.failed().len(), "messages were not deleted; they come again");
             }
-            Ok(Err(error)) => {
-                tracing::warn!(error = %DisplayErrorContext(error), "messages were not deleted; they come again");
-            }
-            Err(_) => tracing::warn!("messages were not deleted in time; they come again"),
+            Err(fault) => tracing::warn!(%fault, "messages were not deleted; they come again"),
         }
     }
 }

@@ -10,10 +10,12 @@ use crate::api::{
     ANNOTATION_HINT, BuildKind, Change, Evidence, Incident, IncidentStatus, Intent, LABEL_WORKSPACE, Origin,
     RecoveryPolicy, RecoverySpec, Time, Workspace,
 };
+use crate::fault::Fault;
 use crate::intake::catalog::Entry;
 use crate::policy::limits::{self, Apply};
 use crate::policy::select;
-use crate::recover::codebuild::{BuildState, Order, RestorePoint, uuid_of};
+use crate::recover::codebuild::{BuildState, CodeBuildError, Order, RestorePoint, uuid_of};
+use crate::runtime::accounts::UnknownAccount;
 use crate::runtime::kube_call;
 
 use super::builds::NotStarted;
@@ -43,33 +45,37 @@ pub fn looks_first(intent: &Intent, now: Time) -> bool {
 pub async fn start_build(ctx: &Context, incident: &Incident, kind: BuildKind) -> Started {
     match try_start(ctx, incident, kind).await {
         Ok(started) => started,
-        Err(why) => Started::NotYet(NotStarted::Trouble(why)),
+        Err(fault) => Started::NotYet(NotStarted::Fault(fault)),
     }
 }
 
-async fn try_start(ctx: &Context, incident: &Incident, kind: BuildKind) -> Result<Started, String> {
+async fn try_start(ctx: &Context, incident: &Incident, kind: BuildKind) -> Result<Started, Fault> {
     let status = incident.status.clone().unwrap_or_default();
     let (Some(workspace), Some(intent)) = (&status.workspace, &status.recovery.intent) else {
-        return Err("the Incident intends no build".to_owned());
+        return Err(Fault::ours("starting a build", "the Incident intends no build"));
     };
     let policy = live_policy(ctx, incident).await?;
     // It may have been edited since it was looked at: what it names now was not granted by that.
-    select::validate(&policy, &ctx.settings.grants()).map_err(|unusable| unusable.to_string())?;
+    let name = &incident.spec.policy_ref.name;
+    select::validate(&policy, &ctx.settings.grants())
+        .map_err(|unusable| Fault::ours(format!("reading RecoveryPolicy {name}"), &unusable.to_string()))?;
     let listed = policy.spec.recovery.workspaces.iter().find(|w| w.name == workspace.name);
-    let listed = listed.ok_or_else(|| format!("the policy no longer lists workspace {}", workspace.name))?;
+    let listed = listed.ok_or_else(|| {
+        Fault::absent(format!("looking for workspace {}", workspace.name), "the policy no longer lists it")
+    })?;
     let project = project_of(listed, kind);
 
     let me = Holder::of(incident);
-    let taken = ctx.workspaces.take(&workspace.backend, &me).await.map_err(|e| format!("taking the workspace: {e}"))?;
+    let taken = ctx.workspaces.take(&workspace.backend, &me).await.map_err(|e| e.fault("taking the workspace"))?;
     if let Err(other) = taken {
         let why = format!("waiting for {other}, which works on the same Terraform workspace");
         return Ok(Started::NotYet(NotStarted::Busy(why)));
     }
 
     let name = incident.name_any();
-    let install = ctx.reach.install(&incident.spec.event.account_id).await.map_err(|e| e.to_string())?;
+    let install = ctx.reach.install(&incident.spec.event.account_id).await.map_err(UnknownAccount::fault)?;
     let known = if looks_first(intent, Time::now()) {
-        install.builds.find(project, &name, status.step.attempt).await.map_err(|e| e.to_string())?
+        install.builds.find(project, &name, status.step.attempt).await?
     } else {
         None
     };
@@ -82,20 +88,19 @@ async fn try_start(ctx: &Context, incident: &Incident, kind: BuildKind) -> Resul
                 if !still_stands(&status, &uid, generation, policy.spec.suspend) {
                     return Ok(Started::Overtaken);
                 }
-                let hold =
-                    ctx.holds.live(&incident.judged_spec()).await.map_err(|e| format!("asking for holds: {e}"))?;
+                let hold = ctx.holds.live(&incident.judged_spec()).await.map_err(|e| e.fault("asking for holds"))?;
                 if let Some(hold) = hold {
                     return Ok(Started::NotYet(NotStarted::OnHold(hold)));
                 }
                 let noted = ctx.workspaces.note_apply(&workspace.backend, &me, &apply_of(incident, &status)).await;
-                noted.map_err(|e| format!("noting the apply in the workspace's ledger: {e}"))?;
+                noted.map_err(|e| e.fault("noting the apply in the workspace's ledger"))?;
             }
             let entry = ctx.catalog.entry(&incident.spec.resource.r#type);
             let order = order_of(incident, &status, (listed, intent, &policy.spec.recovery), entry, kind);
             match install.builds.start(&order).await {
-                Err(e) if e.is_throttled() => return Ok(Started::NotYet(NotStarted::Throttled(e.to_string()))),
-                Err(e) if e.is_changed() => return Ok(Started::NotYet(NotStarted::Changed(e.to_string()))),
-                started => started.map_err(|e| e.to_string())?,
+                Ok(build) => build,
+                Err(CodeBuildError::Changed(what)) => return Ok(Started::NotYet(NotStarted::Changed(what))),
+                Err(CodeBuildError::Fault(fault)) => return Err(fault),
             }
         }
     };
@@ -216,12 +221,13 @@ fn apply_of(incident: &Incident, status: &IncidentStatus) -> Apply {
     }
 }
 
-async fn live_policy(ctx: &Context, incident: &Incident) -> Result<RecoveryPolicy, String> {
+async fn live_policy(ctx: &Context, incident: &Incident) -> Result<RecoveryPolicy, Fault> {
     let namespace = incident.namespace().unwrap_or_default();
     let policies: Api<RecoveryPolicy> = Api::namespaced(ctx.client.clone(), &namespace);
     let name = &incident.spec.policy_ref.name;
-    let found = kube_call(policies.get_opt(name)).await.map_err(|e| format!("reading RecoveryPolicy {name}: {e}"))?;
-    found.ok_or_else(|| format!("RecoveryPolicy {name} was deleted"))
+    let doing = format!("reading RecoveryPolicy {name}");
+    let found = kube_call(policies.get_opt(name)).await.map_err(|e| e.fault(&doing))?;
+    found.ok_or_else(|| Fault::absent(doing, "it was deleted"))
 }
 
 fn token(incident: &Incident, attempt: u32, kind: BuildKind) -> String {

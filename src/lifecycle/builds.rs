@@ -1,16 +1,20 @@
 //! The builds of an Incident, as decisions: wait for one, judge how it ended, plan again. Pure.
 
-use crate::api::{BuildFailure, BuildKind, BuildRef, IncidentStatus, RecoveryPolicySpec, Time, reason};
+use crate::api::{BuildFailure, BuildKind, BuildRef, FaultClass, IncidentStatus, RecoveryPolicySpec, Time, reason};
+use crate::fault::Fault;
 use crate::recover::artifacts::{Failure, Lock};
 use crate::recover::codebuild::BuildState;
 
 use super::decide::{Effect, Seen, Step, View};
 use super::transition::{Ending, end, failed, plan_again, progress, record_build, stall};
+use super::trouble;
 
 /// How long until a build's state is asked for again, should no event tell of it.
 const POLL_BUILD: i64 = 5_000;
 /// How long until a busy workspace is looked at again.
 const POLL_WORKSPACE: i64 = 2_000;
+/// How long until it is looked again whether a hold was lifted.
+const POLL_HOLD: i64 = 10_000;
 /// Replanning without a failure must end: a plan that is always stale needs a human.
 const MAX_PLANS: u32 = 20;
 /// How long until it is planned again while somebody else works on the state, in seconds: at first, and at most.
@@ -19,6 +23,8 @@ const OTHERS_WORK: (i64, i64) = (30, 600);
 /// Records a build that was started.
 pub fn started(status: &IncidentStatus, kind: BuildKind, build: &BuildState, now: Time) -> IncidentStatus {
     let mut status = status.clone();
+    status.trouble = None;
+    status.recovery.next_attempt_time = None;
     record_build(&mut status, build_ref(kind, build));
     let (why, what) = match kind {
         BuildKind::Plan => (reason::PLANNING, "plans"),
@@ -35,27 +41,35 @@ pub fn overtaken(status: &IncidentStatus, now: Time) -> IncidentStatus {
     status
 }
 
-/// Says that a build could not be started, and why.
-pub fn not_started(status: &IncidentStatus, why: &NotStarted, now: Time) -> IncidentStatus {
+/// Says that a build could not be started, and why; gives back how long until the next try, in milliseconds. It is written
+/// in the status, so that the write does not wake the Incident into trying at once.
+pub fn not_started(status: &IncidentStatus, why: &NotStarted, name: &str, now: Time) -> (IncidentStatus, i64) {
     let mut status = status.clone();
-    let (word, why) = match why {
-        NotStarted::Busy(why) => (reason::WORKSPACE_BUSY, why),
-        NotStarted::OnHold(why) => (reason::ON_HOLD, why),
-        NotStarted::Throttled(why) => (reason::THROTTLED, why),
-        NotStarted::Changed(why) => (reason::PROJECT_CHANGED, why),
-        NotStarted::Trouble(why) => (reason::UNREACHABLE, why),
-    };
-    let message = format!("The build was not started: {why}; it is tried again");
-    if word == reason::PROJECT_CHANGED {
-        // Nothing was started, so nobody's session can be this build's.
-        if let Some(intent) = &mut status.recovery.intent {
-            intent.tries = 0;
+    let (word, message, pause) = match why {
+        NotStarted::Busy(why) => (reason::WORKSPACE_BUSY, why.clone(), POLL_WORKSPACE),
+        NotStarted::OnHold(why) => (reason::ON_HOLD, why.clone(), POLL_HOLD),
+        NotStarted::Changed(why) => {
+            let pause = trouble::note(&mut status, FaultClass::Ours, name, now);
+            (reason::PROJECT_CHANGED, why.clone(), pause)
         }
+        NotStarted::Fault(fault) => {
+            let pause = trouble::note(&mut status, fault.class, name, now);
+            (fault.reason(), fault.to_string(), pause)
+        }
+    };
+    if let Some(intent) = status.recovery.intent.as_mut().filter(|i| i.tries == 1 && why.is_certain()) {
+        // Nothing was started, so nobody's session can be this build's, and a denial still counts.
+        intent.tries = 0;
+    }
+    let next = now.plus_millis(pause);
+    status.recovery.next_attempt_time = Some(next);
+    let message = format!("The build was not started: {message}. It is tried again at {next}");
+    if word == reason::PROJECT_CHANGED {
         stall(&mut status, word, &message, now);
     } else {
         progress(&mut status, word, &message, now);
     }
-    status
+    (status, pause)
 }
 
 /// Why a build was not started.
@@ -65,12 +79,17 @@ pub enum NotStarted {
     Busy(String),
     /// Somebody put work on hold.
     OnHold(String),
-    /// CodeBuild wants fewer calls, or runs as many builds as it may.
-    Throttled(String),
     /// The project is not as the install made it.
     Changed(String),
-    /// A call failed.
-    Trouble(String),
+    /// A call did not go well.
+    Fault(Fault),
+}
+
+impl NotStarted {
+    /// Whether it is certain that nothing was started: whoever gave no answer may have started it all the same.
+    fn is_certain(&self) -> bool {
+        !matches!(self, Self::Fault(Fault { class: FaultClass::Transient, .. }))
+    }
 }
 
 /// Starts the wanted build, or waits for it. Gives the build back once it is over; a plan build only if it failed,

@@ -1,9 +1,8 @@
 //! Wires the lifecycle to the cluster: which object changed, one reconcile at a time for each Incident, a bounded
 //! number side by side. Runs only while this replica leads.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use futures::StreamExt;
 use kube::api::Api;
@@ -34,8 +33,6 @@ use super::{observe, status};
 const CONCURRENCY: u16 = 32;
 /// Steps that one reconcile takes at most before it lets others go first.
 const MAX_STEPS: usize = 24;
-/// After a build could not be started.
-const NOT_STARTED: Duration = Duration::from_secs(3);
 
 /// What every reconcile works with.
 pub struct Context {
@@ -61,31 +58,10 @@ pub struct Context {
     pub workspaces: Workspaces,
     /// Rules and model.
     pub classifier: Classifier,
-    /// Which Incidents are not worked on for a moment.
-    pub pauses: Pauses,
     /// Who tells people.
     pub notifier: Notifier,
     /// What is counted.
     pub metrics: Metrics,
-}
-
-/// Incidents, by their UID, that are left alone until then. Forgotten by a restart, and no harm in that.
-#[derive(Debug, Default)]
-pub struct Pauses(Mutex<HashMap<String, Instant>>);
-
-impl Pauses {
-    fn begin(&self, uid: String, pause: Duration) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(uid, Instant::now() + pause);
-    }
-
-    fn left(&self, uid: &str) -> Option<Duration> {
-        let mut pauses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let left = pauses.get(uid)?.checked_duration_since(Instant::now());
-        if left.is_none() {
-            pauses.remove(uid);
-        }
-        left
-    }
 }
 
 /// Runs until `stop` resolves; reconciles in hand are finished.
@@ -115,11 +91,6 @@ fn is_ended(incident: &Incident) -> bool {
 async fn reconcile(cached: Arc<Incident>, ctx: Arc<Context>) -> Result<Action, KubeCallError> {
     if is_ended(&cached) {
         return Ok(Action::await_change());
-    }
-    // What was written last wakes the Incident as well: a build that was not started is not tried again at once for that.
-    let uid = cached.uid().unwrap_or_default();
-    if let Some(left) = ctx.pauses.left(&uid) {
-        return Ok(Action::requeue(left));
     }
     let api: Api<Incident> = Api::namespaced(ctx.client.clone(), &cached.namespace().unwrap_or_default());
     let Some(mut incident) = kube_call(api.get_opt(&cached.name_any())).await? else {
@@ -164,13 +135,13 @@ async fn carry_out(
                     Started::Overtaken => (builds::overtaken(&before, Time::now()), None),
                     Started::NotYet(why) => {
                         tracing::warn!(incident = incident.name_any(), ?why, "a build was not started");
-                        (builds::not_started(&before, &why, Time::now()), Some(NOT_STARTED))
+                        let (after, pause) = builds::not_started(&before, &why, &incident.name_any(), Time::now());
+                        (after, Some(Duration::from_millis(pause.unsigned_abs())))
                     }
                 };
                 *incident = write(ctx, api, incident, &after).await?;
-                if let Some(pause) = pause {
-                    ctx.pauses.begin(incident.uid().unwrap_or_default(), pause);
-                    return Ok(Some(pause));
+                if pause.is_some() {
+                    return Ok(pause);
                 }
             }
         }

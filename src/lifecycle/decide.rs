@@ -5,10 +5,11 @@
 //! either the old status, and decides the same again, or the new one, and goes on from there.
 
 use crate::api::{
-    BuildKind, BuildRef, Classification, ConditionStatus, Data, Decision, Evidence, Handling, IncidentSpec,
+    Approval, BuildKind, BuildRef, Classification, ConditionStatus, Data, Decision, Evidence, Handling, IncidentSpec,
     IncidentStatus, Judge, Moment, Phase, Plan, PlannedChange, RecoveryPolicySpec, StepName, Time, Verdict,
     Verification, condition, duration, duration_millis, reason,
 };
+use crate::fault::Fault;
 use crate::policy::approval::Identity;
 use crate::policy::limits::{Ledger, Opened};
 use crate::recover::codebuild::BuildState;
@@ -20,6 +21,7 @@ use super::builds::{build_failed, build_ref, describe, wait_for_build};
 use super::permit::{self, at_gate};
 use super::same::{self, RECORD_COMES};
 use super::transition::{Ending, Retries, end, failed, progress, record_build, say, stall, want};
+use super::trouble;
 
 /// How long until AWS is asked again whether a change is through, or a resource is back.
 const POLL_AWS: i64 = 1_000;
@@ -110,8 +112,8 @@ pub enum PolicyState {
 pub enum Seen {
     /// Nothing had to be.
     Nothing,
-    /// A call failed; what, and whether it may go better next time.
-    Trouble(String),
+    /// A call did not go well.
+    Trouble(Fault),
     /// Where the resource belongs.
     Location(Location),
     /// The verdict on the event.
@@ -204,11 +206,21 @@ pub fn decide(view: &View) -> Step {
         PolicyState::Stands { spec, .. } if !is_held(&view.status, spec, view.hold.as_deref()) => spec,
         other => return held(view, other, step),
     };
-    if let Seen::Trouble(what) = &view.seen {
-        let message = format!("{what}; it is tried again every {} s", POLL_TROUBLE / 1000);
-        progress(&mut step.status, reason::UNREACHABLE, &message, view.now);
-        step.wake = Some(POLL_TROUBLE);
+    if let Some(denial) = denied_before_start(view) {
+        permit::denied(&mut step.status, &denial.by, view.now);
+        finish(view, &mut step);
         return step;
+    }
+    if let Some(pause) = trouble::pause(&view.status, view.now) {
+        step.wake = Some(pause);
+        return step;
+    }
+    if let Seen::Trouble(fault) = &view.seen {
+        step.wake = Some(trouble::tell(&mut step.status, fault, &view.name, view.now));
+        return step;
+    }
+    if view.seen != Seen::Nothing {
+        step.status.trouble = None;
     }
     match view.status.step.name {
         StepName::Locate => locate(view, &mut step),
@@ -451,15 +463,19 @@ fn plan(view: &View, policy: &RecoveryPolicySpec, step: &mut Step) {
     progress(status, reason::PROGRESSING, "Judging the plan", view.now);
 }
 
-fn apply(view: &View, policy: &RecoveryPolicySpec, step: &mut Step) {
-    // A denial that comes after the plan was cleared still counts, as long as nothing was started.
-    let digest = view.status.plan.as_ref().map(|p| p.change_digest.as_str());
-    let denial =
-        view.spec.approvals.iter().find(|a| a.decision == Decision::Deny && Some(a.change_digest.as_str()) == digest);
-    let nothing_started = view.status.recovery.intent.as_ref().is_some_and(|i| i.tries == 0);
-    if let Some(denial) = denial.filter(|_| nothing_started) {
-        return permit::denied(&mut step.status, &denial.by, view.now);
+/// A denial that comes after the plan was cleared still counts, as long as nothing was started: also while the start of the
+/// build is held up.
+fn denied_before_start(view: &View) -> Option<&Approval> {
+    let recovery = &view.status.recovery;
+    let nothing_started = recovery.build.is_none() && recovery.intent.as_ref().is_some_and(|i| i.tries == 0);
+    if view.status.step.name != StepName::Apply || !nothing_started {
+        return None;
     }
+    let digest = view.status.plan.as_ref().map(|p| p.change_digest.as_str());
+    view.spec.approvals.iter().find(|a| a.decision == Decision::Deny && Some(a.change_digest.as_str()) == digest)
+}
+
+fn apply(view: &View, policy: &RecoveryPolicySpec, step: &mut Step) {
     let Some(build) = wait_for_build(view, BuildKind::Apply, step) else { return };
     record_build(&mut step.status, build_ref(BuildKind::Apply, &build));
     if build.succeeded() {

@@ -10,18 +10,21 @@ use crate::api::{
     BuildKind, BuildRef, Classification, Evidence, Incident, IncidentSpec, IncidentStatus, Origin, Phase,
     RecoveryPolicySpec, RollbackMode, StepName, Time,
 };
+use crate::fault::Fault;
 use crate::intake::catalog::Verify;
 use crate::policy::limits::{self, Opened};
 use crate::policy::select;
-use crate::recover::artifacts::Changed;
+use crate::recover::artifacts::{ArtifactError, Changed};
 use crate::recover::codebuild::uuid_of;
 use crate::recover::inventory::{self, Location, Owned};
+use crate::runtime::accounts::UnknownAccount;
 use crate::verify::{ResourceIdentity, Verifier};
 
 use super::controller::Context;
 use super::decide::{AtGate, PolicyState, Seen, View, is_held};
 use super::reach::Install;
 use super::same;
+use super::trouble;
 use super::workspace::Holder;
 
 /// Looks at all that the next decision depends on.
@@ -37,6 +40,8 @@ pub async fn observe(ctx: &Context, incident: &Incident) -> View {
     let spec = incident.spec.with_evidence(&evidence.0);
     let hold = ctx.holds.of(&spec);
     let seen = match &policy {
+        // What does not go well is not asked again before its time.
+        _ if trouble::pause(&status, Time::now()).is_some() => Seen::Nothing,
         PolicyState::Stands { spec: policy, .. } if !is_held(&status, policy, hold.as_deref()) && elder.is_none() => {
             look(ctx, incident, (&spec, &evidence.0), &status, policy).await.unwrap_or_else(Seen::Trouble)
         }
@@ -130,7 +135,7 @@ async fn look(
     judged: Judged<'_>,
     status: &IncidentStatus,
     policy: &RecoveryPolicySpec,
-) -> Result<Seen, String> {
+) -> Result<Seen, Fault> {
     match status.step.name {
         StepName::Locate => locate(ctx, incident, policy).await,
         StepName::Classify => Ok(Seen::Verdict(judge(ctx, judged, policy).await)),
@@ -138,7 +143,7 @@ async fn look(
             let resource = &incident.spec.resource;
             let settle =
                 verifier(ctx, incident).await?.settled(&resource.r#type, &resource.id, incident.spec.change).await;
-            settle.map(Seen::Settling).map_err(|e| e.to_string())
+            settle.map(Seen::Settling)
         }
         StepName::Plan => build(ctx, incident, status, BuildKind::Plan).await,
         StepName::Apply => build(ctx, incident, status, BuildKind::Apply).await,
@@ -148,41 +153,45 @@ async fn look(
     }
 }
 
-async fn install(ctx: &Context, incident: &Incident) -> Result<Install, String> {
-    ctx.reach.install(&incident.spec.event.account_id).await.map_err(|e| e.to_string())
+async fn install(ctx: &Context, incident: &Incident) -> Result<Install, Fault> {
+    ctx.reach.install(&incident.spec.event.account_id).await.map_err(UnknownAccount::fault)
 }
 
-async fn verifier(ctx: &Context, incident: &Incident) -> Result<Arc<Verifier>, String> {
+async fn verifier(ctx: &Context, incident: &Incident) -> Result<Arc<Verifier>, Fault> {
     let event = &incident.spec.event;
-    ctx.reach.verifier(&event.account_id, &event.region).await.map_err(|e| e.to_string())
+    ctx.reach.verifier(&event.account_id, &event.region).await.map_err(UnknownAccount::fault)
 }
 
-async fn locate(ctx: &Context, incident: &Incident, policy: &RecoveryPolicySpec) -> Result<Seen, String> {
+async fn locate(ctx: &Context, incident: &Incident, policy: &RecoveryPolicySpec) -> Result<Seen, Fault> {
     let (event, resource) = (&incident.spec.event, &incident.spec.resource);
-    let entry = ctx
-        .catalog
-        .entry(&resource.r#type)
-        .ok_or_else(|| format!("the catalogue has no type {}; was it removed by an upgrade?", resource.r#type))?;
+    let entry = ctx.catalog.entry(&resource.r#type).ok_or_else(|| {
+        Fault::ours(
+            format!("looking for type {} in the catalogue", resource.r#type),
+            "it is not there; was it removed by an upgrade?",
+        )
+    })?;
     let Install { artifacts, .. } = install(ctx, incident).await?;
     let mut inventories = Vec::new();
     for workspace in &policy.recovery.workspaces {
-        let found = artifacts.inventory(&workspace.name).await.map_err(|e| e.to_string())?;
+        let found = artifacts.inventory(&workspace.name).await.map_err(ArtifactError::fault)?;
         inventories.push((workspace.name.clone(), found));
     }
     Ok(Seen::Location(inventory::locate(&inventories, entry, &event.account_id, &event.region, &resource.id)))
 }
 
-async fn build(ctx: &Context, incident: &Incident, status: &IncidentStatus, kind: BuildKind) -> Result<Seen, String> {
+async fn build(ctx: &Context, incident: &Incident, status: &IncidentStatus, kind: BuildKind) -> Result<Seen, Fault> {
     if status.recovery.next_attempt_time.is_some_and(|at| at > Time::now()) {
         return Ok(Seen::Nothing);
     }
-    let Some(workspace) = &status.workspace else { return Err("the Incident has no workspace".to_owned()) };
+    let Some(workspace) = &status.workspace else {
+        return Err(Fault::ours("looking at the Incident", "it has no workspace"));
+    };
     let Some(build) = &status.recovery.build else {
         let other = ctx.workspaces.held_by_other(&workspace.backend, &Holder::of(incident)).await;
-        return other.map(Seen::Workspace).map_err(|e| format!("reading the workspace's lease: {e}"));
+        return other.map(Seen::Workspace).map_err(|e| e.fault("reading the workspace's lease"));
     };
     let Install { builds, artifacts } = install(ctx, incident).await?;
-    let state = builds.get(&build.id).await.map_err(|e| e.to_string())?;
+    let state = builds.get(&build.id).await?;
     match state {
         Some(state) if kind == BuildKind::Plan && state.succeeded() => {
             let summary = artifacts.summary(&workspace.name, uuid_of(&state.id)).await;
@@ -193,7 +202,7 @@ async fn build(ctx: &Context, incident: &Incident, status: &IncidentStatus, kind
                     tracing::error!(error = %e, "a plan build published something else than a summary");
                     Ok(Seen::Planned(Box::new(state), None))
                 }
-                Err(e) => Err(e.to_string()),
+                Err(e) => Err(e.fault()),
             }
         }
         Some(mut state) if state.is_over() && !state.succeeded() => {
@@ -239,18 +248,19 @@ async fn at_gate(
     judged: Judged<'_>,
     status: &IncidentStatus,
     policy: &RecoveryPolicySpec,
-) -> Result<Seen, String> {
+) -> Result<Seen, Fault> {
     let (Some(workspace), Some(plan)) = (&status.workspace, &status.plan) else {
-        return Err("the Incident has no plan".to_owned());
+        return Err(Fault::ours("looking at the Incident", "it has no plan"));
     };
     let Install { artifacts, .. } = install(ctx, incident).await?;
-    let found = artifacts.summary(&workspace.name, uuid_of(&plan.build)).await.map_err(|e| e.to_string())?;
-    let (summary, digest) = found.ok_or_else(|| format!("the summary of {} is gone from the bucket", plan.build))?;
-    let ledger = ctx.workspaces.ledger(&workspace.backend).await.map_err(|e| format!("reading the ledger: {e}"))?;
+    let found = artifacts.summary(&workspace.name, uuid_of(&plan.build)).await.map_err(ArtifactError::fault)?;
+    let (summary, digest) = found
+        .ok_or_else(|| Fault::absent(format!("reading the summary of {}", plan.build), "it is gone from the bucket"))?;
+    let ledger = ctx.workspaces.ledger(&workspace.backend).await.map_err(|e| e.fault("reading the ledger"))?;
     let unchecked = if incident.spec.approvals.is_empty() {
         None
     } else {
-        ctx.guard.trouble().await.map_err(|e| format!("reading the admission policies: {e}"))?
+        ctx.guard.trouble().await.map_err(|e| e.fault("reading the admission policies"))?
     };
     let covered = covered(ctx, incident, &workspace.backend);
     let others = others(ctx, incident);
@@ -303,22 +313,19 @@ fn covered(ctx: &Context, incident: &Incident, backend: &str) -> bool {
     })
 }
 
-async fn verify(
-    ctx: &Context,
-    incident: &Incident,
-    status: &IncidentStatus,
-    expect: &[String],
-) -> Result<Seen, String> {
-    let Some(workspace) = &status.workspace else { return Err("the Incident has no workspace".to_owned()) };
+async fn verify(ctx: &Context, incident: &Incident, status: &IncidentStatus, expect: &[String]) -> Result<Seen, Fault> {
+    let Some(workspace) = &status.workspace else {
+        return Err(Fault::ours("looking at the Incident", "it has no workspace"));
+    };
     let resource = &incident.spec.resource;
     let entry = ctx.catalog.entry(&resource.r#type);
     let apply = status.recovery.build.as_ref().filter(|b| b.kind == BuildKind::Apply);
     let Install { artifacts, .. } = install(ctx, incident).await?;
     let result = match apply {
-        Some(build) => artifacts.result(&workspace.name, uuid_of(&build.id)).await.map_err(|e| e.to_string())?,
+        Some(build) => artifacts.result(&workspace.name, uuid_of(&build.id)).await.map_err(ArtifactError::fault)?,
         None => None,
     };
-    let owned = artifacts.inventory(&workspace.name).await.map_err(|e| e.to_string())?;
+    let owned = artifacts.inventory(&workspace.name).await.map_err(ArtifactError::fault)?;
     let mut owned = owned.map(|inventory| inventory.resources).unwrap_or_default();
     owned.retain(|r| workspace.addresses.contains(&r.address));
     let is_main = |r: &&Owned| entry.is_some_and(|e| e.terraform_types.contains(&r.r#type));
@@ -357,5 +364,5 @@ async fn verify(
         stateful: entry.is_none_or(|e| e.stateful),
         restores_data: status.plan.as_ref().is_some_and(|p| p.restores_data),
     };
-    verifier(ctx, incident).await?.verify(&question).await.map(Seen::Verified).map_err(|e| e.to_string())
+    verifier(ctx, incident).await?.verify(&question).await.map(Seen::Verified)
 }

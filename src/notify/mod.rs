@@ -6,11 +6,11 @@ mod message;
 use std::time::Duration;
 
 use aws_sdk_sns::Client;
-use aws_sdk_sns::error::DisplayErrorContext;
 use kube::runtime::events::{Event, EventType, Recorder};
 use kube::{Resource, ResourceExt};
 
 use crate::api::{Incident, Moment, RecoveryPolicy, condition};
+use crate::runtime::aws_fault::ask;
 use crate::runtime::metrics::Metrics;
 
 pub use message::{Message, message};
@@ -47,13 +47,10 @@ impl Notifier {
         let message = message(incident, moment, self.cluster.as_deref());
         for topic in self.topics(policy, moment) {
             let call = self.sns.publish().topic_arn(&topic).subject(&message.subject).message(&message.text).send();
-            let error = match tokio::time::timeout(TIMEOUT, call).await {
-                Ok(Ok(_)) => continue,
-                Ok(Err(error)) => DisplayErrorContext(error).to_string(),
-                Err(_) => "no answer in time".to_owned(),
-            };
-            self.metrics.notifications_failed.inc();
-            tracing::error!(incident = incident.name_any(), topic, error, "people were not told");
+            if let Err(fault) = ask(&format!("publishing to {topic}"), TIMEOUT, call).await {
+                self.metrics.notifications_failed.inc();
+                tracing::error!(incident = incident.name_any(), %fault, "people were not told");
+            }
         }
     }
 

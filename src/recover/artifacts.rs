@@ -4,13 +4,15 @@
 use std::time::Duration;
 
 use aws_sdk_s3::Client;
-use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata};
+use aws_sdk_s3::error::ProvideErrorMetadata;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
 use crate::api::Time;
+use crate::fault::Fault;
 use crate::intake::event::shorten;
+use crate::runtime::aws_fault;
 
 use super::inventory::Inventory;
 use super::plan::{PlanDigest, Summary};
@@ -23,15 +25,8 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Debug, Error)]
 pub enum ArtifactError {
     /// S3 could not be asked, or refused.
-    #[error("reading s3://{bucket}/{key}: {detail}")]
-    Unreadable {
-        /// The bucket.
-        bucket: String,
-        /// The key.
-        key: String,
-        /// What S3 said.
-        detail: String,
-    },
+    #[error(transparent)]
+    Unreadable(Fault),
     /// The object is not what it should be.
     #[error("s3://{bucket}/{key} is not what a build of Reforge's buildspec publishes: {detail}")]
     Malformed {
@@ -45,9 +40,17 @@ pub enum ArtifactError {
 }
 
 impl ArtifactError {
+    /// The fault that it is.
+    pub fn fault(self) -> Fault {
+        match self {
+            Self::Unreadable(fault) => fault,
+            malformed @ Self::Malformed { .. } => Fault::ours("reading what a build published", &malformed.to_string()),
+        }
+    }
+
     /// Whether trying again may help.
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Unreadable { .. })
+        matches!(self, Self::Unreadable(_))
     }
 }
 
@@ -188,20 +191,24 @@ impl Artifacts {
     }
 
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, ArtifactError> {
-        let unreadable =
-            |detail: String| ArtifactError::Unreadable { bucket: self.bucket.clone(), key: key.to_owned(), detail };
+        let doing = format!("reading s3://{}/{key}", self.bucket);
         let work = async {
             let object = match self.s3.get_object().bucket(&self.bucket).key(key).send().await {
                 Ok(object) => object,
                 Err(e) if e.code() == Some("NoSuchKey") => return Ok(None),
-                Err(e) => return Err(unreadable(DisplayErrorContext(e).to_string())),
+                Err(e) => return Err(ArtifactError::Unreadable(aws_fault::of(&doing, &e))),
             };
             if object.content_length().unwrap_or(0) > MAX_BYTES {
                 return Err(self.malformed(key, format!("it is larger than {MAX_BYTES} bytes")));
             }
-            let body = object.body.collect().await.map_err(|e| unreadable(e.to_string()))?;
+            let body = object
+                .body
+                .collect()
+                .await
+                .map_err(|e| ArtifactError::Unreadable(Fault::transient(&doing, &e.to_string())))?;
             Ok(Some(body.to_vec()))
         };
-        tokio::time::timeout(TIMEOUT, work).await.unwrap_or_else(|_| Err(unreadable("no answer in time".to_owned())))
+        let silence = || ArtifactError::Unreadable(aws_fault::silence(&doing, TIMEOUT));
+        tokio::time::timeout(TIMEOUT, work).await.unwrap_or_else(|_| Err(silence()))
     }
 }

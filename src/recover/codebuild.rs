@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_codebuild::Client;
-use aws_sdk_codebuild::error::{DisplayErrorContext, ProvideErrorMetadata};
 use aws_sdk_codebuild::types::{Build, EnvironmentVariable, Project, ProjectEnvironment, RegistryCredential};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -13,7 +12,9 @@ use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::api::Time;
+use crate::fault::Fault;
 use crate::intake::catalog::Undo;
+use crate::runtime::aws_fault::{self, ask};
 
 use super::artifacts::Failure;
 
@@ -22,51 +23,16 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 const GATHER: Duration = Duration::from_millis(20);
 /// BatchGetBuilds takes 100 ids.
 const BATCH: usize = 100;
-/// The code of an error of our own: the project is not as the install made it.
-const PROJECT_CHANGED: &str = "ReforgeProjectChanged";
 
 /// Why CodeBuild did not do what it was asked for.
 #[derive(Clone, Debug, Error)]
-#[error("{doing}: {detail}")]
-pub struct CodeBuildError {
-    doing: String,
-    detail: String,
-    code: Option<String>,
-}
-
-impl CodeBuildError {
-    fn new<E>(doing: &str, error: E) -> Self
-    where
-        E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
-    {
-        let code = error.code().map(str::to_owned);
-        Self { doing: doing.to_owned(), detail: DisplayErrorContext(error).to_string(), code }
-    }
-
-    fn timeout(doing: &str) -> Self {
-        Self { doing: doing.to_owned(), detail: "no answer in time".to_owned(), code: None }
-    }
-
-    /// Whether CodeBuild wants fewer calls, or runs as many builds as it may.
-    pub fn is_throttled(&self) -> bool {
-        matches!(
-            self.code.as_deref(),
-            Some("ThrottlingException" | "TooManyRequestsException" | "AccountLimitExceededException")
-        )
-    }
-
-    /// Whether the project is not as the install made it.
-    pub fn is_changed(&self) -> bool {
-        self.code.as_deref() == Some(PROJECT_CHANGED)
-    }
-
-    /// Whether trying again may help: not when the project does not exist or the operator may not start it.
-    pub fn is_retryable(&self) -> bool {
-        !matches!(
-            self.code.as_deref(),
-            Some("ResourceNotFoundException" | "InvalidInputException" | "AccessDeniedException")
-        )
-    }
+pub enum CodeBuildError {
+    /// The project is not as the install made it: no build of it is started.
+    #[error("{0}")]
+    Changed(String),
+    /// A call did not go well.
+    #[error(transparent)]
+    Fault(#[from] Fault),
 }
 
 /// What a build is started with; the list is fixed, and none of it is free text from an event or a policy.
@@ -146,7 +112,7 @@ pub fn uuid_of(build_id: &str) -> &str {
     build_id.rsplit(':').next().unwrap_or(build_id)
 }
 
-type Answer = Result<Option<BuildState>, CodeBuildError>;
+type Answer = Result<Option<BuildState>, Fault>;
 type Ask = (String, oneshot::Sender<Answer>);
 
 /// The builds of the operator's account.
@@ -170,13 +136,13 @@ impl Builds {
     async fn check(&self, project: &str) -> Result<(), CodeBuildError> {
         let Some(wanted) = self.fingerprints.get(project) else { return Ok(()) };
         let doing = format!("looking at CodeBuild project {project}");
-        let found = within(&doing, self.client.batch_get_projects().names(project).send()).await?;
+        let found = ask(&doing, TIMEOUT, self.client.batch_get_projects().names(project).send()).await?;
         let now = found.projects().first().map(fingerprint);
         if now.as_ref() == Some(wanted) {
             return Ok(());
         }
         let detail = "it is not as the install made it, so no build of it is started. Find out who changed it (UpdateProject in CloudTrail), apply the install's Terraform, and give the operator its output project_fingerprints as settings.projects";
-        Err(CodeBuildError { doing, detail: detail.to_owned(), code: Some(PROJECT_CHANGED.to_owned()) })
+        Err(CodeBuildError::Changed(format!("{doing}: {detail}")))
     }
 
     /// Starts a build, or gives back the one that the same token started within five minutes.
@@ -203,7 +169,7 @@ impl Builds {
             .into_iter()
             .map(|(name, value)| EnvironmentVariable::builder().name(name).value(value).build())
             .collect::<Result<Vec<_>, _>>()
-            .map_err(|e| CodeBuildError { doing: doing.clone(), detail: e.to_string(), code: None })?;
+            .map_err(|e| Fault::ours(&doing, &e.to_string()))?;
         let call = self
             .client
             .start_build()
@@ -212,37 +178,29 @@ impl Builds {
             .set_source_version(order.source_version.clone())
             .set_environment_variables_override(Some(variables))
             .send();
-        let started = within(&doing, call).await?;
-        started.build_value().map(state).ok_or_else(|| CodeBuildError {
-            doing,
-            detail: "CodeBuild answered without a build".to_owned(),
-            code: None,
-        })
+        let started = ask(&doing, TIMEOUT, call).await?;
+        let build = started.build_value().map(state);
+        build.ok_or_else(|| Fault::transient(doing, "CodeBuild answered without a build").into())
     }
 
     /// The state of one build; None when CodeBuild does not know it. Questions asked at the same time share a call.
     pub async fn get(&self, id: &str) -> Answer {
         let doing = "reading a build";
         let (answer, wait) = oneshot::channel();
-        self.asks.send((id.to_owned(), answer)).await.map_err(|_| CodeBuildError::timeout(doing))?;
-        wait.await.unwrap_or_else(|_| Err(CodeBuildError::timeout(doing)))
+        self.asks.send((id.to_owned(), answer)).await.map_err(|_| aws_fault::silence(doing, TIMEOUT))?;
+        wait.await.unwrap_or_else(|_| Err(aws_fault::silence(doing, TIMEOUT)))
     }
 
     /// The build that was started for an Incident's attempt, looked for among the project's last 100: for when an
     /// idempotency token is too old to be trusted.
-    pub async fn find(
-        &self,
-        project: &str,
-        incident: &str,
-        attempt: u32,
-    ) -> Result<Option<BuildState>, CodeBuildError> {
+    pub async fn find(&self, project: &str, incident: &str, attempt: u32) -> Answer {
         let doing = format!("listing the builds of CodeBuild project {project}");
-        let listed = within(&doing, self.client.list_builds_for_project().project_name(project).send()).await?;
+        let listed = ask(&doing, TIMEOUT, self.client.list_builds_for_project().project_name(project).send()).await?;
         let ids: Vec<String> = listed.ids().iter().take(BATCH).cloned().collect();
         if ids.is_empty() {
             return Ok(None);
         }
-        let builds = within(&doing, self.client.batch_get_builds().set_ids(Some(ids)).send()).await?;
+        let builds = ask(&doing, TIMEOUT, self.client.batch_get_builds().set_ids(Some(ids)).send()).await?;
         let attempt = attempt.to_string();
         let ours = builds.builds().iter().find(|build| {
             let variables = build.environment().map(ProjectEnvironment::environment_variables).unwrap_or_default();
@@ -250,17 +208,6 @@ impl Builds {
             has("REFORGE_INCIDENT", incident) && has("REFORGE_ATTEMPT", &attempt)
         });
         Ok(ours.map(state))
-    }
-}
-
-async fn within<T, E, F>(doing: &str, call: F) -> Result<T, CodeBuildError>
-where
-    F: Future<Output = Result<T, E>>,
-    E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
-{
-    match tokio::time::timeout(TIMEOUT, call).await {
-        Ok(answer) => answer.map_err(|e| CodeBuildError::new(doing, e)),
-        Err(_) => Err(CodeBuildError::timeout(doing)),
     }
 }
 
@@ -276,15 +223,14 @@ async fn ask_in_batches(client: Client, mut queue: mpsc::Receiver<Ask>) {
         let client = client.clone();
         tokio::spawn(async move {
             let ids: Vec<String> = asks.iter().map(|(id, _)| id.clone()).collect();
-            let answer = within("reading builds", client.batch_get_builds().set_ids(Some(ids)).send()).await;
-            let found: Result<HashMap<String, BuildState>, Arc<CodeBuildError>> = answer
-                .map(|output| output.builds().iter().map(state).map(|s| (s.id.clone(), s)).collect())
-                .map_err(Arc::new);
+            let answer = ask("reading builds", TIMEOUT, client.batch_get_builds().set_ids(Some(ids)).send()).await;
+            let found: Result<HashMap<String, BuildState>, Fault> =
+                answer.map(|output| output.builds().iter().map(state).map(|s| (s.id.clone(), s)).collect());
             for (id, reply) in asks {
                 // A closed receiver is a reconcile that was cancelled; nobody misses the answer.
                 let _ = reply.send(match &found {
                     Ok(map) => Ok(map.get(&id).cloned()),
-                    Err(e) => Err(CodeBuildError::clone(e)),
+                    Err(fault) => Err(fault.clone()),
                 });
             }
         });

@@ -10,6 +10,8 @@ use serde::Deserialize;
 use thiserror::Error;
 use tokio::sync::Mutex;
 
+use crate::fault::Fault;
+
 /// How the sessions in other accounts are named; CloudTrail shows it.
 const SESSION: &str = "reforge";
 
@@ -36,6 +38,14 @@ pub struct Account {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("settings.accounts has no account {0}, and it is not the operator's own")]
 pub struct UnknownAccount(pub String);
+
+impl UnknownAccount {
+    /// The fault that it is.
+    #[expect(clippy::needless_pass_by_value, reason = "it is given to map_err")]
+    pub fn fault(self) -> Fault {
+        Fault::ours(format!("looking for account {}", self.0), &self.to_string())
+    }
+}
 
 /// Configurations of clients, each made once.
 #[derive(Debug)]

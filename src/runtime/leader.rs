@@ -15,11 +15,36 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
+use crate::api::Time;
+
+use super::{KubeCallError, kube_call};
+
 const NAME: &str = "reforge-leader";
 const LEASE: Duration = Duration::from_secs(15);
 const RENEW: Duration = Duration::from_secs(10);
 const RETRY: Duration = Duration::from_secs(2);
 const CALL: Duration = Duration::from_secs(3);
+
+/// When an operator first tried to lead here, whichever replica it was: when the lease was created, which this does where it
+/// is not there. Upgrades, restarts and `helm uninstall` leave it.
+///
+/// # Errors
+/// When the apiserver does not answer, or refuses.
+pub async fn first_start(client: Client, namespace: &str) -> Result<Time, KubeCallError> {
+    let leases: Api<Lease> = Api::namespaced(client, namespace);
+    let lease = match kube_call(leases.get_opt(NAME)).await? {
+        Some(lease) => lease,
+        None => {
+            let metadata = ObjectMeta { name: Some(NAME.to_owned()), ..ObjectMeta::default() };
+            let unheld = Lease { metadata, spec: None };
+            match kube_call(leases.create(&PostParams::default(), &unheld)).await {
+                Err(e) if e.is_conflict() => kube_call(leases.get(NAME)).await?,
+                created => created?,
+            }
+        }
+    };
+    Ok(lease.creation_timestamp().map_or_else(Time::now, |t| Time(t.0.as_millisecond())))
+}
 
 /// What was last seen of the lease, and when by our own clock.
 struct Seen {

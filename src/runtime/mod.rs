@@ -1,7 +1,8 @@
-//! What any server needs: [`settings`], AWS [`accounts`], [`leader`]ship, probes and metrics over [`http`], [`telemetry`], and the gate
-//! that opens and closes intake.
+//! What any server needs: [`settings`], AWS [`accounts`] and how AWS's refusals are read ([`aws_fault`]), [`leader`]ship,
+//! probes and metrics over [`http`], [`telemetry`], and the gate that opens and closes intake.
 
 pub mod accounts;
+pub mod aws_fault;
 pub mod gate;
 pub mod http;
 pub mod leader;
@@ -12,6 +13,9 @@ pub mod telemetry;
 use std::time::Duration;
 
 use thiserror::Error;
+
+use crate::api::FaultClass;
+use crate::fault::Fault;
 
 /// kube's client has no read timeout of its own.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -41,6 +45,26 @@ impl KubeCallError {
             Self::Lost(_) => true,
             Self::Kube(_) | Self::Timeout | Self::Unreadable(_) => false,
         }
+    }
+
+    /// The fault that it is.
+    pub fn fault(&self, doing: impl Into<String>) -> Fault {
+        let class = match self {
+            Self::Kube(kube::Error::Api(e)) => match e.code {
+                401 | 403 => FaultClass::Denied,
+                404 => FaultClass::Absent,
+                429 => FaultClass::Throttled,
+                409 | 500.. => FaultClass::Transient,
+                _ => FaultClass::Ours,
+            },
+            Self::Kube(_) | Self::Timeout | Self::Lost(_) => FaultClass::Transient,
+            Self::Unreadable(_) => FaultClass::Ours,
+        };
+        let said = match self {
+            Self::Kube(kube::Error::Api(e)) => e.message.clone(),
+            other => other.to_string(),
+        };
+        Fault::new(doing, class, &said)
     }
 }
 

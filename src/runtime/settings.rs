@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use thiserror::Error;
 
-use crate::api::{ClassifierMode, duration_millis};
+use crate::api::{ClassifierMode, Time, duration_millis};
 use crate::intake::catalog::Entry;
 use crate::intake::itself::{self, Itself, Plumbing};
 use crate::policy::approval::Identity;
@@ -164,14 +164,15 @@ impl Settings {
         }
     }
 
-    /// What Reforge itself stands on, for an operator in this namespace.
-    pub fn itself(&self, namespace: &str) -> Itself {
+    /// What Reforge itself stands on, for an operator in this namespace that first started then.
+    pub fn itself(&self, namespace: &str, since: Time) -> Itself {
         Itself {
             namespace: namespace.to_owned(),
             account: self.home().id,
             region: self.region.clone(),
             plumbing: self.plumbing.clone(),
             canary: self.canary.as_ref().map(|c| c.parameter.clone()),
+            since,
         }
     }
 

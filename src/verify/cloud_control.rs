@@ -4,9 +4,10 @@ use aws_sdk_cloudcontrol::Client;
 use serde_json::{Value, json};
 
 use crate::api::Check;
+use crate::fault::Fault;
 use crate::policy::expression::{self, Facts};
 
-use super::{Question, VerifyError, answered, check};
+use super::{Question, answered, check};
 
 /// What Cloud Control says of the resource.
 pub(super) enum Seen {
@@ -19,7 +20,7 @@ pub(super) enum Seen {
 }
 
 /// Asks for the resource by the identifier that its type has.
-pub(super) async fn look(client: &Client, question: &Question<'_>, id: &str) -> Result<Seen, VerifyError> {
+pub(super) async fn look(client: &Client, question: &Question<'_>, id: &str) -> Result<Seen, Fault> {
     let call = client.get_resource().type_name(question.cloud_formation_type).identifier(id).send();
     let what = format!("{} {id} in Cloud Control", question.cloud_formation_type);
     let unsupported = ["UnsupportedActionException", "TypeNotFoundException"];
@@ -27,8 +28,9 @@ pub(super) async fn look(client: &Client, question: &Question<'_>, id: &str) -> 
     match answered(&what, &absent, call).await? {
         Ok(answer) => {
             let text = answer.resource_description().and_then(|d| d.properties()).unwrap_or("{}");
-            let properties = serde_json::from_str(text)
-                .map_err(|e| VerifyError { what, detail: format!("its properties are not JSON: {e}") })?;
+            let properties = serde_json::from_str(text).map_err(|e| {
+                Fault::ours(format!("asking AWS about {what}"), &format!("its properties are not JSON: {e}"))
+            })?;
             Ok(Seen::There(properties))
         }
         Err(code) if unsupported.contains(&code.as_str()) => Ok(Seen::Unsupported),

@@ -3,15 +3,17 @@
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{TableDescription, TableStatus};
 
-use super::{Found, Question, VerifyError, ask};
+use crate::fault::Fault;
 
-pub(super) async fn settling(client: &Client, name: &str) -> Result<Option<String>, VerifyError> {
+use super::{Found, Question, ask};
+
+pub(super) async fn settling(client: &Client, name: &str) -> Result<Option<String>, Fault> {
     let table = describe(client, name).await?;
     let status = table.and_then(|t| t.table_status);
     Ok((status == Some(TableStatus::Deleting)).then(|| format!("table {name} is DELETING")))
 }
 
-pub(super) async fn find(client: &Client, question: &Question<'_>) -> Result<Found, VerifyError> {
+pub(super) async fn find(client: &Client, question: &Question<'_>) -> Result<Found, Fault> {
     let name = question.id_of("aws_dynamodb_table").unwrap_or(question.old_id);
     let Some(table) = describe(client, name).await? else {
         return Ok(Found::new("table is ACTIVE", false, format!("there is no table {name}")));
@@ -26,7 +28,7 @@ pub(super) async fn find(client: &Client, question: &Question<'_>) -> Result<Fou
     Ok(found)
 }
 
-async fn describe(client: &Client, name: &str) -> Result<Option<TableDescription>, VerifyError> {
+async fn describe(client: &Client, name: &str) -> Result<Option<TableDescription>, Fault> {
     let call = client.describe_table().table_name(name).send();
     let output = ask(&format!("table {name}"), &["ResourceNotFoundException"], call).await?;
     Ok(output.and_then(|o| o.table))

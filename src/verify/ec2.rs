@@ -3,15 +3,17 @@
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{Instance, InstanceStateName};
 
-use super::{Found, Question, VerifyError, ask};
+use crate::fault::Fault;
 
-pub(super) async fn settling(client: &Client, id: &str) -> Result<Option<String>, VerifyError> {
+use super::{Found, Question, ask};
+
+pub(super) async fn settling(client: &Client, id: &str) -> Result<Option<String>, Fault> {
     let state = state_of(describe(client, id).await?.as_ref());
     let moving = matches!(state, Some(InstanceStateName::ShuttingDown | InstanceStateName::Stopping));
     Ok(state.filter(|_| moving).map(|s| format!("instance {id} is {}", s.as_str())))
 }
 
-pub(super) async fn find(client: &Client, question: &Question<'_>) -> Result<Found, VerifyError> {
+pub(super) async fn find(client: &Client, question: &Question<'_>) -> Result<Found, Fault> {
     let name = "instance is running";
     let Some(id) = question.id_of("aws_instance") else {
         return Ok(Found::new(name, false, "Terraform knows no instance at the address"));
@@ -29,7 +31,7 @@ fn state_of(instance: Option<&Instance>) -> Option<InstanceStateName> {
     instance?.state()?.name().cloned()
 }
 
-async fn describe(client: &Client, id: &str) -> Result<Option<Instance>, VerifyError> {
+async fn describe(client: &Client, id: &str) -> Result<Option<Instance>, Fault> {
     let call = client.describe_instances().instance_ids(id).send();
     let absent = ["InvalidInstanceID.NotFound", "InvalidInstanceID.Malformed"];
     let output = ask(&format!("instance {id}"), &absent, call).await?;

@@ -3,9 +3,11 @@
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::types::{LastUpdateStatus, State};
 
-use super::{Found, Question, VerifyError, ask};
+use crate::fault::Fault;
 
-pub(super) async fn find(client: &Client, question: &Question<'_>) -> Result<Found, VerifyError> {
+use super::{Found, Question, ask};
+
+pub(super) async fn find(client: &Client, question: &Question<'_>) -> Result<Found, Fault> {
     let name = question.id_of("aws_lambda_function").unwrap_or(question.old_id);
     let call = client.get_function_configuration().function_name(name).send();
     let Some(function) = ask(&format!("function {name}"), &["ResourceNotFoundException"], call).await? else {

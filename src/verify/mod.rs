@@ -11,21 +11,14 @@ mod ssm;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
-use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata};
-use thiserror::Error;
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 
 use crate::api::{Change, Check, Data, Verification};
+use crate::fault::Fault;
 use crate::intake::catalog::Verify;
+use crate::runtime::aws_fault;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
-
-/// A call to AWS that did not go well; trying again may help.
-#[derive(Debug, Error)]
-#[error("asking AWS about {what}: {detail}")]
-pub struct VerifyError {
-    what: String,
-    detail: String,
-}
 
 /// A resource as Terraform knows it now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,7 +110,7 @@ impl Verifier {
 
     /// Whether AWS has carried the change out; if not, what it says. Where deleting is a matter of the call itself,
     /// nothing is asked.
-    pub async fn settled(&self, r#type: &str, id: &str, change: Change) -> Result<Option<String>, VerifyError> {
+    pub async fn settled(&self, r#type: &str, id: &str, change: Change) -> Result<Option<String>, Fault> {
         match (r#type, change) {
             ("dynamodb", Change::Deleted) => dynamodb::settling(&self.dynamodb, id).await,
             ("ec2", Change::Deleted | Change::Stopped) => ec2::settling(&self.ec2, id).await,
@@ -126,7 +119,7 @@ impl Verifier {
     }
 
     /// Whether the resource is back.
-    pub async fn verify(&self, question: &Question<'_>) -> Result<Verification, VerifyError> {
+    pub async fn verify(&self, question: &Question<'_>) -> Result<Verification, Fault> {
         let found = match question.resource_type {
             "dynamodb" => Some(dynamodb::find(&self.dynamodb, question).await?),
             "ec2" => Some(ec2::find(&self.ec2, question).await?),
@@ -158,7 +151,7 @@ impl Verifier {
 
 impl Verifier {
     /// What Cloud Control says, where it is the one to ask or the policy expects something.
-    async fn properties(&self, question: &Question<'_>) -> Result<Vec<Check>, VerifyError> {
+    async fn properties(&self, question: &Question<'_>) -> Result<Vec<Check>, Fault> {
         if question.verify != Verify::CloudControl && question.expect.is_empty() {
             return Ok(Vec::new());
         }
@@ -187,30 +180,30 @@ fn check(name: &str, passed: bool, detail: impl Into<String>) -> Check {
 async fn ask<T, E>(
     what: &str,
     absent: &[&str],
-    call: impl Future<Output = Result<T, E>>,
-) -> Result<Option<T>, VerifyError>
+    call: impl Future<Output = Result<T, SdkError<E>>>,
+) -> Result<Option<T>, Fault>
 where
     E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
 {
     answered(what, absent, call).await.map(Result::ok)
 }
 
-/// The same; where there is no such thing, which of the codes said so.
+/// The same; where there is no such thing, which of the codes said so. The answer to a HEAD has a status and no code.
 async fn answered<T, E>(
     what: &str,
     absent: &[&str],
-    call: impl Future<Output = Result<T, E>>,
-) -> Result<Result<T, String>, VerifyError>
+    call: impl Future<Output = Result<T, SdkError<E>>>,
+) -> Result<Result<T, String>, Fault>
 where
     E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
 {
-    let failed = |detail: String| VerifyError { what: what.to_owned(), detail };
+    let doing = format!("asking AWS about {what}");
     match tokio::time::timeout(TIMEOUT, call).await {
         Ok(Ok(answer)) => Ok(Ok(answer)),
-        Ok(Err(e)) => match e.code().filter(|code| absent.contains(code)) {
+        Ok(Err(error)) => match error.code().filter(|code| absent.contains(code)) {
             Some(code) => Ok(Err(code.to_owned())),
-            None => Err(failed(DisplayErrorContext(e).to_string())),
+            None => Err(aws_fault::of(&doing, &error)),
         },
-        Err(_) => Err(failed("no answer in time".to_owned())),
+        Err(_) => Err(aws_fault::silence(&doing, TIMEOUT)),
     }
 }

@@ -3,9 +3,11 @@
 use aws_sdk_s3::Client;
 use aws_sdk_s3::types::BucketVersioningStatus;
 
-use super::{Found, Question, VerifyError, ask, check};
+use crate::fault::Fault;
 
-pub(super) async fn find(client: &Client, question: &Question<'_>) -> Result<Found, VerifyError> {
+use super::{Found, Question, ask, check};
+
+pub(super) async fn find(client: &Client, question: &Question<'_>) -> Result<Found, Fault> {
     let name = question.id_of("aws_s3_bucket").unwrap_or(question.old_id);
     let absent = ["NotFound", "NoSuchBucket", "404"];
     let what = format!("bucket {name}");

@@ -4,13 +4,15 @@
 use aws_sdk_ssm::Client;
 use aws_sdk_ssm::types::ParameterStringFilter;
 
-use super::{Found, Question, VerifyError, ask};
+use crate::fault::Fault;
 
-pub(super) async fn find(client: &Client, question: &Question<'_>) -> Result<Found, VerifyError> {
+use super::{Found, Question, ask};
+
+pub(super) async fn find(client: &Client, question: &Question<'_>) -> Result<Found, Fault> {
     let name = question.id_of("aws_ssm_parameter").unwrap_or(question.old_id);
     let what = format!("parameter {name}");
     let filter = ParameterStringFilter::builder().key("Name").option("Equals").values(name).build();
-    let filter = filter.map_err(|e| VerifyError { what: what.clone(), detail: e.to_string() })?;
+    let filter = filter.map_err(|e| Fault::ours(format!("asking AWS about {what}"), &e.to_string()))?;
     let call = client.describe_parameters().parameter_filters(filter).send();
     let output = ask(&what, &["ParameterNotFound"], call).await?;
     let parameter = output.and_then(|o| o.parameters).unwrap_or_default().into_iter().next();

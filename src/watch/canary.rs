@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_ssm::Client;
-use aws_sdk_ssm::error::DisplayErrorContext;
 use aws_sdk_ssm::types::ParameterType;
 use kube::runtime::reflector::Store;
 use serde::Deserialize;
@@ -15,6 +14,7 @@ use crate::api::{Actor, Change, Event, Handling, Incident, Origin, Resource, Tim
 use crate::intake::itself::CANARY_TYPE;
 use crate::intake::{Intake, open};
 use crate::runtime::KubeCallError;
+use crate::runtime::aws_fault::ask;
 
 use super::Notes;
 
@@ -139,11 +139,8 @@ impl Canary {
             .r#type(ParameterType::String)
             .overwrite(true)
             .send();
-        match tokio::time::timeout(TIMEOUT, call).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(e)) => Err(format!("writing to {}: {}", self.settings.parameter, DisplayErrorContext(e))),
-            Err(_) => Err(format!("writing to {}: no answer in time", self.settings.parameter)),
-        }
+        let doing = format!("writing to {}", self.settings.parameter);
+        ask(&doing, TIMEOUT, call).await.map(|_| ()).map_err(|fault| fault.to_string())
     }
 
     /// One Incident for each canary that is lost, however often it is looked.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_cloudtrail::Client;
-use aws_sdk_cloudtrail::error::{DisplayErrorContext, ProvideErrorMetadata};
+use aws_sdk_cloudtrail::error::ProvideErrorMetadata;
 use aws_sdk_cloudtrail::operation::lookup_events::LookupEventsOutput;
 use aws_sdk_cloudtrail::primitives::DateTime;
 use aws_sdk_cloudtrail::types::{LookupAttribute, LookupAttributeKey};
@@ -19,6 +19,7 @@ use crate::intake::queue::Handled;
 use crate::intake::{Intake, event};
 use crate::policy::grants::Grants;
 use crate::runtime::accounts::Accounts;
+use crate::runtime::aws_fault;
 
 use super::Notes;
 
@@ -175,7 +176,7 @@ async fn page(
         match tokio::time::timeout(TIMEOUT, call).await {
             Ok(Ok(page)) => return Ok(page),
             Ok(Err(e)) if e.code() == Some("ThrottlingException") => tokio::time::sleep(THROTTLED.0).await,
-            Ok(Err(e)) => return Err(DisplayErrorContext(e).to_string()),
+            Ok(Err(e)) => return Err(aws_fault::of("looking up events in CloudTrail", &e).to_string()),
             Err(_) => return Err("CloudTrail gave no answer in time".to_owned()),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use reforge::api::{Change, Handling, Origin, RecoveryPolicy};
+use reforge::api::{Change, Handling, Origin, RecoveryPolicy, Time};
 use reforge::intake::catalog::Catalog;
 use reforge::intake::detect::{Candidate, Detection, DropReason, Ours, Surroundings, detect, detect_notice};
 use reforge::intake::event::{Message, Record, Unreadable, parse};
@@ -60,17 +60,28 @@ fn itself() -> Itself {
         region: "eu-west-1".into(),
         plumbing: vec![plumbing("sqs", "reforge-events"), plumbing("ssm", "/reforge/canary")],
         canary: Some("/reforge/canary".into()),
+        since: Time::default(),
     }
 }
 
 fn judged(envelope: &Value, grants: &Grants, policies: &[Arc<RecoveryPolicy>]) -> Result<Detection, Unreadable> {
+    judged_since(Time::default(), envelope, grants, policies)
+}
+
+/// The same by an operator that first started then.
+fn judged_since(
+    since: Time,
+    envelope: &Value,
+    grants: &Grants,
+    policies: &[Arc<RecoveryPolicy>],
+) -> Result<Detection, Unreadable> {
     detect(
         &record(envelope),
         &Surroundings {
             catalog: Catalog::builtin(),
             policies,
             grants,
-            itself: &itself(),
+            itself: &Itself { since, ..itself() },
             recovery_roles: &[ROLE.to_owned()],
             is_own_build: &|uuid, _| if uuid == BUILD { Ours::Yes } else { Ours::No },
         },
@@ -298,6 +309,23 @@ fn what_reforge_stands_on_opens_an_alert_whatever_the_policies_say() {
     assert_eq!(opened(&canary)[0].handling, Handling::Canary);
     let other = envelope("ssm.amazonaws.com", "PutParameter", &json!({"name": "/app/mode"}));
     assert_eq!(opened(&other)[0].handling, Handling::Recover);
+}
+
+#[test]
+fn what_made_the_install_is_counted_and_alarms_nobody() {
+    let url = format!("https://sqs.eu-west-1.amazonaws.com/{ACCOUNT}/reforge-events");
+    let event = envelope("sqs.amazonaws.com", "SetQueueAttributes", &json!({"queueUrl": url}));
+    let at = record(&event).event.time;
+    let judged = |since: Time| judged_since(since, &event, &grants(ACCOUNT), &policies()).expect("a readable record");
+    assert_eq!(judged(at.plus_seconds(1)), Detection::Drop(DropReason::OfTheInstall));
+    assert!(matches!(judged(at), Detection::Open(_)), "from the operator's first second on it alarms");
+    let names = json!({"names": ["/reforge/canary", "/app/mode"]});
+    let both = envelope("ssm.amazonaws.com", "DeleteParameters", &names);
+    let after = record(&both).event.time.plus_seconds(1);
+    let Ok(Detection::Open(candidates)) = judged_since(after, &both, &grants(ACCOUNT), &policies()) else {
+        panic!("what a policy takes is nobody's install")
+    };
+    assert_eq!(candidates.iter().map(|c| c.resource.id.as_str()).collect::<Vec<_>>(), ["/app/mode"]);
 }
 
 #[test]
