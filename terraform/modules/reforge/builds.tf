@@ -16,11 +16,27 @@ locals {
     }
   }]...)
 
+  # The tools as one shell text that writes each into a file: packed together they take less than half of what CodeBuild
+  # lets a buildspec have. They are read in a project by what unpacks them there:
+  #     aws codebuild batch-get-projects --names aiops-orders-plan --query 'projects[0].source.buildspec' --output text |
+  #       grep -A 1 END_OF_TOOLS | sed -n '2s/^ *//p' | base64 -d | gunzip
+  tools = join("", [for name in sort(fileset("${path.module}/build", "*")) : <<-EOT
+    cat >${name} <<'END_OF_REFORGE_FILE'
+    ${trimsuffix(file("${path.module}/build/${name}"), "\n")}
+    END_OF_REFORGE_FILE
+  EOT
+  ])
+
   buildspec = templatefile("${path.module}/buildspec.yml", {
     terraform_url    = var.terraform_download.url
     terraform_sha256 = var.terraform_download.sha256
-    files            = { for name in fileset("${path.module}/build", "*") : name => file("${path.module}/build/${name}") }
+    tools            = base64gzip(local.tools)
+    tools_sha256     = sha256(local.tools)
   })
+
+  # Characters of an inline buildspec, over which CreateProject and UpdateProject fail; found in aws-cdk, issues 14974 and
+  # 30326, and in no guide.
+  buildspec_limit = 25600
 
   # What decides what a build does and may do: the projects are made of it, and so are their fingerprints.
   definitions = { for key, project in local.projects : key => {
@@ -73,6 +89,13 @@ resource "aws_codebuild_project" "this" {
 
   artifacts {
     type = "NO_ARTIFACTS"
+  }
+
+  lifecycle {
+    precondition {
+      condition     = length(local.buildspec) <= local.buildspec_limit
+      error_message = "The buildspec has ${length(local.buildspec)} characters and CodeBuild takes ${local.buildspec_limit}: shorten the tools in ${path.module}/build, or put them into the build image and let buildspec.yml take them from there."
+    }
   }
 
   source {
