@@ -13,6 +13,8 @@ locals {
       services       = w.services
       state_key      = coalesce(w.state_key, "state/${name}/terraform.tfstate")
       source_version = w.source_version
+      kms_key_arns   = w.kms_key_arns
+      roles          = [for role in w.pass_roles : startswith(role, "arn:") ? role : "arn:${local.partition}:iam::${local.account}:role/${role}"]
     }
   }]...)
 
@@ -33,6 +35,11 @@ locals {
     tools            = base64gzip(local.tools)
     tools_sha256     = sha256(local.tools)
   })
+
+  # Where a CodeCommit repository is, by its clone URL; and which connection GitHub is reached by: the one that is named, or
+  # any that the account's default source credential has.
+  repository = one([for found in regexall("^https://git-codecommit[.]([a-z0-9-]+)[.][a-z.]+/v1/repos/([A-Za-z0-9._-]+)$", var.source_repository.location) : { region = found[0], name = found[1] }])
+  connection = coalesce(var.source_repository.connection_arn, "arn:${local.partition}:codeconnections:${local.region}:${local.account}:connection/*")
 
   # Characters of an inline buildspec, over which CreateProject and UpdateProject fail; found in aws-cdk, issues 14974 and
   # 30326, and in no guide.
@@ -102,6 +109,15 @@ resource "aws_codebuild_project" "this" {
     type      = local.definitions[each.key].source_type
     location  = local.definitions[each.key].source_location
     buildspec = local.definitions[each.key].buildspec
+
+    dynamic "auth" {
+      for_each = var.source_repository.connection_arn[*]
+
+      content {
+        type     = "CODECONNECTIONS"
+        resource = auth.value
+      }
+    }
   }
 
   environment {

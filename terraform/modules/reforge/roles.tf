@@ -99,29 +99,62 @@ data "aws_iam_policy_document" "build" {
   }
 
   dynamic "statement" {
-    for_each = var.source_repository.type == "CODECOMMIT" ? [element(split("/", var.source_repository.location), -1)] : []
+    for_each = var.source_repository.kms_key_arn[*]
 
     content {
-      sid       = "SourceInCodeCommit"
-      actions   = ["codecommit:GitPull"]
-      resources = ["arn:${local.partition}:codecommit:${local.region}:${local.account}:${statement.value}"]
+      sid       = "SourceKey"
+      actions   = ["kms:Decrypt"]
+      resources = [statement.value]
     }
   }
 
   dynamic "statement" {
-    for_each = var.source_repository.type == "GITHUB" ? [1] : []
+    for_each = var.source_repository.type == "CODECOMMIT" ? [local.repository] : []
+
+    content {
+      sid       = "SourceInCodeCommit"
+      actions   = ["codecommit:GitPull"]
+      resources = ["arn:${local.partition}:codecommit:${statement.value.region}:${local.account}:${statement.value.name}"]
+    }
+  }
+
+  # CodeBuild User Guide, "GitHub App connections". The prefix of the actions is that of the connection's ARN: those that
+  # were made before July 2024 have codestar-connections.
+  dynamic "statement" {
+    for_each = var.source_repository.type == "GITHUB" ? [local.connection] : []
 
     content {
       sid       = "SourceInGitHub"
-      actions   = ["codeconnections:GetConnectionToken", "codeconnections:GetConnection"]
-      resources = ["arn:${local.partition}:codeconnections:${local.region}:${local.account}:connection/*"]
+      actions   = [for action in ["GetConnectionToken", "GetConnection"] : "${split(":", statement.value)[2]}:${action}"]
+      resources = [statement.value]
     }
   }
 
   statement {
     sid       = "Refresh"
-    actions   = concat(flatten([for s in each.value.services : local.read_actions[s]]), lookup(var.extra_read_actions, each.value.workspace, []))
+    actions   = distinct(concat(flatten([for s in each.value.services : local.read_actions[s]]), local.reads_roles[each.key] ? local.own_role_read : [], lookup(var.extra_read_actions, each.value.workspace, [])))
     resources = ["*"]
+  }
+
+  # A key is found by its alias, and its ARN compared with what the resource has.
+  dynamic "statement" {
+    for_each = length(each.value.kms_key_arns) > 0 ? [1] : []
+
+    content {
+      sid       = "FindKeys"
+      actions   = ["kms:DescribeKey"]
+      resources = each.value.kms_key_arns
+    }
+  }
+
+  dynamic "statement" {
+    for_each = length(each.value.kms_key_arns) > 0 ? [1] : []
+
+    content {
+      sid       = "ListKeys"
+      actions   = ["kms:ListAliases"]
+      resources = ["*"]
+    }
   }
 
   dynamic "statement" {
@@ -129,10 +162,87 @@ data "aws_iam_policy_document" "build" {
 
     content {
       sid       = "PutBack"
-      actions   = concat(flatten([for s in each.value.services : local.write_actions[s]]), lookup(var.extra_write_actions, each.value.workspace, []))
+      actions   = distinct(concat(flatten([for s in each.value.services : local.write_actions[s]]), lookup(var.extra_write_actions, each.value.workspace, [])))
       resources = ["*"]
     }
   }
+
+  # A role is power: it goes to the services whose resources the workspace declares, and to nobody else.
+  dynamic "statement" {
+    for_each = each.value.mode == "apply" && length(local.passes[each.key]) > 0 && length(each.value.roles) > 0 ? [1] : []
+
+    content {
+      sid       = "PassRoles"
+      actions   = ["iam:PassRole"]
+      resources = each.value.roles
+
+      condition {
+        test     = "StringEquals"
+        variable = "iam:PassedToService"
+        values   = local.passes[each.key]
+      }
+    }
+  }
+
+  dynamic "statement" {
+    for_each = each.value.mode == "apply" && local.reads_roles[each.key] && length(each.value.roles) > 0 ? [1] : []
+
+    content {
+      sid       = "PutBackRoles"
+      actions   = distinct(flatten([for s in each.value.services : lookup(local.own_roles, s, [])]))
+      resources = each.value.roles
+    }
+  }
+
+  # A resource with a customer key is made by its service in the caller's name, who needs the key for it (DynamoDB
+  # Developer Guide, "DynamoDB encryption at rest: usage notes"; EBS, RDS and EKS ask for the same).
+  # Unseen in the sandbox: kms:Encrypt, kms:Decrypt, kms:ReEncrypt*, kms:GenerateDataKey*, kms:CreateGrant: what the services do with a key in the caller's name, the sandbox's do without
+  dynamic "statement" {
+    for_each = each.value.mode == "apply" && length(each.value.kms_key_arns) > 0 ? [1] : []
+
+    content {
+      sid       = "UseKeys"
+      actions   = ["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*"]
+      resources = each.value.kms_key_arns
+
+      condition {
+        test     = "StringLike"
+        variable = "kms:ViaService"
+        values   = [for s in each.value.services : "${s}.*.${local.dns_suffix}"]
+      }
+    }
+  }
+
+  dynamic "statement" {
+    for_each = each.value.mode == "apply" && length(each.value.kms_key_arns) > 0 ? [1] : []
+
+    content {
+      sid       = "GrantKeys"
+      actions   = ["kms:CreateGrant"]
+      resources = each.value.kms_key_arns
+
+      condition {
+        test     = "Bool"
+        variable = "kms:GrantIsForAWSResource"
+        values   = ["true"]
+      }
+
+      condition {
+        test     = "StringLike"
+        variable = "kms:ViaService"
+        values   = [for s in each.value.services : "${s}.*.${local.dns_suffix}"]
+      }
+    }
+  }
+}
+
+locals {
+  # All inline policies of a role together, white space apart (IAM User Guide, "IAM and AWS STS quotas").
+  inline_policy_limit = 10240
+
+  # To whom a project may pass roles, and whether its workspace makes some of its own.
+  passes      = { for key, p in local.projects : key => distinct(flatten([for s in p.services : lookup(local.passed_to, s, [])])) }
+  reads_roles = { for key, p in local.projects : key => anytrue([for s in p.services : contains(keys(local.own_roles), s)]) }
 }
 
 resource "aws_iam_role_policy" "build" {
@@ -141,6 +251,13 @@ resource "aws_iam_role_policy" "build" {
   name   = "build"
   role   = aws_iam_role.build[each.key].id
   policy = data.aws_iam_policy_document.build[each.key].json
+
+  lifecycle {
+    precondition {
+      condition     = length(jsonencode(jsondecode(data.aws_iam_policy_document.build[each.key].json))) <= local.inline_policy_limit
+      error_message = "What the ${each.value.mode} builds of ${each.value.workspace} may do is longer than the ${local.inline_policy_limit} characters that IAM takes inline in a role: split the workspace, or give it fewer extra actions, pass_roles or kms_key_arns; one wildcard takes the place of many."
+    }
+  }
 }
 
 data "aws_iam_policy_document" "operator_trust" {
@@ -244,11 +361,12 @@ resource "aws_iam_role" "operator" {
 # What the operator may do in each account whose workspaces it recovers.
 data "aws_iam_policy_document" "operator" {
   # Starting a build is power: it may override the commit and these variables, and nothing else. Keys by the Service
-  # Authorization Reference of CodeBuild; the timeout has none, and shortening or lengthening a build harms nobody.
+  # Authorization Reference of CodeBuild; the timeout has none, and shortening or lengthening a build harms nobody. Calls
+  # that read have none of these keys, so that the conditions hold for them: one list of projects does for all four.
   statement {
-    sid       = "Start"
-    actions   = ["codebuild:StartBuild"]
-    resources = [for p in aws_codebuild_project.this : p.arn]
+    sid       = "Builds"
+    actions   = ["codebuild:StartBuild", "codebuild:BatchGetBuilds", "codebuild:ListBuildsForProject", "codebuild:BatchGetProjects"]
+    resources = local.project_arns
 
     condition {
       test     = "ForAllValues:StringEquals"
@@ -270,12 +388,6 @@ data "aws_iam_policy_document" "operator" {
         values   = ["true"]
       }
     }
-  }
-
-  statement {
-    sid       = "Watch"
-    actions   = ["codebuild:BatchGetBuilds", "codebuild:ListBuildsForProject", "codebuild:BatchGetProjects"]
-    resources = [for p in aws_codebuild_project.this : p.arn]
   }
 
   # Summaries, inventories, results and failures hold no values. The plans and states beside them are out of reach.
@@ -300,14 +412,15 @@ data "aws_iam_policy_document" "operator" {
     resources = ["*"]
   }
 
+  # Descriptions of resources. For five types it asks their services, in verify/; Cloud Control reads the others, with the
+  # caller's own rights. A parameter is described and never read: its value may be a secret.
   statement {
     sid = "Verify"
-    actions = concat(var.verify_actions, [
-      "dynamodb:DescribeTable", "ec2:DescribeInstances", "lambda:GetFunctionConfiguration", "s3:ListBucket",
-      "s3:GetBucketVersioning", "s3:GetBucketLocation", "ssm:GetParameter",
-      # Cloud Control reads with the caller's own rights: var.verify_actions gives those for further types.
-      "cloudformation:GetResource",
-    ])
+    actions = distinct(concat(
+      ["dynamodb:DescribeTable", "ec2:DescribeInstances", "lambda:GetFunctionConfiguration", "s3:ListBucket", "s3:GetBucketVersioning", "ssm:DescribeParameters", "cloudformation:GetResource"],
+      flatten([for s in sort(distinct(flatten([for w in var.workspaces : w.services]))) : lookup(local.verify_actions, s, [])]),
+      var.verify_actions,
+    ))
     resources = ["*"]
   }
 }
@@ -352,6 +465,7 @@ data "aws_iam_policy_document" "operator_home" {
     for_each = length(var.member_role_arns) > 0 ? [1] : []
 
     content {
+      # Unseen in the sandbox: sts:TagSession: with EKS Pod Identity the operator's session has tags that pass on
       sid       = "Members"
       actions   = ["sts:AssumeRole", "sts:TagSession"]
       resources = var.member_role_arns
@@ -364,13 +478,44 @@ data "aws_iam_policy_document" "operator_home" {
     content {
       sid       = "Ask"
       actions   = ["bedrock:InvokeModel"]
-      resources = [for id in var.model_ids : "arn:${local.partition}:bedrock:*::foundation-model/${id}"]
+      resources = local.model_arns
     }
   }
+}
+
+locals {
+  # A model, or an inference profile: a model behind several regions, for which both are asked about (Bedrock User Guide,
+  # "Prerequisites for inference profiles").
+  model_arns = distinct(flatten([for id in var.model_ids : [
+    for profile in regexall("^(?:us|us-gov|eu|apac|jp|au|ca|sa|global)[.](.+)$", id) : [
+      "arn:${local.partition}:bedrock:*:${local.account}:inference-profile/${id}", "arn:${local.partition}:bedrock:*::foundation-model/${profile[0]}",
+    ]
+  ]], [for id in var.model_ids : "arn:${local.partition}:bedrock:*::foundation-model/${id}" if !can(regex("^(us|us-gov|eu|apac|jp|au|ca|sa|global)[.]", id))]))
+
+  # Its projects by their names, as long as the names have room in the policy; else by what the names of this module
+  # begin and end with. (Those that var.workspaces names itself are always named.) The operator starts no project that
+  # its settings have no fingerprint of, in either case.
+  project_arn  = "arn:${local.partition}:codebuild:${local.region}:${local.account}:project"
+  named        = [for p in local.projects : p.name]
+  named_here   = [for p in local.projects : p.name if startswith(p.name, "aiops-")]
+  fits         = length(join("", local.named)) + length(local.named) * (length(local.project_arn) + 4) <= local.project_arns_limit
+  project_arns = [for name in(local.fits ? local.named : distinct(concat(["aiops-*-plan", "aiops-*-recovery"], setsubtract(local.named, local.named_here)))) : "${local.project_arn}/${name}"]
+
+  # What the rest of the policy leaves of what IAM takes.
+  project_arns_limit = 4500
+
+  operator_policy = local.member ? data.aws_iam_policy_document.operator.json : data.aws_iam_policy_document.operator_home[0].json
 }
 
 resource "aws_iam_role_policy" "operator" {
   name   = "operator"
   role   = aws_iam_role.operator.id
-  policy = local.member ? data.aws_iam_policy_document.operator.json : data.aws_iam_policy_document.operator_home[0].json
+  policy = local.operator_policy
+
+  lifecycle {
+    precondition {
+      condition     = length(jsonencode(jsondecode(local.operator_policy))) <= local.inline_policy_limit
+      error_message = "The operator's policy is longer than the ${local.inline_policy_limit} characters that IAM takes inline in a role: give it fewer verify_actions, model_ids, member_role_arns or projects with names of their own."
+    }
+  }
 }
