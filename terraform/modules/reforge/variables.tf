@@ -32,7 +32,7 @@ variable "workspaces" {
     project        = optional(string)
     plan_project   = optional(string)
     pass_roles     = optional(set(string), ["*"])
-    kms_key_arns   = optional(set(string), [])
+    kms_key_arns   = optional(list(string), [])
   }))
 
   validation {
