@@ -11,8 +11,8 @@ locals {
   read_actions = {
     dynamodb = ["dynamodb:Describe*", "dynamodb:ListTagsOfResource"]
     ec2      = ["ec2:Describe*"]
-    # Unseen in the sandbox: eks:DescribeCluster, eks:DescribeNodegroup, eks:DescribeAddon, eks:DescribeAccessEntry, eks:ListAssociatedAccessPolicies: the sandbox's AWS has no EKS; modules/eks needs them
-    eks    = ["eks:DescribeCluster", "eks:DescribeNodegroup", "eks:DescribeAddon", "eks:DescribeAccessEntry", "eks:ListAssociatedAccessPolicies"]
+    # Unseen in the sandbox: eks:DescribeCluster, eks:DescribeNodegroup, eks:DescribeAddon, eks:DescribeUpdate, eks:DescribeAccessEntry, eks:ListAssociatedAccessPolicies: the sandbox's AWS has no EKS; modules/eks needs them
+    eks    = ["eks:DescribeCluster", "eks:DescribeNodegroup", "eks:DescribeAddon", "eks:DescribeUpdate", "eks:DescribeAccessEntry", "eks:ListAssociatedAccessPolicies"]
     events = ["events:DescribeRule", "events:ListTargetsByRule", "events:ListTagsForResource"]
     # Unseen in the sandbox: events:ListTargetsByRule: its rule has no target
     iam = ["iam:Get*", "iam:List*"]
@@ -67,11 +67,12 @@ locals {
     events = ["events:PutRule", "events:PutTargets", "events:TagResource", "events:UntagResource"]
     # A role that may write policies may give itself anything: name a boundary, or the few actions that are needed, in
     # extra_write_actions instead where that matters.
-    # Unseen in the sandbox: iam:UpdateRole, iam:UpdateAssumeRolePolicy, iam:PutRolePolicy, iam:AttachRolePolicy, iam:CreatePolicyVersion, iam:SetDefaultPolicyVersion: a role or a policy that was changed and not deleted
+    # Unseen in the sandbox: iam:UpdateRole, iam:UpdateRoleDescription, iam:UpdateAssumeRolePolicy, iam:PutRolePolicy, iam:PutRolePermissionsBoundary, iam:AttachRolePolicy, iam:CreatePolicyVersion, iam:SetDefaultPolicyVersion: a role or a policy that was changed and not deleted
     # Unseen in the sandbox: iam:TagRole, iam:UntagRole, iam:TagPolicy, iam:UntagPolicy: its role and policy have no tags
     # Unseen in the sandbox: iam:CreateInstanceProfile, iam:AddRoleToInstanceProfile, iam:TagInstanceProfile: its instance profile is another team's
     iam = [
-      "iam:CreateRole", "iam:UpdateRole", "iam:UpdateAssumeRolePolicy", "iam:TagRole", "iam:UntagRole", "iam:PutRolePolicy", "iam:AttachRolePolicy",
+      "iam:CreateRole", "iam:UpdateRole", "iam:UpdateRoleDescription", "iam:UpdateAssumeRolePolicy", "iam:TagRole", "iam:UntagRole",
+      "iam:PutRolePolicy", "iam:AttachRolePolicy", "iam:PutRolePermissionsBoundary",
       "iam:CreatePolicy", "iam:CreatePolicyVersion", "iam:SetDefaultPolicyVersion", "iam:TagPolicy", "iam:UntagPolicy",
       "iam:CreateInstanceProfile", "iam:AddRoleToInstanceProfile", "iam:TagInstanceProfile",
     ]
@@ -81,10 +82,12 @@ locals {
       "kms:CreateAlias", "kms:UpdateAlias", "kms:TagResource", "kms:UntagResource",
     ]
     # Unseen in the sandbox: lambda:UpdateFunctionCode, lambda:UpdateFunctionConfiguration, lambda:UpdateAlias: a function or an alias that was changed and not deleted
+    # Unseen in the sandbox: lambda:PutFunctionConcurrency, lambda:DeleteFunctionConcurrency: a limit that was taken off or put on
     # Unseen in the sandbox: lambda:PublishVersion: code that was put back is a version of its own, where the function publishes any
     # Unseen in the sandbox: lambda:TagResource, lambda:UntagResource: tags that were changed; TagResource is asked for by CreateFunction with tags too
     lambda = [
       "lambda:CreateFunction", "lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration", "lambda:PublishVersion",
+      "lambda:PutFunctionConcurrency", "lambda:DeleteFunctionConcurrency",
       "lambda:CreateAlias", "lambda:UpdateAlias", "lambda:AddPermission", "lambda:TagResource", "lambda:UntagResource",
     ]
     # Unseen in the sandbox: logs:TagResource, logs:UntagResource: its group has no tags
