@@ -1,5 +1,5 @@
 # What builds may do, by service: what the AWS provider calls for the types of the modules beside this one, and no more.
-# For other types give the actions in extra_read_actions and extra_write_actions. No right to delete is here.
+# For other types give the actions in extra_read_actions and extra_write_actions. No right to delete a resource is here.
 #
 # A list names the resource `*`: an install knows the workspaces and not what they will declare. What can be bounded is:
 # the roles that are passed, and the keys, by what var.workspaces says of them.

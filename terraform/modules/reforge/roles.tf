@@ -1,4 +1,5 @@
 # The operator's role, and one for each project. Nobody but an apply build may change a resource; no role may delete one.
+# What no run of the sandbox needs is argued for where it is allowed: see permissions.tf.
 
 data "aws_iam_policy_document" "build_trust" {
   statement {
@@ -29,12 +30,14 @@ resource "aws_iam_role" "build" {
 data "aws_iam_policy_document" "build" {
   for_each = local.projects
 
+  # Unseen in the sandbox: logs:CreateLogStream, logs:PutLogEvents: CodeBuild writes a build's log in the role's name, and the sandbox's writes a file
   statement {
     sid       = "Log"
     actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
     resources = ["${aws_cloudwatch_log_group.builds.arn}:*"]
   }
 
+  # Unseen in the sandbox: kms:Decrypt, kms:GenerateDataKey: S3 encrypts and decrypts in the caller's name, and the sandbox's does without
   statement {
     sid       = "Key"
     actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
@@ -60,6 +63,7 @@ data "aws_iam_policy_document" "build" {
     resources = ["${aws_s3_bucket.this.arn}/${each.value.state_key}.tflock"]
   }
 
+  # Unseen in the sandbox: dynamodb:GetItem, dynamodb:PutItem, dynamodb:DeleteItem: its states are locked by a file alone
   dynamic "statement" {
     for_each = aws_dynamodb_table.lock
 
@@ -88,6 +92,7 @@ data "aws_iam_policy_document" "build" {
     ]
   }
 
+  # Unseen in the sandbox: s3:GetObjectVersion: CodeBuild takes the version that it resolved, in the role's name
   dynamic "statement" {
     for_each = var.source_repository.type == "S3" ? ["arn:${local.partition}:s3:::${var.source_repository.location}"] : []
 
@@ -95,6 +100,19 @@ data "aws_iam_policy_document" "build" {
       sid       = "SourceInS3"
       actions   = ["s3:GetObject", "s3:GetObjectVersion"]
       resources = [statement.value]
+    }
+  }
+
+  # What CodeBuild asks of a bucket before it trusts it (CodeBuild User Guide, "Allow CodeBuild to interact with other AWS
+  # services").
+  # Unseen in the sandbox: s3:GetBucketAcl, s3:GetBucketLocation: the sandbox's CodeBuild takes the zip without
+  dynamic "statement" {
+    for_each = var.source_repository.type == "S3" ? [split("/", var.source_repository.location)[0]] : []
+
+    content {
+      sid       = "SourceBucket"
+      actions   = ["s3:GetBucketAcl", "s3:GetBucketLocation"]
+      resources = ["arn:${local.partition}:s3:::${statement.value}"]
     }
   }
 
@@ -108,6 +126,7 @@ data "aws_iam_policy_document" "build" {
     }
   }
 
+  # Unseen in the sandbox: codecommit:GitPull: its install is built from a zip in S3
   dynamic "statement" {
     for_each = var.source_repository.type == "CODECOMMIT" ? [local.repository] : []
 
@@ -120,6 +139,7 @@ data "aws_iam_policy_document" "build" {
 
   # CodeBuild User Guide, "GitHub App connections". The prefix of the actions is that of the connection's ARN: those that
   # were made before July 2024 have codestar-connections.
+  # Unseen in the sandbox: codeconnections:GetConnectionToken, codeconnections:GetConnection: its install is built from a zip in S3
   dynamic "statement" {
     for_each = var.source_repository.type == "GITHUB" ? [local.connection] : []
 
@@ -399,6 +419,7 @@ data "aws_iam_policy_document" "operator" {
     ]
   }
 
+  # Unseen in the sandbox: kms:Decrypt: S3 decrypts in the caller's name, and so does SNS with what it encrypted a message for
   statement {
     sid       = "Decrypt"
     actions   = ["kms:Decrypt"]
@@ -449,6 +470,8 @@ data "aws_iam_policy_document" "operator_home" {
     resources = [aws_sns_topic.messages[0].arn]
   }
 
+  # Beside kms:Decrypt above (SNS Developer Guide, "Managing Amazon SNS encryption keys and costs").
+  # Unseen in the sandbox: kms:GenerateDataKey: SNS encrypts in the publisher's name, and the sandbox's does without
   statement {
     sid       = "TellEncrypted"
     actions   = ["kms:GenerateDataKey"]

@@ -240,7 +240,7 @@ variable "source_repository" {
 }
 
 variable "build_image" {
-  description = "The image of the builds. It must have jq, tar, zip, unzip, flock and the AWS CLI."
+  description = "The image of the builds. It must have jq, tar, zip, unzip, flock, base64, gunzip and the AWS CLI."
   type        = string
   default     = "aws/codebuild/amazonlinux-x86_64-standard:5.0"
 }
