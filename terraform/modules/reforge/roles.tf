@@ -509,20 +509,20 @@ data "aws_iam_policy_document" "operator_home" {
 locals {
   # A model, or an inference profile: a model behind several regions, for which both are asked about (Bedrock User Guide,
   # "Prerequisites for inference profiles").
-  model_arns = distinct(flatten([for id in var.model_ids : [
-    for profile in regexall("^(?:us|us-gov|eu|apac|jp|au|ca|sa|global)[.](.+)$", id) : [
-      "arn:${local.partition}:bedrock:*:${local.account}:inference-profile/${id}", "arn:${local.partition}:bedrock:*::foundation-model/${profile[0]}",
-    ]
-  ]], [for id in var.model_ids : "arn:${local.partition}:bedrock:*::foundation-model/${id}" if !can(regex("^(us|us-gov|eu|apac|jp|au|ca|sa|global)[.]", id))]))
+  of_regions = "^(us|us-gov|eu|apac|jp|au|ca|sa|global)[.]"
+  model_arns = distinct(flatten([for id in var.model_ids : concat(
+    ["arn:${local.partition}:bedrock:*::foundation-model/${replace(id, "/${local.of_regions}/", "")}"],
+    can(regex(local.of_regions, id)) ? ["arn:${local.partition}:bedrock:*:${local.account}:inference-profile/${id}"] : [],
+  )]))
 
   # Its projects by their names, as long as the names have room in the policy; else by what the names of this module
   # begin and end with. (Those that var.workspaces names itself are always named.) The operator starts no project that
   # its settings have no fingerprint of, in either case.
   project_arn  = "arn:${local.partition}:codebuild:${local.region}:${local.account}:project"
   named        = [for p in local.projects : p.name]
-  named_here   = [for p in local.projects : p.name if startswith(p.name, "aiops-")]
+  named_apart  = [for name in local.named : name if !can(regex("^aiops-.*-(plan|recovery)$", name))]
   fits         = length(join("", local.named)) + length(local.named) * (length(local.project_arn) + 4) <= local.project_arns_limit
-  project_arns = [for name in(local.fits ? local.named : distinct(concat(["aiops-*-plan", "aiops-*-recovery"], setsubtract(local.named, local.named_here)))) : "${local.project_arn}/${name}"]
+  project_arns = [for name in(local.fits ? local.named : concat(["aiops-*-plan", "aiops-*-recovery"], local.named_apart)) : "${local.project_arn}/${name}"]
 
   # What the rest of the policy leaves of what IAM takes.
   project_arns_limit = 4500

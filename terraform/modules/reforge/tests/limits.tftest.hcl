@@ -195,7 +195,7 @@ run "every_name_is_one_that_aws_takes" {
   command = plan
 
   variables {
-    workspaces = { a23456789012345678901234567 = { root = "w", services = ["ssm"] } }
+    workspaces = { a2345678901234567890123456 = { root = "w", services = ["ssm"] } }
     hub        = true
     lock_table = true
   }

@@ -86,7 +86,8 @@ run "a_workspace_whose_role_would_have_too_long_a_name_is_refused" {
   command = plan
 
   variables {
-    workspaces = { a234567890123456789012345678 = { root = "w", services = ["ssm"] } }
+    name       = "a234567890123456789012345678901"
+    workspaces = { a23456789012345678901234567 = { root = "w", services = ["ssm"] } }
   }
 
   expect_failures = [var.workspaces]
@@ -189,7 +190,7 @@ run "a_pattern_of_2049_characters_is_refused" {
   command = plan
 
   variables {
-    event_patterns = [jsonencode({ source = [join("", [for i in range(2049 - 15) : "s"])] })]
+    event_patterns = [jsonencode({ source = [format("%02034d", 0)] })]
   }
 
   expect_failures = [var.event_patterns]
