@@ -1,6 +1,7 @@
 # The AWS side of an install, in the order of an event's way: rules -> queue -> (the operator) -> builds -> bucket -> topic.
-# patterns.tf says what the rules let through; hub.tf what comes from other accounts and regions; roles.tf who may do
-# what; permissions.tf what builds may do by service. A member account has the builds, the bucket and the roles only.
+# patterns.tf says what the rules let through; hub.tf what comes from other accounts and regions; operator.tf what the
+# operator may do, roles.tf what the builds may, and permissions.tf what that is by service. A member account has the
+# builds, the bucket and the roles only.
 
 data "aws_caller_identity" "current" {}
 data "aws_partition" "current" {}

@@ -175,10 +175,10 @@ variable "member_of" {
     error_message = "member_of.operator_role_arn is the ARN of an IAM role."
   }
 
-  # What STS takes, but no shorter than 16.
+  # What STS takes, but no shorter than 16. It takes 1,224 characters at most.
   validation {
-    condition     = var.member_of == null || can(regex("^[A-Za-z0-9_+=,.@:/-]{16,}$", var.member_of.external_id))
-    error_message = "member_of.external_id is at least 16 letters, digits and of _+=,.@:/-."
+    condition     = var.member_of == null || try(can(regex("^[A-Za-z0-9_+=,.@:/-]{16,}$", var.member_of.external_id)) && length(var.member_of.external_id) <= 1224, false)
+    error_message = "member_of.external_id is 16 to 1,224 letters, digits and of _+=,.@:/-."
   }
 }
 

@@ -310,3 +310,21 @@ run "a_key_is_used_through_the_services_of_the_workspace_alone" {
     error_message = data.aws_iam_policy_document.build["orders-apply"].json
   }
 }
+
+run "a_member_account_has_the_operator_of_the_hub_and_no_queue" {
+  command = plan
+
+  variables {
+    member_of = { operator_role_arn = "arn:aws:iam::444455556666:role/reforge-operator", external_id = "f3c1a9d27b60455e8a14" }
+  }
+
+  assert {
+    condition     = length(aws_sqs_queue.events) == 0 && length(aws_cloudwatch_event_rule.this) == 0 && length(aws_sns_topic.messages) == 0
+    error_message = "A member has a queue, a rule or a topic."
+  }
+
+  assert {
+    condition     = length(jsonencode(jsondecode(data.aws_iam_policy_document.member_trust[0].json))) <= 2048 && !strcontains(local.operator_policy, "sqs:ReceiveMessage")
+    error_message = "The trust is too long, or the role may take from a queue."
+  }
+}

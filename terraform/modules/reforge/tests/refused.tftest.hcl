@@ -225,3 +225,13 @@ run "more_members_than_the_operators_role_takes_are_refused" {
 
   expect_failures = [aws_iam_role_policy.operator]
 }
+
+run "an_external_id_of_1225_characters_is_refused" {
+  command = plan
+
+  variables {
+    member_of = { operator_role_arn = "arn:aws:iam::444455556666:role/reforge-operator", external_id = format("%01225d", 0) }
+  }
+
+  expect_failures = [var.member_of]
+}
