@@ -117,10 +117,10 @@ locals {
     ssm = ["ssm:PutParameter", "ssm:AddTagsToResource", "ssm:RemoveTagsFromResource"]
   }
 
-  # To whom the roles of a workspace may be given, by its services.
+  # To whom the roles of a workspace may be given, by its services. EKS gives that of the nodes to their instances.
   passed_to = {
     ec2    = ["ec2.${local.dns_suffix}"]
-    eks    = ["eks.amazonaws.com"]
+    eks    = ["eks.amazonaws.com", "ec2.${local.dns_suffix}"]
     events = ["events.amazonaws.com"]
     iam    = ["ec2.${local.dns_suffix}"]
     lambda = ["lambda.amazonaws.com"]

@@ -137,15 +137,15 @@ data "aws_iam_policy_document" "build" {
     }
   }
 
-  # CodeBuild User Guide, "GitHub App connections". The prefix of the actions is that of the connection's ARN: those that
-  # were made before July 2024 have codestar-connections.
+  # CodeBuild User Guide, "GitHub App connections". Connections that were made before July 2024 have codestar-connections in
+  # their ARN, and are asked about under either prefix.
   # Unseen in the sandbox: codeconnections:GetConnectionToken, codeconnections:GetConnection: its install is built from a zip in S3
   dynamic "statement" {
     for_each = var.source_repository.type == "GITHUB" ? [local.connection] : []
 
     content {
       sid       = "SourceInGitHub"
-      actions   = [for action in ["GetConnectionToken", "GetConnection"] : "${split(":", statement.value)[2]}:${action}"]
+      actions   = flatten([for prefix in distinct(["codeconnections", split(":", statement.value)[2]]) : ["${prefix}:GetConnectionToken", "${prefix}:GetConnection"]])
       resources = [statement.value]
     }
   }
