@@ -4,21 +4,28 @@
 module "reforge" {
   source = "../../modules/reforge"
 
-  source_repository = { type = "CODECOMMIT", location = var.repository_url }
+  source_repository = var.source_repository
   alert_emails      = var.alert_emails
   trail_names       = var.trail_names
   config_events     = var.config_events
+
+  # The images of CodeBuild have no Terraform.
+  terraform_download = var.terraform_download
 
   hub                 = true
   forwarding_accounts = var.member_accounts
   member_role_arns    = [for account in var.member_accounts : "arn:${data.aws_partition.current.partition}:iam::${account}:role/reforge-operator"]
 
+  # What is encrypted with a key of yours, or runs under a role, says so: the builds may use these keys and pass these
+  # roles, and no others.
   workspaces = {
-    web      = { root = "web", services = ["ec2"] }
-    function = { root = "function", services = ["lambda"] }
-    orders   = { root = "orders", services = ["dynamodb"] }
-    data     = { root = "data", services = ["s3"] }
+    web      = { root = "web", services = ["ec2"], pass_roles = ["aiops-web"] }
+    function = { root = "function", services = ["lambda"], pass_roles = ["aiops-monitored-function-role"] }
+    orders   = { root = "orders", services = ["dynamodb"], kms_key_arns = var.data_key_arns }
+    data     = { root = "data", services = ["s3"], kms_key_arns = var.data_key_arns }
     config   = { root = "config", services = ["ssm"] }
+    database = { root = "database", services = ["rds", "ssm"], kms_key_arns = var.data_key_arns }
+    cluster  = { root = "cluster", services = ["eks", "logs"], pass_roles = ["aiops-workloads-*"], kms_key_arns = var.data_key_arns }
   }
 }
 

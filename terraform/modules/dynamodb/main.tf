@@ -12,6 +12,15 @@ resource "aws_dynamodb_table" "data" {
     type = "S"
   }
 
+  dynamic "server_side_encryption" {
+    for_each = var.kms_key_arn[*]
+
+    content {
+      enabled     = true
+      kms_key_arn = server_side_encryption.value
+    }
+  }
+
   point_in_time_recovery {
     enabled = var.point_in_time_recovery
   }

@@ -21,3 +21,9 @@ variable "tags" {
   type        = map(string)
   default     = {}
 }
+
+variable "kms_key_arn" {
+  description = "ARN of the customer key of the table; null is a key of AWS's own. Reforge's builds must be let use it: kms_key_arns of the workspace."
+  type        = string
+  default     = null
+}

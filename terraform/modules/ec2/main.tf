@@ -1,7 +1,7 @@
 # A web server that Reforge can bring back: one instance with its security group.
 #
-# A terminated instance comes back under a new id with the same image, type, security group, user data and tags. What
-# was on its disk is gone. A stopped instance is not started by an apply: Terraform does not look at the power state.
+# A terminated instance comes back under a new id with the same image, type, instance profile, security group, user data
+# and tags. What was on its disk is gone. A stopped instance is not started by an apply: Terraform does not look at the power state.
 
 resource "aws_security_group" "web" {
   name        = "${var.name}-web"
@@ -33,6 +33,7 @@ resource "aws_instance" "web" {
   instance_type          = var.instance_type
   subnet_id              = var.subnet_id
   vpc_security_group_ids = [aws_security_group.web.id]
+  iam_instance_profile   = var.instance_profile
   user_data              = var.user_data
   tags                   = merge(var.tags, { Name = var.name })
 

@@ -55,3 +55,9 @@ variable "require_imdsv2" {
   type        = bool
   default     = true
 }
+
+variable "instance_profile" {
+  description = "Name of the instance profile that the instance runs with; null is none. Reforge's builds must be let pass its role: pass_roles of the workspace."
+  type        = string
+  default     = null
+}

@@ -13,13 +13,12 @@ locals {
   # Each pattern a rule, by what its name ends with. The hub's rules look at each event again.
   rules = merge(
     { for i, pattern in var.event_patterns : "events-${i}" => pattern },
-    length(var.projects) == 0 ? {} : {
-      builds = jsonencode({
-        source      = ["aws.codebuild"]
-        detail-type = ["CodeBuild Build State Change"]
-        detail      = { project-name = var.projects }
-      })
-    },
+    # A dozen names of 150 characters have room in a pattern, which has 2,048 at most.
+    { for i, names in chunklist(sort(var.projects), 12) : i == 0 ? "builds" : "builds-${i}" => jsonencode({
+      source      = ["aws.codebuild"]
+      detail-type = ["CodeBuild Build State Change"]
+      detail      = { project-name = names }
+    }) },
     var.instance_states ? {
       instance-states = jsonencode({
         source      = ["aws.ec2"]

@@ -27,12 +27,22 @@ variable "event_patterns" {
     condition     = alltrue([for p in var.event_patterns : can(jsondecode(p)) && length(p) <= 2048])
     error_message = "event_patterns are JSON of at most 2,048 characters each."
   }
+
+  validation {
+    condition     = length(var.event_patterns) <= 250
+    error_message = "event_patterns are a rule each, and EventBridge takes 300 rules on a bus: give at most 250."
+  }
 }
 
 variable "projects" {
   description = "Names of the CodeBuild projects here whose builds the hub starts: their ends are forwarded. Without them the operator finds out when it asks."
   type        = set(string)
   default     = []
+
+  validation {
+    condition     = alltrue([for name in var.projects : can(regex("^[A-Za-z0-9][A-Za-z0-9_-]{1,149}$", name))])
+    error_message = "projects are names of CodeBuild projects, not ARNs."
+  }
 }
 
 variable "instance_states" {

@@ -1,4 +1,5 @@
-# A function that Reforge can bring back, with its role.
+# A function that Reforge can bring back, with its role, its alias and who may invoke it. A function that is deleted takes
+# alias and permissions with it; versions are counted from 1 again.
 #
 # The package is made while the plan is made, as with archive_file, and so has to travel with the plan. `code_sha256` is
 # compared with what Lambda runs: code that was changed behind Terraform's back shows as drift, which the older
@@ -35,6 +36,7 @@ resource "aws_lambda_function" "monitored" {
   code_sha256   = filebase64sha256(var.package)
   memory_size   = var.memory_size
   timeout       = var.timeout
+  publish       = true
   tags          = var.tags
 
   environment {
@@ -42,4 +44,20 @@ resource "aws_lambda_function" "monitored" {
   }
 
   depends_on = [aws_iam_role_policy_attachment.logs]
+}
+
+resource "aws_lambda_alias" "live" {
+  name             = var.alias
+  function_name    = aws_lambda_function.monitored.function_name
+  function_version = aws_lambda_function.monitored.version
+}
+
+resource "aws_lambda_permission" "invoke" {
+  for_each = var.invoked_by
+
+  statement_id  = each.key
+  action        = "lambda:InvokeFunction"
+  function_name = aws_lambda_function.monitored.function_name
+  principal     = each.value.principal
+  source_arn    = each.value.source_arn
 }

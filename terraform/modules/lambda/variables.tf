@@ -38,3 +38,18 @@ variable "tags" {
   type        = map(string)
   default     = {}
 }
+
+variable "alias" {
+  description = "Name of the alias that callers use: it is the version that was published last."
+  type        = string
+  default     = "live"
+}
+
+variable "invoked_by" {
+  description = "Services that may invoke the function, by the id of the statement: the service, and the ARN of what calls there."
+  type = map(object({
+    principal  = string
+    source_arn = string
+  }))
+  default = {}
+}

@@ -13,14 +13,37 @@ locals {
       services       = w.services
       state_key      = coalesce(w.state_key, "state/${name}/terraform.tfstate")
       source_version = w.source_version
+      kms_key_arns   = w.kms_key_arns
+      roles          = [for role in w.pass_roles : startswith(role, "arn:") ? role : "arn:${local.partition}:iam::${local.account}:role/${role}"]
     }
   }]...)
+
+  # The tools as one shell text that writes each into a file: packed together they take less than half of what CodeBuild
+  # lets a buildspec have. They are read in a project by what unpacks them there:
+  #     aws codebuild batch-get-projects --names aiops-orders-plan --query 'projects[0].source.buildspec' --output text |
+  #       grep -A 1 END_OF_TOOLS | sed -n '2s/^ *//p' | base64 -d | gunzip
+  tools = join("", [for name in sort(fileset("${path.module}/build", "*")) : <<-EOT
+    cat >${name} <<'END_OF_REFORGE_FILE'
+    ${trimsuffix(file("${path.module}/build/${name}"), "\n")}
+    END_OF_REFORGE_FILE
+  EOT
+  ])
 
   buildspec = templatefile("${path.module}/buildspec.yml", {
     terraform_url    = var.terraform_download.url
     terraform_sha256 = var.terraform_download.sha256
-    files            = { for name in fileset("${path.module}/build", "*") : name => file("${path.module}/build/${name}") }
+    tools            = base64gzip(local.tools)
+    tools_sha256     = sha256(local.tools)
   })
+
+  # Where a CodeCommit repository is, by its clone URL; and which connection GitHub is reached by: the one that is named, or
+  # any that the account's default source credential has.
+  repository = one([for found in regexall("^https://git-codecommit[.]([a-z0-9-]+)[.][a-z.]+/v1/repos/([A-Za-z0-9._-]+)$", var.source_repository.location) : { region = found[0], name = found[1] }])
+  connection = coalesce(var.source_repository.connection_arn, "arn:${local.partition}:codeconnections:${local.region}:${local.account}:connection/*")
+
+  # Characters of an inline buildspec, over which CreateProject and UpdateProject fail; found in aws-cdk, issues 14974 and
+  # 30326, and in no guide.
+  buildspec_limit = 25600
 
   # What decides what a build does and may do: the projects are made of it, and so are their fingerprints.
   definitions = { for key, project in local.projects : key => {
@@ -75,10 +98,26 @@ resource "aws_codebuild_project" "this" {
     type = "NO_ARTIFACTS"
   }
 
+  lifecycle {
+    precondition {
+      condition     = length(local.buildspec) <= local.buildspec_limit
+      error_message = "The buildspec has ${length(local.buildspec)} characters and CodeBuild takes ${local.buildspec_limit}: shorten the tools in ${path.module}/build, or put them into the build image and let buildspec.yml take them from there."
+    }
+  }
+
   source {
     type      = local.definitions[each.key].source_type
     location  = local.definitions[each.key].source_location
     buildspec = local.definitions[each.key].buildspec
+
+    dynamic "auth" {
+      for_each = var.source_repository.connection_arn[*]
+
+      content {
+        type     = "CODECONNECTIONS"
+        resource = auth.value
+      }
+    }
   }
 
   environment {

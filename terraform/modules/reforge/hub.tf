@@ -7,9 +7,8 @@ locals {
 
   # Whose builds are sent is for the forwarders to say: only they know the projects there.
   hub_rules = local.hub ? {
-    for key, rule in local.rules : key => merge(rule, key != "builds" ? {} : {
-      pattern = jsonencode({ source = local.builds.source, detail-type = local.builds.detail-type })
-    }) if key != "canary"
+    for key, rule in local.rules : key => key == "builds" ? merge(rule, { pattern = jsonencode(local.builds) }) : rule
+    if key != "canary" && (key == "builds" || !contains(keys(local.builds_of), key))
   } : {}
 }
 

@@ -1,6 +1,7 @@
 # The AWS side of an install, in the order of an event's way: rules -> queue -> (the operator) -> builds -> bucket -> topic.
-# patterns.tf says what the rules let through; hub.tf what comes from other accounts and regions; roles.tf who may do
-# what; permissions.tf what builds may do by service. A member account has the builds, the bucket and the roles only.
+# patterns.tf says what the rules let through; hub.tf what comes from other accounts and regions; operator.tf what the
+# operator may do, roles.tf what the builds may, and permissions.tf what that is by service. A member account has the
+# builds, the bucket and the roles only.
 
 data "aws_caller_identity" "current" {}
 data "aws_partition" "current" {}
@@ -9,6 +10,7 @@ data "aws_region" "current" {}
 locals {
   account     = data.aws_caller_identity.current.account_id
   partition   = data.aws_partition.current.partition
+  dns_suffix  = data.aws_partition.current.dns_suffix
   region      = data.aws_region.current.region
   member      = var.member_of != null
   bucket      = "${var.name}-${local.account}-${local.region}"
@@ -67,7 +69,9 @@ locals {
   queue_urls = local.member ? {} : { events = aws_sqs_queue.events[0].url, dead_letters = aws_sqs_queue.dead_letters[0].url }
 }
 
-# The rules may send, and nobody else: what is in the queue is believed.
+# The rules of this install may send, and nobody else: what is in the queue is believed. They are told by what their names
+# begin with, which calls on rules are watched by: a queue's policy has no room for many names, and a rule that is added
+# may send from its first event on.
 data "aws_iam_policy_document" "queue" {
   for_each = local.queue_arns
 
@@ -82,9 +86,9 @@ data "aws_iam_policy_document" "queue" {
     }
 
     condition {
-      test     = "ArnEquals"
+      test     = "ArnLike"
       variable = "aws:SourceArn"
-      values   = concat([for rule in aws_cloudwatch_event_rule.this : rule.arn], [for rule in aws_cloudwatch_event_rule.hub : rule.arn])
+      values   = [for bus in concat([""], local.hub ? ["${local.bus_name}/"] : []) : "arn:${local.partition}:events:${local.region}:${local.account}:rule/${bus}${var.name}-*"]
     }
   }
 }

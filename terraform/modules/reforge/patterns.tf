@@ -29,8 +29,10 @@ locals {
   builds = {
     source      = ["aws.codebuild"]
     detail-type = ["CodeBuild Build State Change"]
-    detail      = { project-name = [for p in local.projects : p.name] }
   }
+
+  # A dozen names of 150 characters have room in a pattern.
+  builds_of = { for i, names in chunklist(sort([for p in local.projects : p.name]), 12) : i == 0 ? "builds" : "builds-${i}" => merge(local.builds, { detail = { project-name = names } }) }
 
   # Calls on what Reforge itself stands on. Trails and projects may be named by their ARN, so those calls are let through
   # whatever they name; they are rare.
@@ -97,8 +99,8 @@ locals {
   # Each pattern a rule, by what its name ends with. A member account has none: its forwarders send to the hub.
   rules = local.member ? {} : merge(
     { for key, pattern in local.resource_patterns : key => { description = "What happened to resources", pattern = pattern } },
+    { for key, pattern in local.builds_of : key => { description = "Builds of Reforge that started or ended", pattern = jsonencode(pattern) } },
     {
-      builds   = { description = "Builds of Reforge that started or ended", pattern = jsonencode(local.builds) }
       plumbing = { description = "Calls on what Reforge itself stands on", pattern = jsonencode(local.plumbing) }
       canary   = { description = "The canary, and calls on Reforge's rules", pattern = jsonencode(local.canary) }
     },

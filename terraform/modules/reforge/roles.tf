@@ -1,4 +1,5 @@
-# The operator's role, and one for each project. Nobody but an apply build may change a resource; no role may delete one.
+# A role for each project. Nobody but an apply build may change a resource; no role may delete one. What no run of the
+# sandbox needs is argued for where it is allowed: see permissions.tf.
 
 data "aws_iam_policy_document" "build_trust" {
   statement {
@@ -29,12 +30,14 @@ resource "aws_iam_role" "build" {
 data "aws_iam_policy_document" "build" {
   for_each = local.projects
 
+  # Unseen in the sandbox: logs:CreateLogStream, logs:PutLogEvents: CodeBuild writes a build's log in the role's name, and the sandbox's writes a file
   statement {
     sid       = "Log"
     actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
     resources = ["${aws_cloudwatch_log_group.builds.arn}:*"]
   }
 
+  # Unseen in the sandbox: kms:Decrypt, kms:GenerateDataKey: S3 encrypts and decrypts in the caller's name, and the sandbox's does without
   statement {
     sid       = "Key"
     actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
@@ -60,6 +63,7 @@ data "aws_iam_policy_document" "build" {
     resources = ["${aws_s3_bucket.this.arn}/${each.value.state_key}.tflock"]
   }
 
+  # Unseen in the sandbox: dynamodb:GetItem, dynamodb:PutItem, dynamodb:DeleteItem: its states are locked by a file alone
   dynamic "statement" {
     for_each = aws_dynamodb_table.lock
 
@@ -88,6 +92,7 @@ data "aws_iam_policy_document" "build" {
     ]
   }
 
+  # Unseen in the sandbox: s3:GetObjectVersion: CodeBuild takes the version that it resolved, in the role's name
   dynamic "statement" {
     for_each = var.source_repository.type == "S3" ? ["arn:${local.partition}:s3:::${var.source_repository.location}"] : []
 
@@ -98,30 +103,78 @@ data "aws_iam_policy_document" "build" {
     }
   }
 
+  # What CodeBuild asks of a bucket before it trusts it (CodeBuild User Guide, "Allow CodeBuild to interact with other AWS
+  # services").
+  # Unseen in the sandbox: s3:GetBucketAcl, s3:GetBucketLocation: the sandbox's CodeBuild takes the zip without
   dynamic "statement" {
-    for_each = var.source_repository.type == "CODECOMMIT" ? [element(split("/", var.source_repository.location), -1)] : []
+    for_each = var.source_repository.type == "S3" ? [split("/", var.source_repository.location)[0]] : []
 
     content {
-      sid       = "SourceInCodeCommit"
-      actions   = ["codecommit:GitPull"]
-      resources = ["arn:${local.partition}:codecommit:${local.region}:${local.account}:${statement.value}"]
+      sid       = "SourceBucket"
+      actions   = ["s3:GetBucketAcl", "s3:GetBucketLocation"]
+      resources = ["arn:${local.partition}:s3:::${statement.value}"]
     }
   }
 
   dynamic "statement" {
-    for_each = var.source_repository.type == "GITHUB" ? [1] : []
+    for_each = var.source_repository.kms_key_arn[*]
+
+    content {
+      sid       = "SourceKey"
+      actions   = ["kms:Decrypt"]
+      resources = [statement.value]
+    }
+  }
+
+  # Unseen in the sandbox: codecommit:GitPull: its install is built from a zip in S3
+  dynamic "statement" {
+    for_each = var.source_repository.type == "CODECOMMIT" ? [local.repository] : []
+
+    content {
+      sid       = "SourceInCodeCommit"
+      actions   = ["codecommit:GitPull"]
+      resources = ["arn:${local.partition}:codecommit:${statement.value.region}:${local.account}:${statement.value.name}"]
+    }
+  }
+
+  # CodeBuild User Guide, "GitHub App connections". Connections that were made before July 2024 have codestar-connections in
+  # their ARN, and are asked about under either prefix.
+  # Unseen in the sandbox: codeconnections:GetConnectionToken, codeconnections:GetConnection: its install is built from a zip in S3
+  dynamic "statement" {
+    for_each = var.source_repository.type == "GITHUB" ? [local.connection] : []
 
     content {
       sid       = "SourceInGitHub"
-      actions   = ["codeconnections:GetConnectionToken", "codeconnections:GetConnection"]
-      resources = ["arn:${local.partition}:codeconnections:${local.region}:${local.account}:connection/*"]
+      actions   = flatten([for prefix in distinct(["codeconnections", split(":", statement.value)[2]]) : ["${prefix}:GetConnectionToken", "${prefix}:GetConnection"]])
+      resources = [statement.value]
     }
   }
 
   statement {
     sid       = "Refresh"
-    actions   = concat(flatten([for s in each.value.services : local.read_actions[s]]), lookup(var.extra_read_actions, each.value.workspace, []))
+    actions   = distinct(concat(flatten([for s in each.value.services : local.read_actions[s]]), local.reads_roles[each.key] ? local.own_role_read : [], lookup(var.extra_read_actions, each.value.workspace, [])))
     resources = ["*"]
+  }
+
+  # A key is found by its alias, and its ARN compared with what the resource has.
+  dynamic "statement" {
+    for_each = length(each.value.kms_key_arns) > 0 ? [1] : []
+
+    content {
+      sid       = "FindKeys"
+      actions   = ["kms:DescribeKey"]
+      resources = each.value.kms_key_arns
+    }
+  }
+
+  dynamic "statement" {
+    for_each = length(each.value.kms_key_arns) > 0 ? [1] : []
+
+    content {
+      sid       = "ListKeys"
+      actions   = ["kms:ListAliases"]
+      resources = ["*"]
+    }
   }
 
   dynamic "statement" {
@@ -129,10 +182,87 @@ data "aws_iam_policy_document" "build" {
 
     content {
       sid       = "PutBack"
-      actions   = concat(flatten([for s in each.value.services : local.write_actions[s]]), lookup(var.extra_write_actions, each.value.workspace, []))
+      actions   = distinct(concat(flatten([for s in each.value.services : local.write_actions[s]]), lookup(var.extra_write_actions, each.value.workspace, [])))
       resources = ["*"]
     }
   }
+
+  # A role is power: it goes to the services whose resources the workspace declares, and to nobody else.
+  dynamic "statement" {
+    for_each = each.value.mode == "apply" && length(local.passes[each.key]) > 0 && length(each.value.roles) > 0 ? [1] : []
+
+    content {
+      sid       = "PassRoles"
+      actions   = ["iam:PassRole"]
+      resources = each.value.roles
+
+      condition {
+        test     = "StringEquals"
+        variable = "iam:PassedToService"
+        values   = local.passes[each.key]
+      }
+    }
+  }
+
+  dynamic "statement" {
+    for_each = each.value.mode == "apply" && local.reads_roles[each.key] && length(each.value.roles) > 0 ? [1] : []
+
+    content {
+      sid       = "PutBackRoles"
+      actions   = distinct(flatten([for s in each.value.services : lookup(local.own_roles, s, [])]))
+      resources = each.value.roles
+    }
+  }
+
+  # A resource with a customer key is made by its service in the caller's name, who needs the key for it (DynamoDB
+  # Developer Guide, "DynamoDB encryption at rest: usage notes"; EBS, RDS and EKS ask for the same).
+  # Unseen in the sandbox: kms:Encrypt, kms:Decrypt, kms:ReEncrypt*, kms:GenerateDataKey*, kms:CreateGrant: what the services do with a key in the caller's name, the sandbox's do without
+  dynamic "statement" {
+    for_each = each.value.mode == "apply" && length(each.value.kms_key_arns) > 0 ? [1] : []
+
+    content {
+      sid       = "UseKeys"
+      actions   = ["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*"]
+      resources = each.value.kms_key_arns
+
+      condition {
+        test     = "StringLike"
+        variable = "kms:ViaService"
+        values   = [for s in each.value.services : "${s}.*.${local.dns_suffix}"]
+      }
+    }
+  }
+
+  dynamic "statement" {
+    for_each = each.value.mode == "apply" && length(each.value.kms_key_arns) > 0 ? [1] : []
+
+    content {
+      sid       = "GrantKeys"
+      actions   = ["kms:CreateGrant"]
+      resources = each.value.kms_key_arns
+
+      condition {
+        test     = "Bool"
+        variable = "kms:GrantIsForAWSResource"
+        values   = ["true"]
+      }
+
+      condition {
+        test     = "StringLike"
+        variable = "kms:ViaService"
+        values   = [for s in each.value.services : "${s}.*.${local.dns_suffix}"]
+      }
+    }
+  }
+}
+
+locals {
+  # All inline policies of a role together, white space apart (IAM User Guide, "IAM and AWS STS quotas").
+  inline_policy_limit = 10240
+
+  # To whom a project may pass roles, and whether its workspace makes some of its own.
+  passes      = { for key, p in local.projects : key => distinct(flatten([for s in p.services : lookup(local.passed_to, s, [])])) }
+  reads_roles = { for key, p in local.projects : key => anytrue([for s in p.services : contains(keys(local.own_roles), s)]) }
 }
 
 resource "aws_iam_role_policy" "build" {
@@ -141,236 +271,11 @@ resource "aws_iam_role_policy" "build" {
   name   = "build"
   role   = aws_iam_role.build[each.key].id
   policy = data.aws_iam_policy_document.build[each.key].json
-}
 
-data "aws_iam_policy_document" "operator_trust" {
-  dynamic "statement" {
-    for_each = var.operator_principals.pod_identity ? [1] : []
-
-    content {
-      actions = ["sts:AssumeRole", "sts:TagSession"]
-
-      principals {
-        type        = "Service"
-        identifiers = ["pods.eks.amazonaws.com"]
-      }
-
-      condition {
-        test     = "StringEquals"
-        variable = "aws:SourceAccount"
-        values   = [local.account]
-      }
-
-      condition {
-        test     = "StringEquals"
-        variable = "aws:RequestTag/kubernetes-namespace"
-        values   = [var.operator_principals.namespace]
-      }
-
-      condition {
-        test     = "StringEquals"
-        variable = "aws:RequestTag/kubernetes-service-account"
-        values   = [var.operator_principals.service_account]
-      }
+  lifecycle {
+    precondition {
+      condition     = length(jsonencode(jsondecode(data.aws_iam_policy_document.build[each.key].json))) <= local.inline_policy_limit
+      error_message = "What the ${each.value.mode} builds of ${each.value.workspace} may do is longer than the ${local.inline_policy_limit} characters that IAM takes inline in a role: split the workspace, or give it fewer extra actions, pass_roles or kms_key_arns; one wildcard takes the place of many."
     }
   }
-
-  dynamic "statement" {
-    for_each = var.operator_principals.oidc_provider_arn[*]
-
-    content {
-      actions = ["sts:AssumeRoleWithWebIdentity"]
-
-      principals {
-        type        = "Federated"
-        identifiers = [statement.value]
-      }
-
-      condition {
-        test     = "StringEquals"
-        variable = "${element(split("oidc-provider/", statement.value), 1)}:sub"
-        values   = ["system:serviceaccount:${var.operator_principals.namespace}:${var.operator_principals.service_account}"]
-      }
-
-      condition {
-        test     = "StringEquals"
-        variable = "${element(split("oidc-provider/", statement.value), 1)}:aud"
-        values   = ["sts.amazonaws.com"]
-      }
-    }
-  }
-}
-
-# In a member account the hub's operator and nobody else, and only with the external id, which stands beside this role in
-# the hub's settings: an operator that was given another role's ARN does not get in. With EKS Pod Identity the hub's
-# session has tags that pass on; a tag alone opens nothing.
-data "aws_iam_policy_document" "member_trust" {
-  count = local.member ? 1 : 0
-
-  statement {
-    sid     = "HubsOperator"
-    actions = ["sts:AssumeRole"]
-
-    principals {
-      type        = "AWS"
-      identifiers = [var.member_of.operator_role_arn]
-    }
-
-    condition {
-      test     = "StringEquals"
-      variable = "sts:ExternalId"
-      values   = [var.member_of.external_id]
-    }
-  }
-
-  statement {
-    sid     = "ItsTags"
-    actions = ["sts:TagSession"]
-
-    principals {
-      type        = "AWS"
-      identifiers = [var.member_of.operator_role_arn]
-    }
-  }
-}
-
-resource "aws_iam_role" "operator" {
-  name               = "${var.name}-operator"
-  description        = local.member ? "Reforge: the hub's operator in this account" : "Reforge: the operator in the cluster"
-  assume_role_policy = local.member ? data.aws_iam_policy_document.member_trust[0].json : data.aws_iam_policy_document.operator_trust.json
-  tags               = var.tags
-}
-
-# What the operator may do in each account whose workspaces it recovers.
-data "aws_iam_policy_document" "operator" {
-  # Starting a build is power: it may override the commit and these variables, and nothing else. Keys by the Service
-  # Authorization Reference of CodeBuild; the timeout has none, and shortening or lengthening a build harms nobody.
-  statement {
-    sid       = "Start"
-    actions   = ["codebuild:StartBuild"]
-    resources = [for p in aws_codebuild_project.this : p.arn]
-
-    condition {
-      test     = "ForAllValues:StringEquals"
-      variable = "codebuild:environment.environmentVariables.name"
-      values   = ["REFORGE_INCIDENT", "REFORGE_ATTEMPT", "REFORGE_TARGETS", "REFORGE_UNDO", "REFORGE_RESTORE", "REFORGE_PLAN_BUILD", "REFORGE_PLAN_DIGEST"]
-    }
-
-    dynamic "condition" {
-      for_each = toset([
-        "artifacts", "buildBatchConfig", "cache", "encryptionKey", "environment.certificate", "environment.computeType",
-        "environment.fleet.fleetArn", "environment.image", "environment.imagePullCredentialsType", "environment.privilegedMode",
-        "environment.registryCredential", "environment.type", "logsConfig", "secondaryArtifacts", "secondarySources", "serviceRole",
-        "source.auth.resource", "source.auth.type", "source.buildspec", "source.insecureSsl", "source.location",
-      ])
-
-      content {
-        test     = "Null"
-        variable = "codebuild:${condition.value}"
-        values   = ["true"]
-      }
-    }
-  }
-
-  statement {
-    sid       = "Watch"
-    actions   = ["codebuild:BatchGetBuilds", "codebuild:ListBuildsForProject", "codebuild:BatchGetProjects"]
-    resources = [for p in aws_codebuild_project.this : p.arn]
-  }
-
-  # Summaries, inventories, results and failures hold no values. The plans and states beside them are out of reach.
-  statement {
-    sid     = "Read"
-    actions = ["s3:GetObject"]
-    resources = [for path in ["plans/*/summary.json", "inventory/*", "results/*", "failures/*"] :
-      "${aws_s3_bucket.this.arn}/${path}"
-    ]
-  }
-
-  statement {
-    sid       = "Decrypt"
-    actions   = ["kms:Decrypt"]
-    resources = [aws_kms_key.this.arn]
-  }
-
-  # What no rule has sent is found by looking it up. The API knows no resources.
-  statement {
-    sid       = "Sweep"
-    actions   = ["cloudtrail:LookupEvents"]
-    resources = ["*"]
-  }
-
-  statement {
-    sid = "Verify"
-    actions = concat(var.verify_actions, [
-      "dynamodb:DescribeTable", "ec2:DescribeInstances", "lambda:GetFunctionConfiguration", "s3:ListBucket",
-      "s3:GetBucketVersioning", "s3:GetBucketLocation", "ssm:GetParameter",
-      # Cloud Control reads with the caller's own rights: var.verify_actions gives those for further types.
-      "cloudformation:GetResource",
-    ])
-    resources = ["*"]
-  }
-}
-
-# What it may do beside that in its own account.
-data "aws_iam_policy_document" "operator_home" {
-  count = local.member ? 0 : 1
-
-  source_policy_documents = [data.aws_iam_policy_document.operator.json]
-
-  statement {
-    sid       = "Take"
-    actions   = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"]
-    resources = [aws_sqs_queue.events[0].arn]
-  }
-
-  statement {
-    sid       = "PutAside"
-    actions   = ["sqs:SendMessage"]
-    resources = [aws_sqs_queue.dead_letters[0].arn]
-  }
-
-  statement {
-    sid       = "Tell"
-    actions   = ["sns:Publish"]
-    resources = [aws_sns_topic.messages[0].arn]
-  }
-
-  statement {
-    sid       = "TellEncrypted"
-    actions   = ["kms:GenerateDataKey"]
-    resources = [aws_kms_key.this.arn]
-  }
-
-  statement {
-    sid       = "Canary"
-    actions   = ["ssm:PutParameter"]
-    resources = [aws_ssm_parameter.canary[0].arn]
-  }
-
-  dynamic "statement" {
-    for_each = length(var.member_role_arns) > 0 ? [1] : []
-
-    content {
-      sid       = "Members"
-      actions   = ["sts:AssumeRole", "sts:TagSession"]
-      resources = var.member_role_arns
-    }
-  }
-
-  dynamic "statement" {
-    for_each = length(var.model_ids) > 0 ? [1] : []
-
-    content {
-      sid       = "Ask"
-      actions   = ["bedrock:InvokeModel"]
-      resources = [for id in var.model_ids : "arn:${local.partition}:bedrock:*::foundation-model/${id}"]
-    }
-  }
-}
-
-resource "aws_iam_role_policy" "operator" {
-  name   = "operator"
-  role   = aws_iam_role.operator.id
-  policy = local.member ? data.aws_iam_policy_document.operator.json : data.aws_iam_policy_document.operator_home[0].json
 }

@@ -1,6 +1,10 @@
 # The AWS side of the sandbox's install: one workspace for each of the five scenarios, and one with further types; their
 # source is a zip in S3.
 
+module "ground" {
+  source = "../ground"
+}
+
 module "reforge" {
   source = "../../../modules/reforge"
 
@@ -20,21 +24,24 @@ module "reforge" {
       detail = {
         eventName = [
           "TerminateInstances", "StopInstances", { prefix = "DeleteFunction20" }, { prefix = "UpdateFunctionConfiguration20" },
-          "DeleteTable", "DeleteBucket", "PutBucketPolicy", "PutParameter", "DeleteParameter",
+          "DeleteTable", "DeleteBucket", "PutBucketPolicy", "PutBucketCors", "PutParameter", "DeleteParameter",
         ]
       }
     })],
     jsondecode(file("${path.module}/platform-event-patterns.json")),
   )
 
-  workspaces = {
-    for name, services in {
-      dynamodb = ["dynamodb"]
-      ec2      = ["ec2"]
-      lambda   = ["lambda"]
-      s3       = ["s3"]
-      ssm      = ["ssm"]
-      platform = ["ec2", "iam", "kms", "logs", "secretsmanager", "sns", "sqs"]
-    } : name => { root = "environments/sandbox/workspaces/${name}", services = services }
-  }
+  workspaces = { for name, w in {
+    dynamodb = { services = ["dynamodb"], keys = [module.ground.key_arn] }
+    ec2      = { services = ["ec2"], roles = ["aiops-web"] }
+    lambda   = { services = ["lambda"], roles = ["aiops-monitored-function-role"] }
+    s3       = { services = ["s3"], keys = [module.ground.key_arn] }
+    ssm      = { services = ["ssm"] }
+    platform = { services = ["ec2", "events", "iam", "kms", "logs", "secretsmanager", "sns", "sqs"] }
+    } : name => {
+    root         = "environments/sandbox/workspaces/${name}"
+    services     = w.services
+    pass_roles   = try(w.roles, [])
+    kms_key_arns = try(w.keys, [])
+  } }
 }

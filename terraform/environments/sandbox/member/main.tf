@@ -1,5 +1,9 @@
 # A member account of the sandbox: projects, roles and a bucket of its own, and rules that send to the hub's bus.
 
+module "ground" {
+  source = "../ground"
+}
+
 module "reforge" {
   source = "../../../modules/reforge"
 
@@ -9,7 +13,7 @@ module "reforge" {
   member_of         = var.member_of
 
   workspaces = {
-    elsewhere = { root = "environments/sandbox/workspaces/dynamodb", services = ["dynamodb"] }
+    elsewhere = { root = "environments/sandbox/workspaces/dynamodb", services = ["dynamodb"], kms_key_arns = [module.ground.key_arn] }
   }
 }
 

@@ -1,8 +1,13 @@
 # The workspace `dynamodb` of the sandbox: the table.
 
+data "aws_kms_alias" "data" {
+  name = "alias/platform-data"
+}
+
 module "table" {
-  source = "../../../../modules/dynamodb"
-  tags   = { Application = "myapp", Environment = "sandbox" }
+  source      = "../../../../modules/dynamodb"
+  kms_key_arn = data.aws_kms_alias.data.target_key_arn
+  tags        = { Application = "myapp", Environment = "sandbox" }
 }
 
 output "table_name" {

@@ -2,10 +2,15 @@
 
 data "aws_caller_identity" "current" {}
 
+data "aws_kms_alias" "data" {
+  name = "alias/platform-data"
+}
+
 module "bucket" {
-  source = "../../../../modules/s3"
-  bucket = "aiops-data-bucket-${data.aws_caller_identity.current.account_id}"
-  tags   = { Application = "myapp", Environment = "sandbox" }
+  source      = "../../../../modules/s3"
+  bucket      = "aiops-data-bucket-${data.aws_caller_identity.current.account_id}"
+  kms_key_arn = data.aws_kms_alias.data.target_key_arn
+  tags        = { Application = "myapp", Environment = "sandbox" }
 }
 
 output "bucket" {
