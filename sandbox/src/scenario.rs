@@ -45,7 +45,7 @@ pub trait Place: Sync {
     fn call(&self, args: &[&str]) -> impl Future<Output = Result<String>> + Send;
 
     /// When the builds of an Incident were started, and when they ended.
-    fn builds(&self, incident: &str) -> impl Future<Output = Result<Vec<(Timestamp, Timestamp)>>> + Send;
+    fn builds(&self, incident: &Value) -> impl Future<Output = Result<Vec<(Timestamp, Timestamp)>>> + Send;
 }
 
 impl Place for Sandbox {
@@ -67,9 +67,10 @@ impl Place for Sandbox {
         self.aws(Caller::Mallory, args).await
     }
 
-    async fn builds(&self, incident: &str) -> Result<Vec<(Timestamp, Timestamp)>> {
+    async fn builds(&self, incident: &Value) -> Result<Vec<(Timestamp, Timestamp)>> {
+        let name = name_of(incident);
         let all = self.edge().builds().into_iter();
-        let ours = all.filter(|b| b.overrides.iter().any(|(k, v)| k == "REFORGE_INCIDENT" && v == incident));
+        let ours = all.filter(|b| b.overrides.iter().any(|(k, v)| k == "REFORGE_INCIDENT" && *v == name));
         Ok(ours.filter_map(|b| Some((b.start, b.end?))).collect())
     }
 }
@@ -148,7 +149,7 @@ impl Scenario {
             let new: Vec<Value> = incidents(place, Some(self.name))
                 .await?
                 .into_iter()
-                .filter(|i| !before.contains(&name_of(i)))
+                .filter(|i| !before.contains(&name_of(i)) && is_of_a_policy(i))
                 .collect();
             if let Some(ended) = new.iter().find(|i| i["status"]["step"]["name"] == "Ended") {
                 break ended.clone();
@@ -193,6 +194,11 @@ pub async fn incidents(place: &impl Place, resource_type: Option<&str>) -> Resul
     Ok(list["items"].as_array().cloned().unwrap_or_default())
 }
 
+/// Whether it is more than a canary, or an alert on what Reforge itself stands on.
+fn is_of_a_policy(incident: &Value) -> bool {
+    !matches!(incident["spec"]["handling"].as_str(), Some("Canary" | "Alert"))
+}
+
 fn name_of(incident: &Value) -> String {
     incident["metadata"]["name"].as_str().unwrap_or_default().to_owned()
 }
@@ -206,8 +212,7 @@ async fn outcome(place: &impl Place, incident: Value, began: Timestamp, broken: 
         (Some(from), Some(to)) => seconds(from, to),
         _ => 0.0,
     };
-    let name = name_of(&incident);
-    let builds: f64 = place.builds(&name).await?.into_iter().map(|(from, to)| seconds(from, to)).sum();
+    let builds: f64 = place.builds(&incident).await?.into_iter().map(|(from, to)| seconds(from, to)).sum();
     let outside = seconds(broken, ended) - settling - builds;
     Ok(Outcome { incident, seconds: seconds(began, ended), outside_builds_seconds: outside.max(0.0) })
 }

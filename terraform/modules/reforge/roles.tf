@@ -199,6 +199,19 @@ data "aws_iam_policy_document" "operator_trust" {
       }
     }
   }
+
+  dynamic "statement" {
+    for_each = length(var.operator_principals.arns) > 0 ? [1] : []
+
+    content {
+      actions = ["sts:AssumeRole"]
+
+      principals {
+        type        = "AWS"
+        identifiers = var.operator_principals.arns
+      }
+    }
+  }
 }
 
 # In a member account the hub's operator and nobody else, and only with the external id, which stands beside this role in

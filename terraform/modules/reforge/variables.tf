@@ -200,14 +200,20 @@ variable "lock_table" {
 }
 
 variable "operator_principals" {
-  description = "Who may become the operator's role: `pods.eks.amazonaws.com` for EKS Pod Identity, or the ARN of an IAM OIDC provider."
+  description = "Who may become the operator's role: `pods.eks.amazonaws.com` for EKS Pod Identity, the ARN of an IAM OIDC provider, or `arns` of principals that run the operator outside of a cluster in AWS."
   type = object({
     pod_identity      = optional(bool, true)
     oidc_provider_arn = optional(string)
+    arns              = optional(set(string), [])
     namespace         = optional(string, "reforge")
     service_account   = optional(string, "reforge")
   })
   default = {}
+
+  validation {
+    condition     = alltrue([for arn in var.operator_principals.arns : can(regex("^arn:aws[a-z-]*:(iam|sts)::[0-9]{12}:(user|role|assumed-role)/[A-Za-z0-9_+=,.@/-]+$", arn))])
+    error_message = "operator_principals.arns are ARNs of users, roles and sessions of roles, each named in full."
+  }
 }
 
 variable "model_ids" {
