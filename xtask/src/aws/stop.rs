@@ -1,5 +1,7 @@
 //! SIGINT, SIGTERM and SIGHUP: a run that is told to stop tears down what it made, and does not just end.
 
+use std::time::Duration;
+
 use anyhow::{Result, bail};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -41,6 +43,15 @@ impl Stop {
         if receiver.wait_for(|told| *told).await.is_err() {
             std::future::pending::<()>().await;
         }
+    }
+
+    /// Waits, unless it is told to stop before.
+    pub async fn pause(&self, pause: Duration) -> Result<()> {
+        let over = async {
+            tokio::time::sleep(pause).await;
+            Ok(())
+        };
+        self.or(over).await
     }
 
     /// The outcome of something that leaves nothing half done when it is left, unless it is told to stop before.
