@@ -194,10 +194,12 @@ impl Access {
         self.folder.path().join("config")
     }
 
-    /// The section of the caller. S3 takes no presigned URL of signature version 2 for a new bucket.
+    /// The section of the caller. S3 takes no presigned URL of signature version 2 for a new bucket, and none of another
+    /// region's host; the CLI's version 1 takes a parameter's value that is an address for what is found there.
     fn caller(&self) -> Result<String> {
         let region = &self.region;
-        let head = format!("[default]\nregion = {region}\ncli_timestamp_format = iso8601\n");
+        let head =
+            format!("[default]\nregion = {region}\ncli_timestamp_format = iso8601\ncli_follow_urlparam = false\n");
         Ok(match &self.credentials {
             Credentials::Emulated(_) => {
                 let key = Caller::Terraform.access_key();
@@ -207,7 +209,10 @@ impl Access {
             }
             Credentials::Profile(name) => {
                 let export = self.export(name)?;
-                format!("{head}credential_process = \"{}\"\ns3 =\n  signature_version = s3v4\n", export.display())
+                format!(
+                    "{head}credential_process = \"{}\"\ns3 =\n  signature_version = s3v4\n  addressing_style = virtual\n",
+                    export.display()
+                )
             }
         })
     }

@@ -22,12 +22,15 @@ use super::names::{PREFIX, SOURCE_KEY, Site, TAG, TERRAFORM_KEY};
 use super::record::Record;
 use super::stop::Stop;
 
-/// A builds' way to Terraform lasts longer than any run.
+/// The builds' way to Terraform lasts longer than any run.
 const PRESIGNED_SECONDS: &str = "43200";
 /// The image of the web server on an emulated AWS, which has no public parameters.
 const EMULATED_AMI: &str = "ami-0c55b159cbfafe1f0";
 /// User Guide of Amazon EC2, "Reference the latest AMIs using Systems Manager public parameters".
 const AMI_PARAMETER: &str = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64";
+
+/// How often a build is started that CodeBuild refuses for now, five seconds apart.
+const START_TRIES: u32 = 120;
 
 /// Where the builds get Terraform.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -182,14 +185,15 @@ impl Maker<'_> {
         Ok(())
     }
 
-    /// A role that was made just now may not be assumable for some seconds: CodeBuild then refuses the build.
+    /// A role that was made just now may not be assumable for some seconds, and a young account may have a quota of few
+    /// builds: CodeBuild then refuses the build.
     async fn started(&self, project: &str) -> Result<String> {
         let mut tries = 0;
         loop {
             let build = ["codebuild", "start-build", "--project-name", project, "--query", "build.id"];
             match self.access.json(&build).await {
                 Ok(id) => return id.as_str().map(ToOwned::to_owned).context("a build has an id"),
-                Err(error) if tries < 12 && error.to_string().contains("not authorized to perform: sts:AssumeRole") => {
+                Err(error) if tries < START_TRIES && is_for_now(&error.to_string()) => {
                     tries += 1;
                     self.stop.pause(Duration::from_secs(5)).await?;
                 }
@@ -317,6 +321,11 @@ pub async fn init_workspace(
         ]);
     }
     access.terraform(&record.workspace(workspace), &init, stop).await.map(drop)
+}
+
+/// Whether a build may be started a little later.
+fn is_for_now(error: &str) -> bool {
+    error.contains("not authorized to perform: sts:AssumeRole") || error.contains("AccountLimitExceeded")
 }
 
 /// CloudTrail User Guide, "Amazon S3 bucket policy for CloudTrail": the ACL is read, and objects are written below the

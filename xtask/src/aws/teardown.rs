@@ -42,8 +42,8 @@ impl Teardown<'_> {
             self.destroy_workspace(workspace).await;
         }
         self.destroy_install().await;
-        let unknown = self.sweep().await?;
-        self.prove(&unknown).await?;
+        let removed = self.sweep().await?;
+        self.prove(&removed).await?;
         self.record.end()
     }
 
@@ -116,46 +116,51 @@ impl Teardown<'_> {
         }
     }
 
-    /// Removes what is left by name and by tag, and gives back the ARNs with the tag that it does not know how to remove.
-    async fn sweep(&self) -> Result<Vec<String>> {
+    /// Removes what is left by name and by tag, and gives back what it removed.
+    async fn sweep(&self) -> Result<BTreeSet<Thing>> {
         (self.say)("teardown: removing what is left, by name and by tag");
+        let mut removed = BTreeSet::new();
         for attempt in 1..=TRIES {
-            let (left, unknown) = self.left().await?;
+            let (left, _) = self.left(&removed).await?;
             if left.is_empty() {
-                return Ok(unknown);
+                break;
             }
             let mut refused = Vec::new();
-            for thing in &left {
-                match found::remove(self.access, thing).await {
-                    Ok(()) => (self.say)(&format!("teardown: removed {thing}")),
+            for thing in left {
+                match found::remove(self.access, &thing).await {
+                    Ok(()) => {
+                        (self.say)(&format!("teardown: removed {thing}"));
+                        removed.insert(thing);
+                    }
                     Err(error) => refused.push(format!("{error:#}")),
                 }
             }
             if attempt == TRIES && !refused.is_empty() {
                 bail!("could not be removed, and the record of the run stays:\n  {}", refused.join("\n  "));
             }
-            if !refused.is_empty() || left.iter().any(|thing| thing.kind == Kind::Instance) {
+            if attempt > 1 || !refused.is_empty() {
                 tokio::time::sleep(PAUSE).await;
             }
         }
-        Ok(self.left().await?.1)
+        Ok(removed)
     }
 
-    async fn left(&self) -> Result<(BTreeSet<Thing>, Vec<String>)> {
+    /// What has a name of ours, and what AWS lists with the run's tag: it does so for a while after it was removed.
+    async fn left(&self, removed: &BTreeSet<Thing>) -> Result<(BTreeSet<Thing>, Vec<String>)> {
         let mut left: BTreeSet<Thing> = found::by_name(self.access).await?.into_iter().collect();
         let mut unknown = Vec::new();
         if let Some(run) = self.run {
             let (tagged, others) = found::by_tag(self.access, run).await?;
-            left.extend(tagged);
+            left.extend(tagged.into_iter().filter(|thing| !removed.contains(thing)));
             unknown = others;
         }
         Ok((left, unknown))
     }
 
     /// Says what there is, having looked again.
-    async fn prove(&self, unknown: &[String]) -> Result<()> {
-        let (left, _) = self.left().await?;
-        let lines: Vec<String> = left.iter().map(ToString::to_string).chain(unknown.iter().cloned()).collect();
+    async fn prove(&self, removed: &BTreeSet<Thing>) -> Result<()> {
+        let (left, unknown) = self.left(removed).await?;
+        let lines: Vec<String> = left.iter().map(ToString::to_string).chain(unknown).collect();
         if !lines.is_empty() {
             bail!("this is left, and the record of the run stays:\n  {}", lines.join("\n  "));
         }
