@@ -129,12 +129,12 @@ impl Access {
         serde_json::from_str(&text).with_context(|| format!("what aws {} printed", args.join(" ")))
     }
 
-    /// Runs Terraform as the caller, in a process group of its own. Told to stop, it gets one interrupt and ends at its next
+    /// Runs Terraform as the caller. Told to stop, it gets one interrupt and ends at its next
     /// safe point, its state written.
     pub async fn terraform(&self, root: &Path, args: &[&str], stop: &Stop) -> Result<String> {
         ensure!(!stop.is_told(), "told to stop");
         let mut command = self.command(Path::new("terraform"));
-        command.args(args).arg("-no-color").current_dir(root).process_group(0).stdin(Stdio::null());
+        command.args(args).arg("-no-color").current_dir(root).stdin(Stdio::null());
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         if let Some(url) = self.endpoint() {
             // S3 Control puts the account before the host; only the edge knows that host.
@@ -162,8 +162,10 @@ impl Access {
         Ok(text)
     }
 
+    /// In a process group of its own: a terminal's ctrl-c is for the run alone, whose teardown needs these programs.
     fn command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
+        command.process_group(0);
         for name in CLEARED {
             command.env_remove(name);
         }
