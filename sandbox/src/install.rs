@@ -5,7 +5,7 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
@@ -14,7 +14,7 @@ use tokio::process::Command;
 
 use crate::edge::{self, Edge};
 use crate::process::Scratch;
-use crate::{Aws, ControlPlane, parts};
+use crate::{Aws, ControlPlane, chart, parts};
 
 /// The workspaces, by the name of the service that each recovers.
 pub const WORKSPACES: [&str; 5] = ["dynamodb", "ec2", "lambda", "s3", "ssm"];
@@ -26,10 +26,6 @@ pub const NAMESPACE: &str = "reforge";
 pub const ACCOUNT: &str = "000000000000";
 /// The region of everything.
 pub const REGION: &str = "us-east-1";
-/// The chart, its release and its ServiceAccount.
-const CHART: &str = "reforge";
-/// An Incident that somebody else than the operator tries to create.
-const SOMEBODYS_INCIDENT: &str = include_str!("../somebodys-incident.yaml");
 const SOURCE_BUCKET: &str = "platform-source";
 const SOURCE_KEY: &str = "terraform.zip";
 
@@ -364,38 +360,17 @@ impl Sandbox {
     /// Installs the chart with helm, and waits until its admission policies are enforced. No pod will run: the operator
     /// is a child process under the chart's ServiceAccount, with the settings that come back: those of the chart.
     pub async fn install_chart(&self) -> Result<Value> {
-        self.upgrade_chart().await?;
-        let map = ["get", "configmap", CHART, "-n", NAMESPACE, "-o", "jsonpath={.data.settings\\.yaml}"];
-        let settings = self.plane.kubectl(&map)?;
-        serde_yaml::from_str(&settings).context("the chart's settings")
+        chart::install(&self.plane, &self.tools.helm, &self.repository, &self.settings()).await
     }
 
     /// Installs the chart, or puts back what was changed of it.
     pub async fn upgrade_chart(&self) -> Result<()> {
-        let settings = self.settings();
-        let values = self.folder.path().join("values.yaml");
-        fs::write(&values, json!({"settings": settings}).to_string())?;
-        let mut install = Command::new(&self.tools.helm);
-        install.args(["upgrade", "--install", CHART, "--namespace", NAMESPACE, "--create-namespace", "--values"]);
-        install.arg(&values).arg(self.repository.join("charts/reforge"));
-        install.env("KUBECONFIG", self.plane.kubeconfig()).env("HOME", self.folder.path());
-        printed(&mut install, "helm upgrade --install").await?;
-        self.plane.kubectl(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=30s"])?;
-        let start = Instant::now();
-        loop {
-            let created = self.plane.kubectl_with(SOMEBODYS_INCIDENT, &["create", "--dry-run=server", "-f", "-"]);
-            match created {
-                Err(refused) if refused.to_string().contains("are opened by Reforge") => return Ok(()),
-                Err(other) => return Err(other.context("trying the admission policies")),
-                Ok(_) if start.elapsed() > Duration::from_secs(60) => bail!("the admission policies are not enforced"),
-                Ok(_) => tokio::time::sleep(Duration::from_millis(100)).await,
-            }
-        }
+        chart::upgrade(&self.plane, &self.tools.helm, &self.repository, &self.settings()).await
     }
 
     /// A kubeconfig of the chart's ServiceAccount.
     pub fn operator_kubeconfig(&self) -> Result<PathBuf> {
-        self.plane.kubeconfig_of(NAMESPACE, CHART)
+        chart::kubeconfig(&self.plane)
     }
 
     /// The messages that people got since this was asked last, each once.
@@ -460,7 +435,7 @@ impl Sandbox {
     }
 }
 
-async fn printed(command: &mut Command, what: &str) -> Result<String> {
+pub(crate) async fn printed(command: &mut Command, what: &str) -> Result<String> {
     let output = command.stdin(Stdio::null()).kill_on_drop(true).output().await.with_context(|| what.to_owned())?;
     if !output.status.success() {
         let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
@@ -484,7 +459,8 @@ fn is_made(name: &str) -> bool {
     name == ".terraform" || name == "build" || name.contains(".tfstate")
 }
 
-fn copy_terraform(from: &Path, to: &Path) -> Result<()> {
+/// Copies Terraform's source without what Terraform makes beside it.
+pub fn copy_terraform(from: &Path, to: &Path) -> Result<()> {
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(from).with_context(|| format!("reading {}", from.display()))? {
         let entry = entry?;
@@ -503,7 +479,8 @@ fn copy_terraform(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-fn zip_folder(from: &Path, to: &Path) -> Result<()> {
+/// Zips Terraform's source, as the projects take it from S3.
+pub fn zip_folder(from: &Path, to: &Path) -> Result<()> {
     let mut archive = zip::ZipWriter::new(fs::File::create(to)?);
     add_folder(&mut archive, from, "")?;
     archive.finish()?;

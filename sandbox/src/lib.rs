@@ -5,8 +5,10 @@
 
 mod aws;
 pub mod chaos;
+pub mod chart;
 mod control_plane;
 pub mod edge;
+mod emulated;
 mod install;
 mod member;
 mod operator;
@@ -16,7 +18,10 @@ pub mod scenario;
 
 pub use aws::Aws;
 pub use control_plane::ControlPlane;
-pub use install::{ACCOUNT, Caller, NAMESPACE, Outputs, PLATFORM, REGION, Sandbox, WORKSPACES, tail};
+pub use emulated::Emulated;
+pub use install::{
+    ACCOUNT, Caller, NAMESPACE, Outputs, PLATFORM, REGION, Sandbox, WORKSPACES, copy_terraform, tail, zip_folder,
+};
 pub use member::{ELSEWHERE, MEMBER, MEMBER_POLICY};
-pub use operator::{Operator, get};
+pub use operator::{Launch, Operator, get};
 pub use process::Process;

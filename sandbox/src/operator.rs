@@ -22,6 +22,25 @@ pub struct Operator {
     log: PathBuf,
 }
 
+/// How an operator is started.
+#[derive(Debug)]
+pub struct Launch<'a> {
+    /// The program.
+    pub program: &'a Path,
+    /// Where its settings and its log go.
+    pub folder: &'a Path,
+    /// What AWS tools need in their environment.
+    pub environment: Vec<(String, String)>,
+    /// What must not be inherited: it would go before what `environment` says.
+    pub cleared: &'a [&'a str],
+    /// Who it is in Kubernetes.
+    pub kubeconfig: &'a Path,
+    /// Its settings.
+    pub settings: &'a serde_json::Value,
+    /// Its identity among replicas.
+    pub name: &'a str,
+}
+
 impl Operator {
     /// Starts `program run` under a kubeconfig with settings, and waits until it is ready.
     pub async fn start(
@@ -31,15 +50,7 @@ impl Operator {
         settings: &serde_json::Value,
         name: &str,
     ) -> Result<Self> {
-        let mut operator = Self::spawn(sandbox, program, kubeconfig, settings, name)?;
-        let start = Instant::now();
-        while !operator.is_ready().await {
-            if start.elapsed() > PATIENCE || operator.has_ended() {
-                bail!("the operator is not ready after {:.0?}:\n{}", start.elapsed(), tail(&operator.log));
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        Ok(operator)
+        Self::spawn(sandbox, program, kubeconfig, settings, name)?.ready().await
     }
 
     /// The same, without waiting for anything.
@@ -50,21 +61,43 @@ impl Operator {
         settings: &serde_json::Value,
         name: &str,
     ) -> Result<Self> {
+        let (environment, folder) = (sandbox.environment(Caller::Operator), sandbox.folder());
+        Self::spawn_as(&Launch { program, folder, environment, cleared: &[], kubeconfig, settings, name })
+    }
+
+    /// Starts an operator on any AWS, and waits until it is ready.
+    pub async fn launch(launch: &Launch<'_>) -> Result<Self> {
+        Self::spawn_as(launch)?.ready().await
+    }
+
+    fn spawn_as(launch: &Launch<'_>) -> Result<Self> {
         let port = free_port()?;
-        let file = sandbox.folder().join(format!("settings-{name}.yaml"));
-        fs::write(&file, settings.to_string())?;
-        let log = sandbox.folder().join(format!("{name}.log"));
-        let mut env = sandbox.environment(Caller::Operator);
-        env.push(("KUBECONFIG".to_owned(), kubeconfig.display().to_string()));
-        let env: Vec<(&str, String)> = env.iter().map(|(k, v)| (k.as_str(), v.clone())).collect();
-        let args = [
+        let file = launch.folder.join(format!("settings-{}.yaml", launch.name));
+        fs::write(&file, launch.settings.to_string())?;
+        let log = launch.folder.join(format!("{}.log", launch.name));
+        let mut env: Vec<(&str, String)> = launch.environment.iter().map(|(k, v)| (k.as_str(), v.clone())).collect();
+        env.push(("KUBECONFIG", launch.kubeconfig.display().to_string()));
+        let mut args: Vec<String> = launch.cleared.iter().map(|name| format!("--unset={name}")).collect();
+        args.extend([
+            launch.program.display().to_string(),
             "run".to_owned(),
             format!("--settings={}", file.display()),
             format!("--namespace={NAMESPACE}"),
-            format!("--identity={name}"),
+            format!("--identity={}", launch.name),
             format!("--listen=127.0.0.1:{port}"),
-        ];
-        Ok(Self { process: Process::start(program, &args, &env, &log)?, port, log })
+        ]);
+        Ok(Self { process: Process::start(Path::new("env"), &args, &env, &log)?, port, log })
+    }
+
+    async fn ready(mut self) -> Result<Self> {
+        let start = Instant::now();
+        while !self.is_ready().await {
+            if start.elapsed() > PATIENCE || self.has_ended() {
+                bail!("the operator is not ready after {:.0?}:\n{}", start.elapsed(), tail(&self.log));
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Ok(self)
     }
 
     /// Whether it has ended by itself.

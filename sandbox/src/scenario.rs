@@ -7,10 +7,73 @@ use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
 use serde_json::Value;
 
+use crate::ControlPlane;
 use crate::install::{ACCOUNT, Caller, NAMESPACE, Sandbox};
 
 /// The policies of the five workspaces, as manifests.
 pub const POLICIES: &str = include_str!("../policies.yaml");
+
+/// The policies of the five workspaces, whose projects' names begin with `prefix`.
+pub fn policies(prefix: &str) -> String {
+    POLICIES.replace("roject: aiops-", &format!("roject: {prefix}-"))
+}
+
+/// What the scenarios break, by name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resources {
+    /// The `Name` tag of the web server.
+    pub instance: String,
+    /// The function.
+    pub function: String,
+    /// The table.
+    pub table: String,
+    /// The bucket.
+    pub bucket: String,
+    /// The parameter.
+    pub parameter: String,
+}
+
+/// Where scenarios are played: a control plane with an operator, and an AWS with the five resources.
+pub trait Place: Sync {
+    /// Where the Incidents are.
+    fn plane(&self) -> &ControlPlane;
+
+    /// What is broken.
+    fn resources(&self) -> Resources;
+
+    /// Runs the AWS CLI as whoever breaks things, and gives back what it printed.
+    fn call(&self, args: &[&str]) -> impl Future<Output = Result<String>> + Send;
+
+    /// When the builds of an Incident were started, and when they ended.
+    fn builds(&self, incident: &Value) -> impl Future<Output = Result<Vec<(Timestamp, Timestamp)>>> + Send;
+}
+
+impl Place for Sandbox {
+    fn plane(&self) -> &ControlPlane {
+        self.plane()
+    }
+
+    fn resources(&self) -> Resources {
+        Resources {
+            instance: "aiops-web".to_owned(),
+            function: "aiops-monitored-function".to_owned(),
+            table: "AiOpsDataTable".to_owned(),
+            bucket: format!("aiops-data-bucket-{ACCOUNT}"),
+            parameter: "/myapp/config/mode".to_owned(),
+        }
+    }
+
+    async fn call(&self, args: &[&str]) -> Result<String> {
+        self.aws(Caller::Mallory, args).await
+    }
+
+    async fn builds(&self, incident: &Value) -> Result<Vec<(Timestamp, Timestamp)>> {
+        let name = name_of(incident);
+        let all = self.edge().builds().into_iter();
+        let ours = all.filter(|b| b.overrides.iter().any(|(k, v)| k == "REFORGE_INCIDENT" && *v == name));
+        Ok(ours.filter_map(|b| Some((b.start, b.end?))).collect())
+    }
+}
 
 /// The policy of the further workspace, [`crate::PLATFORM`].
 pub const PLATFORM_POLICY: &str = include_str!("../platform-policy.yaml");
@@ -61,32 +124,32 @@ impl Outcome {
 
 impl Scenario {
     /// Breaks the resource with the AWS CLI, as an attacker or a clumsy colleague would.
-    pub async fn break_it(&self, sandbox: &Sandbox) -> Result<()> {
-        let bucket = format!("aiops-data-bucket-{ACCOUNT}");
-        let instance = if self.name == "ec2" { running_instance(sandbox).await? } else { String::new() };
+    pub async fn break_it(&self, place: &impl Place) -> Result<()> {
+        let of = place.resources();
+        let instance = if self.name == "ec2" { running_instance(place).await? } else { String::new() };
         let args: Vec<&str> = match self.name {
             "ec2" => vec!["ec2", "terminate-instances", "--instance-ids", &instance],
-            "lambda" => vec!["lambda", "delete-function", "--function-name", "aiops-monitored-function"],
-            "dynamodb" => vec!["dynamodb", "delete-table", "--table-name", "AiOpsDataTable"],
-            "s3" => vec!["s3api", "delete-bucket", "--bucket", &bucket],
-            "ssm" => vec!["ssm", "put-parameter", "--name", "/myapp/config/mode", "--value", "hacked", "--overwrite"],
+            "lambda" => vec!["lambda", "delete-function", "--function-name", &of.function],
+            "dynamodb" => vec!["dynamodb", "delete-table", "--table-name", &of.table],
+            "s3" => vec!["s3api", "delete-bucket", "--bucket", &of.bucket],
+            "ssm" => vec!["ssm", "put-parameter", "--name", &of.parameter, "--value", "hacked", "--overwrite"],
             other => bail!("there is no scenario {other}"),
         };
-        sandbox.aws(Caller::Mallory, &args).await?;
+        place.call(&args).await?;
         Ok(())
     }
 
     /// Breaks the resource and waits for the end of its Incident, `patience` at most.
-    pub async fn run(&self, sandbox: &Sandbox, patience: Duration) -> Result<Outcome> {
-        let before: BTreeSet<String> = incidents(sandbox, Some(self.name)).await?.iter().map(name_of).collect();
+    pub async fn run(&self, place: &impl Place, patience: Duration) -> Result<Outcome> {
+        let before: BTreeSet<String> = incidents(place, Some(self.name)).await?.iter().map(name_of).collect();
         let (began, clock) = (Timestamp::now(), Instant::now());
-        self.break_it(sandbox).await?;
+        self.break_it(place).await?;
         let broken = Timestamp::now();
         let incident = loop {
-            let new: Vec<Value> = incidents(sandbox, Some(self.name))
+            let new: Vec<Value> = incidents(place, Some(self.name))
                 .await?
                 .into_iter()
-                .filter(|i| !before.contains(&name_of(i)))
+                .filter(|i| !before.contains(&name_of(i)) && is_of_a_policy(i))
                 .collect();
             if let Some(ended) = new.iter().find(|i| i["status"]["step"]["name"] == "Ended") {
                 break ended.clone();
@@ -96,15 +159,17 @@ impl Scenario {
             }
             tokio::time::sleep(Duration::from_millis(250)).await;
         };
-        outcome(sandbox, incident, began, broken)
+        outcome(place, incident, began, broken).await
     }
 }
 
 /// The instance of the web server that runs.
-pub async fn running_instance(sandbox: &Sandbox) -> Result<String> {
-    let query = "Reservations[].Instances[?State.Name=='running'][].InstanceId";
-    let describe = ["ec2", "describe-instances", "--query", query, "--output", "text"];
-    let ids = sandbox.aws(Caller::Mallory, &describe).await?;
+pub async fn running_instance(place: &impl Place) -> Result<String> {
+    let name = place.resources().instance;
+    let query = format!(
+        "Reservations[].Instances[?State.Name=='running' && Tags[?Key=='Name' && Value=='{name}']][].InstanceId"
+    );
+    let ids = place.call(&["ec2", "describe-instances", "--query", &query, "--output", "text"]).await?;
     let mut ids = ids.split_whitespace();
     match (ids.next(), ids.next()) {
         (Some(id), None) => Ok(id.to_owned()),
@@ -113,9 +178,9 @@ pub async fn running_instance(sandbox: &Sandbox) -> Result<String> {
 }
 
 /// The Incidents of a type, or all.
-pub async fn incidents(sandbox: &Sandbox, resource_type: Option<&str>) -> Result<Vec<Value>> {
+pub async fn incidents(place: &impl Place, resource_type: Option<&str>) -> Result<Vec<Value>> {
     let selector = resource_type.map(|t| format!("spec.resource.type={t}")).unwrap_or_default();
-    let kubeconfig = sandbox.plane().kubeconfig();
+    let kubeconfig = place.plane().kubeconfig();
     let output = tokio::process::Command::new("kubectl")
         .arg("--kubeconfig")
         .arg(kubeconfig)
@@ -129,11 +194,16 @@ pub async fn incidents(sandbox: &Sandbox, resource_type: Option<&str>) -> Result
     Ok(list["items"].as_array().cloned().unwrap_or_default())
 }
 
+/// Whether it is more than a canary, or an alert on what Reforge itself stands on.
+fn is_of_a_policy(incident: &Value) -> bool {
+    !matches!(incident["spec"]["handling"].as_str(), Some("Canary" | "Alert"))
+}
+
 fn name_of(incident: &Value) -> String {
     incident["metadata"]["name"].as_str().unwrap_or_default().to_owned()
 }
 
-fn outcome(sandbox: &Sandbox, incident: Value, began: Timestamp, broken: Timestamp) -> Result<Outcome> {
+async fn outcome(place: &impl Place, incident: Value, began: Timestamp, broken: Timestamp) -> Result<Outcome> {
     let timeline = &incident["status"]["timeline"];
     let at = |name: &str| timeline[name].as_str().and_then(|t| t.parse::<Timestamp>().ok());
     let seconds = |from: Timestamp, to: Timestamp| to.duration_since(from).as_secs_f64().max(0.0);
@@ -142,14 +212,7 @@ fn outcome(sandbox: &Sandbox, incident: Value, began: Timestamp, broken: Timesta
         (Some(from), Some(to)) => seconds(from, to),
         _ => 0.0,
     };
-    let name = name_of(&incident);
-    let builds: f64 = sandbox
-        .edge()
-        .builds()
-        .iter()
-        .filter(|b| b.overrides.iter().any(|(k, v)| k == "REFORGE_INCIDENT" && *v == name))
-        .filter_map(|b| Some(seconds(b.start, b.end?)))
-        .sum();
+    let builds: f64 = place.builds(&incident).await?.into_iter().map(|(from, to)| seconds(from, to)).sum();
     let outside = seconds(broken, ended) - settling - builds;
     Ok(Outcome { incident, seconds: seconds(began, ended), outside_builds_seconds: outside.max(0.0) })
 }

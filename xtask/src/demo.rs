@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::Args;
 use sandbox::scenario::{Outcome, SCENARIOS, Scenario};
 use sandbox::{Caller, NAMESPACE, Operator, Sandbox, scenario};
-use serde_json::{Value, json};
 
 use crate::machine;
+use crate::outcome::Outcomes;
 
 /// Break and recover the five resources in a sandbox, one by one and all at once.
 #[derive(Debug, Args)]
@@ -55,25 +55,17 @@ impl Demo {
         say("all five at once");
         let at_once = all_at_once(&sandbox).await?;
         show_incidents(&sandbox)?;
-        println!("\nOne by one");
-        table(&one_by_one);
-        println!("\nAll at once");
-        table(&at_once);
+        let outcomes = Outcomes { one_by_one, at_once };
+        outcomes.print();
         if let Some(file) = &self.json {
-            let all = json!({"scenarios": rows(&one_by_one), "allAtOnce": rows(&at_once)});
-            std::fs::write(file, format!("{all:#}\n")).with_context(|| format!("writing {}", file.display()))?;
+            outcomes.write(file)?;
         }
         if self.keep {
             keep(&sandbox).await?;
         }
-        let lost: Vec<&str> =
-            one_by_one.iter().chain(&at_once).filter(|(_, o)| o.phase() != "Recovered").map(|(s, _)| s.name).collect();
         drop(operator);
         sandbox.stop().await;
-        if !lost.is_empty() {
-            bail!("not recovered: {}", lost.join(", "));
-        }
-        Ok(())
+        outcomes.all_recovered()
     }
 }
 
@@ -91,57 +83,6 @@ async fn all_at_once(sandbox: &Sandbox) -> Result<Vec<(Scenario, Outcome)>> {
 fn show_incidents(sandbox: &Sandbox) -> Result<()> {
     println!("\n$ kubectl get incidents\n{}", sandbox.plane().kubectl(&["get", "incidents", "-n", NAMESPACE])?);
     Ok(())
-}
-
-fn table(outcomes: &[(Scenario, Outcome)]) {
-    println!(
-        "{:<10} {:<10} {:<10} {:>8} {:>9} {:>8} {:>9} {:>9} {:>11} {:>15}",
-        "SCENARIO",
-        "VERDICT",
-        "PHASE",
-        "DETECTED",
-        "SETTLED",
-        "PLANNED",
-        "APPLYING",
-        "TOTAL",
-        "EXPECTED",
-        "OUTSIDE BUILDS"
-    );
-    for (scenario, outcome) in outcomes {
-        let timeline = &outcome.incident["status"]["timeline"];
-        println!(
-            "{:<10} {:<10} {:<10} {:>8} {:>9} {:>8} {:>9} {:>7.1} s {:>9} s {:>13.1} s",
-            scenario.name,
-            outcome.verdict(),
-            outcome.phase(),
-            time_of_day(&timeline["detectedAt"]),
-            time_of_day(&timeline["settledAt"]),
-            time_of_day(&timeline["plannedAt"]),
-            time_of_day(&timeline["recoveringAt"]),
-            outcome.seconds,
-            scenario.expected_seconds,
-            outcome.outside_builds_seconds,
-        );
-    }
-}
-
-/// "14:03:22" of an RFC 3339 time.
-fn time_of_day(time: &Value) -> &str {
-    time.as_str().and_then(|t| t.get(11..19)).unwrap_or("-")
-}
-
-fn rows(outcomes: &[(Scenario, Outcome)]) -> Vec<Value> {
-    let row = |(scenario, outcome): &(Scenario, Outcome)| {
-        json!({
-            "name": scenario.name,
-            "verdict": outcome.verdict(),
-            "phase": outcome.phase(),
-            "seconds": outcome.seconds,
-            "expectedSeconds": scenario.expected_seconds,
-            "outsideBuildsSeconds": outcome.outside_builds_seconds,
-        })
-    };
-    outcomes.iter().map(row).collect()
 }
 
 async fn keep(sandbox: &Sandbox) -> Result<()> {

@@ -1,5 +1,6 @@
 //! The project's own commands: `cargo xtask demo`, `cargo xtask test` and what they are made of.
 
+mod aws;
 mod bench;
 mod chaos;
 mod checks;
@@ -7,6 +8,7 @@ mod codegen;
 mod demo;
 mod machine;
 mod model_check;
+mod outcome;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -22,6 +24,8 @@ struct Cli {
 enum Command {
     /// Break and recover the five resources in a sandbox, one by one and all at once.
     Demo(demo::Demo),
+    /// Prove the five recoveries on a real AWS account, and remove everything again.
+    Aws(aws::Aws),
     /// Set up what is needed, and run every test.
     Test(checks::Test),
     /// Write the CustomResourceDefinitions into crds/ and the chart.
@@ -41,6 +45,7 @@ enum Command {
 fn main() -> Result<()> {
     match Cli::parse().command {
         Command::Demo(demo) => demo.run(),
+        Command::Aws(aws) => aws.run(),
         Command::Test(test) => test.run(),
         Command::Codegen(codegen) => codegen.run(),
         Command::Bench(bench) => bench.run(),
