@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-use crate::edge::{self, Edge};
+use crate::edge::{self, Edge, Times};
 use crate::process::Scratch;
 use crate::{Aws, ControlPlane, parts};
 
@@ -109,6 +109,11 @@ struct Tools {
 impl Sandbox {
     /// Gets all parts, starts everything and applies the Terraform of `repository`; `say` is told each step.
     pub async fn start(repository: &Path, say: impl Fn(&str)) -> Result<Self> {
+        Self::start_with(repository, Times::default(), say).await
+    }
+
+    /// The same in an AWS that takes its times.
+    pub async fn start_with(repository: &Path, times: Times, say: impl Fn(&str)) -> Result<Self> {
         let tools = tokio::task::spawn_blocking(|| -> Result<Tools> {
             parts::apiserver()?;
             parts::ministack()?;
@@ -126,6 +131,7 @@ impl Sandbox {
             ("REFORGE_LOCK_TIMEOUT".to_owned(), "3s".to_owned()),
         ];
         config.path_prefix = vec![tools.aws_bin.clone()];
+        config.times = times;
         let edge = Edge::start(config).await?;
         let plane = plane.await??;
         copy_terraform(&repository.join("terraform"), &folder.path().join("terraform"))?;

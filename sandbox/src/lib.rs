@@ -7,15 +7,18 @@ mod aws;
 pub mod chaos;
 mod control_plane;
 pub mod edge;
+mod git;
 mod install;
 mod member;
 mod operator;
 pub mod parts;
 mod process;
 pub mod scenario;
+pub mod stretches;
 
 pub use aws::Aws;
 pub use control_plane::ControlPlane;
+pub use git::GitServer;
 pub use install::{ACCOUNT, Caller, NAMESPACE, Outputs, PLATFORM, REGION, Sandbox, WORKSPACES, tail};
 pub use member::{ELSEWHERE, MEMBER, MEMBER_POLICY};
 pub use operator::{Operator, get};

@@ -7,7 +7,9 @@ use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
 use serde_json::Value;
 
+use crate::edge::BuildInfo;
 use crate::install::{ACCOUNT, Caller, NAMESPACE, Sandbox};
+use crate::stretches::{self, STRETCHES};
 
 /// The policies of the five workspaces, as manifests.
 pub const POLICIES: &str = include_str!("../policies.yaml");
@@ -45,6 +47,8 @@ pub struct Outcome {
     /// What of it was spent neither in builds nor waiting for AWS to carry the change out, in seconds, from when the
     /// call had returned: the start of the AWS CLI takes its time on a busy machine.
     pub outside_builds_seconds: f64,
+    /// Where all of it went, in seconds, by [`STRETCHES`].
+    pub stretches: [f64; STRETCHES.len()],
 }
 
 impl Outcome {
@@ -143,13 +147,10 @@ fn outcome(sandbox: &Sandbox, incident: Value, began: Timestamp, broken: Timesta
         _ => 0.0,
     };
     let name = name_of(&incident);
-    let builds: f64 = sandbox
-        .edge()
-        .builds()
-        .iter()
-        .filter(|b| b.overrides.iter().any(|(k, v)| k == "REFORGE_INCIDENT" && *v == name))
-        .filter_map(|b| Some(seconds(b.start, b.end?)))
-        .sum();
-    let outside = seconds(broken, ended) - settling - builds;
-    Ok(Outcome { incident, seconds: seconds(began, ended), outside_builds_seconds: outside.max(0.0) })
+    let of_incident = |b: &BuildInfo| b.overrides.iter().any(|(k, v)| k == "REFORGE_INCIDENT" && *v == name);
+    let builds: Vec<BuildInfo> = sandbox.edge().builds().into_iter().filter(of_incident).collect();
+    let building: f64 = builds.iter().filter_map(|b| Some(seconds(b.start, b.end?))).sum();
+    let outside = seconds(broken, ended) - settling - building;
+    let stretches = stretches::of(began, timeline, &builds);
+    Ok(Outcome { seconds: seconds(began, ended), outside_builds_seconds: outside.max(0.0), stretches, incident })
 }
