@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -528,7 +529,8 @@ fn add_folder(archive: &mut zip::ZipWriter<fs::File>, folder: &Path, prefix: &st
         if entry.file_type()?.is_dir() {
             add_folder(archive, &entry.path(), &format!("{path}/"))?;
         } else {
-            archive.start_file(path, zip::write::SimpleFileOptions::default())?;
+            let mode = entry.metadata()?.permissions().mode();
+            archive.start_file(path, zip::write::SimpleFileOptions::default().unix_permissions(mode))?;
             archive.write_all(&fs::read(entry.path())?)?;
         }
     }

@@ -143,17 +143,20 @@ async fn a_token_starts_one_build_and_the_limit_refuses_a_second() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_source_is_a_zip_in_s3_and_its_version_is_resolved() {
+async fn the_source_is_a_zip_in_s3_of_the_version_that_is_asked_for() {
     let world = World::start().await;
-    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
-    for (name, text) in [
-        ("buildspec.yml", "phases:\n  build:\n    commands: ['sh scripts/say.sh']\n"),
-        ("scripts/say.sh", "echo \"said $CODEBUILD_RESOLVED_SOURCE_VERSION\"\n"),
-    ] {
-        zip.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
-        zip.write_all(text.as_bytes()).unwrap();
-    }
-    let bytes = zip.finish().unwrap().into_inner();
+    let zipped = |word: &str| {
+        let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        let say = format!(
+            "echo \"{word} of $CODEBUILD_SOURCE_REPO_URL resolved ${{CODEBUILD_RESOLVED_SOURCE_VERSION-no}}\"\n"
+        );
+        let spec = "phases:\n  build:\n    commands: ['sh scripts/say.sh']\n";
+        for (name, text) in [("buildspec.yml", spec), ("scripts/say.sh", &say)] {
+            zip.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+            zip.write_all(text.as_bytes()).unwrap();
+        }
+        zip.finish().unwrap().into_inner()
+    };
     world.rest("test", "s3", "PUT", "/source-g", "").await;
     world
         .rest(
@@ -164,16 +167,20 @@ async fn the_source_is_a_zip_in_s3_and_its_version_is_resolved() {
             "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>",
         )
         .await;
-    world.rest("test", "s3", "PUT", "/source-g/infra/source.zip", bytes).await;
+    world.rest("test", "s3", "PUT", "/source-g/infra/source.zip", zipped("first")).await;
+    let (_, versions) = world.rest("test", "s3", "GET", "/source-g?versions", "").await;
+    let first = versions.split("<VersionId>").nth(1).unwrap().split('<').next().unwrap().to_owned();
+    world.rest("test", "s3", "PUT", "/source-g/infra/source.zip", zipped("second")).await;
     world.project("source-g", "").await;
     let source = json!({"type": "S3", "location": "source-g/infra/source.zip"});
     world.ok("CodeBuild_20161006.UpdateProject", json!({"name": "source-g", "source": source})).await;
-    let build = world.over(&world.build(json!({"projectName": "source-g"})).await).await;
-    let (log, version) = (world.log(&build), build["resolvedSourceVersion"].as_str().unwrap().to_owned());
-    assert_eq!(build["buildStatus"], "SUCCEEDED", "{log} {build}");
-    assert!(log.contains(&format!("said {version}")), "{log}");
-    let again = world.over(&world.build(json!({"projectName": "source-g", "sourceVersion": version})).await).await;
-    assert_eq!(again["resolvedSourceVersion"], build["resolvedSourceVersion"]);
+    let newest = world.over(&world.build(json!({"projectName": "source-g"})).await).await;
+    let older = world.over(&world.build(json!({"projectName": "source-g", "sourceVersion": first})).await).await;
+    for (build, word) in [(newest, "second"), (older, "first")] {
+        let log = world.log(&build);
+        assert!(log.contains(&format!("\n{word} of s3://source-g/infra/source.zip resolved no\n")), "{log}");
+        assert_eq!(build["resolvedSourceVersion"], json!(null), "for S3 it does not apply");
+    }
     let gone = world.over(&world.build(json!({"projectName": "source-g", "sourceVersion": "nosuch"})).await).await;
     assert_eq!(gone["buildStatus"], "FAILED");
 }

@@ -304,3 +304,56 @@ async fn a_program_in_a_zip_of_s3_stays_one() {
     let build = world.over(&world.build(json!({"projectName": "source-k"})).await).await;
     assert!(world.log(&build).contains("\nsaid by itself\n"), "{}", world.log(&build));
 }
+
+/// The functions of the module's build script that say which version of a source in S3 a plan is of, and then say it.
+fn says_its_version() -> String {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../terraform/modules/reforge/build/reforge-build.sh");
+    let script = std::fs::read_to_string(script).unwrap();
+    let from = script.find("find_source_version() {").unwrap();
+    let function = &script[from..from + script[from..].find("\n}\n").unwrap() + 3];
+    format!(
+        "set -eu; scratch=$(mktemp -d); source_version=${{CODEBUILD_RESOLVED_SOURCE_VERSION:-}}\n\
+         source=${{CODEBUILD_SOURCE_REPO_URL:-}}\n{function}find_source_version; echo \"is of <$source_version>\"\n"
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_knows_the_version_of_a_source_in_s3_or_says_none() {
+    let aws_cli = tokio::task::spawn_blocking(|| sandbox::parts::aws_cli().unwrap()).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("aws-config");
+    write(&config, "[default]\ns3 =\n  addressing_style = path\n");
+    let world = World::start_with(|edge| {
+        edge.path_prefix = vec![aws_cli];
+        edge.build_env = [("AWS_CONFIG_FILE", config.display().to_string()), ("NO_PROXY", "localhost".to_owned())]
+            .map(|(name, value)| (name.to_owned(), value))
+            .to_vec();
+    })
+    .await;
+    let put = || world.rest("test", "s3", "PUT", "/source-l/source.txt", "source");
+    world.rest("test", "s3", "PUT", "/source-l", "").await;
+    let versioning = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
+    world.rest("test", "s3", "PUT", "/source-l?versioning", versioning).await;
+    put().await;
+    put().await;
+    let since = jiff::Timestamp::now().as_second();
+    let (_, listing) = world.rest("test", "s3", "GET", "/source-l?versions", "").await;
+    let versions: Vec<&str> =
+        listing.split("<VersionId>").skip(1).map(|rest| rest.split('<').next().unwrap()).collect();
+    let [newest, older] = versions[..] else { panic!("{listing}") };
+
+    let replace = "aws s3api put-object --bucket source-l --key source.txt --body source.txt >/dev/null\n";
+    for (name, commands) in [("says-l", says_its_version()), ("replaced-l", format!("{replace}{}", says_its_version()))]
+    {
+        let spec = json!({"version": 0.2, "phases": {"build": {"commands": [commands]}}}).to_string();
+        project(&world, name, json!({"type": "S3", "location": "source-l/source.txt", "buildspec": spec})).await;
+    }
+    // Objects and builds are compared by whole seconds.
+    let past = || async { (jiff::Timestamp::now().as_second() > since).then_some(()) };
+    edge_support::within(std::time::Duration::from_secs(10), past).await;
+    for (name, version, said) in [("says-l", "", newest), ("says-l", older, older), ("replaced-l", "", "")] {
+        let (build, log) = built(&world, name, version).await;
+        assert_eq!(build["buildStatus"], "SUCCEEDED", "{log}");
+        assert!(log.contains(&format!("is of <{said}>")), "{name} {version:?}: {log}");
+    }
+}

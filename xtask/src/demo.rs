@@ -147,7 +147,8 @@ fn table(outcomes: &[(Scenario, Outcome)]) {
 /// One line for each stretch, one column for each scenario, in seconds; the seed's figures below the totals.
 fn where_the_time_goes(outcomes: &[(Scenario, Outcome)]) {
     let line = |title: &str, cells: Vec<String>| {
-        println!("{title:<28}{}", cells.iter().map(|cell| format!("{cell:>10}")).collect::<String>());
+        let cells: Vec<String> = cells.iter().map(|cell| format!("{cell:>10}")).collect();
+        println!("{title:<28}{}", cells.concat());
     };
     println!();
     line("WHERE THE TIME GOES (s)", outcomes.iter().map(|(scenario, _)| scenario.name.to_uppercase()).collect());

@@ -115,7 +115,7 @@ impl<'a> Git<'a> {
     async fn new(git: &GitHost, host: &str, folder: &'a Path) -> anyhow::Result<Self> {
         let home = tempfile::Builder::new().prefix("reforge-clone-").tempdir().context("make a folder")?;
         let mut config = format!(
-            "[advice]\n\tdetachedHead = false\n[init]\n\tdefaultBranch = main\n[url \"{}/{host}/\"]\n\tinsteadOf = https://{host}/\n",
+            "[gc]\n\tauto = 0\n[maintenance]\n\tauto = false\n[init]\n\tdefaultBranch = main\n[url \"{}/{host}/\"]\n\tinsteadOf = https://{host}/\n",
             git.url
         );
         let (user, password) = &git.login;
