@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-use crate::edge::{self, Edge};
+use crate::edge::{self, Edge, Times};
 use crate::process::Scratch;
 use crate::{Aws, ControlPlane, chart, parts};
 
@@ -105,6 +106,11 @@ struct Tools {
 impl Sandbox {
     /// Gets all parts, starts everything and applies the Terraform of `repository`; `say` is told each step.
     pub async fn start(repository: &Path, say: impl Fn(&str)) -> Result<Self> {
+        Self::start_with(repository, Times::default(), say).await
+    }
+
+    /// The same in an AWS that takes its times.
+    pub async fn start_with(repository: &Path, times: Times, say: impl Fn(&str)) -> Result<Self> {
         let tools = tokio::task::spawn_blocking(|| -> Result<Tools> {
             parts::apiserver()?;
             parts::ministack()?;
@@ -122,6 +128,7 @@ impl Sandbox {
             ("REFORGE_LOCK_TIMEOUT".to_owned(), "3s".to_owned()),
         ];
         config.path_prefix = vec![tools.aws_bin.clone()];
+        config.times = times;
         let edge = Edge::start(config).await?;
         let plane = plane.await??;
         copy_terraform(&repository.join("terraform"), &folder.path().join("terraform"))?;
@@ -499,7 +506,8 @@ fn add_folder(archive: &mut zip::ZipWriter<fs::File>, folder: &Path, prefix: &st
         if entry.file_type()?.is_dir() {
             add_folder(archive, &entry.path(), &format!("{path}/"))?;
         } else {
-            archive.start_file(path, zip::write::SimpleFileOptions::default())?;
+            let mode = entry.metadata()?.permissions().mode();
+            archive.start_file(path, zip::write::SimpleFileOptions::default().unix_permissions(mode))?;
             archive.write_all(&fs::read(entry.path())?)?;
         }
     }

@@ -9,16 +9,19 @@ pub mod chart;
 mod control_plane;
 pub mod edge;
 mod emulated;
+mod git;
 mod install;
 mod member;
 mod operator;
 pub mod parts;
 mod process;
 pub mod scenario;
+pub mod stretches;
 
 pub use aws::Aws;
 pub use control_plane::ControlPlane;
 pub use emulated::Emulated;
+pub use git::GitServer;
 pub use install::{
     ACCOUNT, Caller, NAMESPACE, Outputs, PLATFORM, REGION, Sandbox, WORKSPACES, copy_terraform, tail, zip_folder,
 };

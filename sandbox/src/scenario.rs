@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::ControlPlane;
 use crate::install::{ACCOUNT, Caller, NAMESPACE, Sandbox};
+use crate::stretches::{self, BuildTimes, STRETCHES};
 
 /// The policies of the five workspaces, as manifests.
 pub const POLICIES: &str = include_str!("../policies.yaml");
@@ -44,8 +45,8 @@ pub trait Place: Sync {
     /// Runs the AWS CLI as whoever breaks things, and gives back what it printed.
     fn call(&self, args: &[&str]) -> impl Future<Output = Result<String>> + Send;
 
-    /// When the builds of an Incident were started, and when they ended.
-    fn builds(&self, incident: &Value) -> impl Future<Output = Result<Vec<(Timestamp, Timestamp)>>> + Send;
+    /// The builds of an Incident, oldest first.
+    fn builds(&self, incident: &Value) -> impl Future<Output = Result<Vec<BuildTimes>>> + Send;
 }
 
 impl Place for Sandbox {
@@ -67,11 +68,11 @@ impl Place for Sandbox {
         self.aws(Caller::Mallory, args).await
     }
 
-    async fn builds(&self, incident: &Value) -> Result<Vec<(Timestamp, Timestamp)>> {
+    async fn builds(&self, incident: &Value) -> Result<Vec<BuildTimes>> {
         let name = name_of(incident);
-        let all = self.edge().builds().into_iter();
-        let ours = all.filter(|b| b.overrides.iter().any(|(k, v)| k == "REFORGE_INCIDENT" && *v == name));
-        Ok(ours.filter_map(|b| Some((b.start, b.end?))).collect())
+        let all = self.edge().builds();
+        let ours = all.iter().filter(|b| b.overrides.iter().any(|(k, v)| k == "REFORGE_INCIDENT" && *v == name));
+        Ok(ours.map(BuildTimes::from).collect())
     }
 }
 
@@ -108,6 +109,8 @@ pub struct Outcome {
     /// What of it was spent neither in builds nor waiting for AWS to carry the change out, in seconds, from when the
     /// call had returned: the start of the AWS CLI takes its time on a busy machine.
     pub outside_builds_seconds: f64,
+    /// Where all of it went, in seconds, by [`STRETCHES`].
+    pub stretches: [f64; STRETCHES.len()],
 }
 
 impl Outcome {
@@ -212,7 +215,9 @@ async fn outcome(place: &impl Place, incident: Value, began: Timestamp, broken: 
         (Some(from), Some(to)) => seconds(from, to),
         _ => 0.0,
     };
-    let builds: f64 = place.builds(&incident).await?.into_iter().map(|(from, to)| seconds(from, to)).sum();
-    let outside = seconds(broken, ended) - settling - builds;
-    Ok(Outcome { incident, seconds: seconds(began, ended), outside_builds_seconds: outside.max(0.0) })
+    let builds = place.builds(&incident).await?;
+    let building: f64 = builds.iter().filter_map(|b| Some(seconds(b.start, b.end?))).sum();
+    let outside = seconds(broken, ended) - settling - building;
+    let stretches = stretches::of(began, timeline, &builds);
+    Ok(Outcome { seconds: seconds(began, ended), outside_builds_seconds: outside.max(0.0), stretches, incident })
 }

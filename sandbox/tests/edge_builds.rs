@@ -143,17 +143,20 @@ async fn a_token_starts_one_build_and_the_limit_refuses_a_second() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_source_is_a_zip_in_s3_and_its_version_is_resolved() {
+async fn the_source_is_a_zip_in_s3_of_the_version_that_is_asked_for() {
     let world = World::start().await;
-    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
-    for (name, text) in [
-        ("buildspec.yml", "phases:\n  build:\n    commands: ['sh scripts/say.sh']\n"),
-        ("scripts/say.sh", "echo \"said $CODEBUILD_RESOLVED_SOURCE_VERSION\"\n"),
-    ] {
-        zip.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
-        zip.write_all(text.as_bytes()).unwrap();
-    }
-    let bytes = zip.finish().unwrap().into_inner();
+    let zipped = |word: &str| {
+        let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        let say = format!(
+            "echo \"{word} of $CODEBUILD_SOURCE_REPO_URL resolved ${{CODEBUILD_RESOLVED_SOURCE_VERSION-no}}\"\n"
+        );
+        let spec = "phases:\n  build:\n    commands: ['sh scripts/say.sh']\n";
+        for (name, text) in [("buildspec.yml", spec), ("scripts/say.sh", &say)] {
+            zip.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+            zip.write_all(text.as_bytes()).unwrap();
+        }
+        zip.finish().unwrap().into_inner()
+    };
     world.rest("test", "s3", "PUT", "/source-g", "").await;
     world
         .rest(
@@ -164,16 +167,20 @@ async fn the_source_is_a_zip_in_s3_and_its_version_is_resolved() {
             "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>",
         )
         .await;
-    world.rest("test", "s3", "PUT", "/source-g/infra/source.zip", bytes).await;
+    world.rest("test", "s3", "PUT", "/source-g/infra/source.zip", zipped("first")).await;
+    let (_, versions) = world.rest("test", "s3", "GET", "/source-g?versions", "").await;
+    let first = versions.split("<VersionId>").nth(1).unwrap().split('<').next().unwrap().to_owned();
+    world.rest("test", "s3", "PUT", "/source-g/infra/source.zip", zipped("second")).await;
     world.project("source-g", "").await;
     let source = json!({"type": "S3", "location": "source-g/infra/source.zip"});
     world.ok("CodeBuild_20161006.UpdateProject", json!({"name": "source-g", "source": source})).await;
-    let build = world.over(&world.build(json!({"projectName": "source-g"})).await).await;
-    let (log, version) = (world.log(&build), build["resolvedSourceVersion"].as_str().unwrap().to_owned());
-    assert_eq!(build["buildStatus"], "SUCCEEDED", "{log} {build}");
-    assert!(log.contains(&format!("said {version}")), "{log}");
-    let again = world.over(&world.build(json!({"projectName": "source-g", "sourceVersion": version})).await).await;
-    assert_eq!(again["resolvedSourceVersion"], build["resolvedSourceVersion"]);
+    let newest = world.over(&world.build(json!({"projectName": "source-g"})).await).await;
+    let older = world.over(&world.build(json!({"projectName": "source-g", "sourceVersion": first})).await).await;
+    for (build, word) in [(newest, "second"), (older, "first")] {
+        let log = world.log(&build);
+        assert!(log.contains(&format!("\n{word} of s3://source-g/infra/source.zip resolved no\n")), "{log}");
+        assert_eq!(build["resolvedSourceVersion"], json!(null), "for S3 it does not apply");
+    }
     let gone = world.over(&world.build(json!({"projectName": "source-g", "sourceVersion": "nosuch"})).await).await;
     assert_eq!(gone["buildStatus"], "FAILED");
 }
@@ -191,4 +198,77 @@ async fn a_build_tells_the_bus_when_it_starts_and_ends() {
     assert_eq!(events[1]["detail-type"], "CodeBuild Build State Change");
     assert!(events[1]["detail"]["build-id"].as_str().unwrap().ends_with(&format!("build/{id}")));
     assert_eq!(events[1]["detail"]["additional-information"]["build-complete"], true);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_build_takes_its_times_to_start() {
+    let times = [("QUEUED", 40), ("PROVISIONING", 90), ("DOWNLOAD_SOURCE", 60)];
+    let [queued, provisioning, download] = times.map(|(_, millis)| Duration::from_millis(millis));
+    let world = World::start_with(|config| {
+        (config.times.queued, config.times.provisioning, config.times.download) = (queued, provisioning, download);
+    })
+    .await;
+    world.project("takes-i", "phases:\n  build:\n    commands: ['true']\n").await;
+    let id = world.build(json!({"projectName": "takes-i"})).await;
+    let build = world.over(&id).await;
+    let info = world.edge.builds().remove(0);
+    for (phase, millis) in times {
+        let took = info.phase(phase).unwrap();
+        assert!(took >= Duration::from_millis(millis), "{phase} took {took:?}");
+    }
+    let phases = build["phases"].as_array().unwrap();
+    let time = |phase: &serde_json::Value, name: &str| phase[name].as_f64().unwrap();
+    assert!(phases.windows(2).all(|pair| time(&pair[0], "endTime") <= time(&pair[1], "startTime")), "{phases:?}");
+    assert!(phases.iter().all(|phase| phase["phaseStatus"] == "SUCCEEDED"), "{phases:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_build_is_stopped_before_it_has_a_machine() {
+    for (phase, before) in [("QUEUED", 2), ("PROVISIONING", 3)] {
+        let world = World::start_with(|config| match phase {
+            "QUEUED" => config.times.queued = Duration::from_hours(1),
+            _ => config.times.provisioning = Duration::from_hours(1),
+        })
+        .await;
+        let project = format!("stops-j-{}", phase.to_lowercase());
+        world.project(&project, "phases:\n  build:\n    commands: ['true']\n").await;
+        let id = world.build(json!({"projectName": project})).await;
+        let there = || async { Some(world.show(&id).await).filter(|build| build["currentPhase"] == phase) };
+        let waiting = within(Duration::from_secs(20), there).await;
+        assert_eq!((&waiting["buildStatus"], &waiting["endTime"]), (&json!("IN_PROGRESS"), &json!(null)));
+        let phases = waiting["phases"].as_array().unwrap();
+        assert_eq!((phases.len(), &phases[before - 1]["endTime"]), (before, &json!(null)), "{phases:?}");
+
+        world.ok("CodeBuild_20161006.StopBuild", json!({"id": id})).await;
+        let stopped = world.over(&id).await;
+        assert_eq!((&stopped["buildStatus"], &stopped["currentPhase"]), (&json!("STOPPED"), &json!("COMPLETED")));
+        let phases = stopped["phases"].as_array().unwrap();
+        assert_eq!(phases[before - 1]["phaseStatus"], "STOPPED", "{phases:?}");
+        assert!(phases.iter().all(|p| p["phaseType"] != "DOWNLOAD_SOURCE" && p["phaseType"] != "BUILD"), "{phases:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_build_that_has_no_machine_yet_counts_as_one_that_runs() {
+    let world = World::start_with(|config| config.times.provisioning = Duration::from_hours(1)).await;
+    world.project("once-k", "phases:\n  build:\n    commands: ['true']\n").await;
+    world.ok("CodeBuild_20161006.UpdateProject", json!({"name": "once-k", "concurrentBuildLimit": 1})).await;
+    world.build(json!({"projectName": "once-k"})).await;
+    let (_, refused) = world.json("test", "CodeBuild_20161006.StartBuild", json!({"projectName": "once-k"})).await;
+    assert_eq!(refused["__type"], "AccountLimitExceededException");
+    world.edge.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_time_in_the_queue_is_the_projects_or_the_builds_own() {
+    let world = World::start().await;
+    world.project("queues-l", "phases:\n  build:\n    commands: ['true']\n").await;
+    let minutes = |build: serde_json::Value| build["queuedTimeoutInMinutes"].clone();
+    let id = world.build(json!({"projectName": "queues-l"})).await;
+    assert_eq!(minutes(world.over(&id).await), 480);
+    world.ok("CodeBuild_20161006.UpdateProject", json!({"name": "queues-l", "queuedTimeoutInMinutes": 30})).await;
+    let id = world.build(json!({"projectName": "queues-l"})).await;
+    assert_eq!(minutes(world.over(&id).await), 30);
+    let id = world.build(json!({"projectName": "queues-l", "queuedTimeoutInMinutesOverride": 7})).await;
+    assert_eq!(minutes(world.over(&id).await), 7);
 }

@@ -126,3 +126,15 @@ async fn what_makes_no_sense_is_refused() {
         assert_eq!((status, &answer["__type"]), (400, &json!(code)));
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_is_found_when_its_delay_is_over() {
+    let world = World::start_with(|config| config.times.lookup = Duration::from_hours(1)).await;
+    delete(&world, "AKIAMALLORY", "lookup-late").await;
+    let question = by("EventName", "DeleteTable");
+    let (_, answer) = lookup(&world, "AKIAOPERATOR", question.clone()).await;
+    assert_eq!((tables(&answer).len(), world.records("DeleteTable").len()), (0, 1), "{answer}");
+    world.edge.faults().set_lookup_delay(Duration::ZERO);
+    let (_, answer) = lookup(&world, "AKIAOPERATOR", question).await;
+    assert_eq!(tables(&answer), ["lookup-late"]);
+}

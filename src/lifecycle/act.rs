@@ -138,7 +138,7 @@ fn order_of(
         source_version: if is_plan {
             status.recovery.rolled_back_to.clone().or_else(|| listed.source_version.clone())
         } else {
-            status.plan.as_ref().map(|p| p.source_version.clone())
+            status.plan.as_ref().map(|p| p.source_version.clone()).filter(|version| !version.is_empty())
         },
         targets: intent.targets.clone(),
         undo: entry.filter(|_| is_plan).and_then(|e| e.undo_of(&event.name)).map(|verb| (verb, addresses)),
@@ -163,6 +163,10 @@ fn lost_at(incident: &Incident) -> Option<Time> {
 pub async fn note_success(ctx: &Context, incident: &Incident) {
     let status = incident.status.clone().unwrap_or_default();
     let (Some(workspace), Some(plan)) = (&status.workspace, &status.plan) else { return };
+    if plan.source_version.is_empty() {
+        // A source in S3 that was replaced while it was planned from: nobody can go back to it by a version.
+        return;
+    }
     if let Err(error) = ctx.workspaces.note_success(&workspace.backend, &plan.source_version).await {
         tracing::warn!(%error, incident = incident.name_any(), "the source version was not noted; an older one stands");
     }

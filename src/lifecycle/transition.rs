@@ -107,13 +107,14 @@ pub fn failed(status: &mut IncidentStatus, retries: &Retries<'_>, why: &str, mes
     end(status, Ending::Failed, reason::ATTEMPTS_EXHAUSTED, &message, now);
 }
 
-/// The source version to go back to: once, and only if it is another than the one that failed.
+/// The source version to go back to: once, and only if it is known and another than the one that failed.
 fn rollback(status: &IncidentStatus, retries: &Retries<'_>) -> Option<String> {
     if retries.policy.rollback.mode == RollbackMode::None || status.recovery.rolled_back_to.is_some() {
         return None;
     }
     let failed = status.plan.as_ref().map(|p| p.source_version.as_str());
-    retries.last_successful.filter(|version| Some(*version) != failed).map(str::to_owned)
+    let is_another = |version: &&str| !version.is_empty() && Some(*version) != failed;
+    retries.last_successful.filter(is_another).map(str::to_owned)
 }
 
 /// Wants a build: the intent is in the status before anything is started.
@@ -211,5 +212,14 @@ mod tests {
         assert_eq!((status.step.name, status.recovery.rolled_back_to.as_deref()), (StepName::Plan, Some("good")));
         fail(&mut status, &policy, "a");
         assert_eq!((status.step.name, status.phase), (StepName::Ended, Phase::Failed));
+    }
+
+    #[test]
+    fn a_version_that_is_not_known_is_none_to_go_back_to() {
+        let policy = RecoverySpec { max_attempts: 1, ..policy(RollbackMode::LastSuccessful) };
+        let retries = Retries { policy: &policy, last_successful: Some(""), name: "a" };
+        let mut status = IncidentStatus::default();
+        failed(&mut status, &retries, reason::BUILD_FAILED, "It failed", Time(0));
+        assert_eq!((status.step.name, status.recovery.rolled_back_to), (StepName::Ended, None));
     }
 }

@@ -42,7 +42,7 @@ pub struct Summary {
     pub incident: String,
     /// The attempt that it was planned for.
     pub attempt: u32,
-    /// The commit that CodeBuild resolved.
+    /// The commit that CodeBuild resolved, or the version of the object in S3; empty where it is not known.
     pub source_version: String,
     /// The addresses that the plan was limited to.
     #[serde(default)]

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use clap::Args;
+use sandbox::edge::Times;
 use sandbox::scenario::{Outcome, SCENARIOS, Scenario};
 use sandbox::{Caller, NAMESPACE, Operator, Sandbox, scenario};
 
@@ -20,6 +21,13 @@ pub struct Demo {
     /// Leave everything running afterwards, until ctrl-c, and say how to reach it.
     #[arg(long)]
     keep: bool,
+    /// How long CodeBuild provisions each build, as in 30s. On AWS that is half a minute and more; here it is nothing.
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = duration)]
+    codebuild_start: Duration,
+}
+
+fn duration(text: &str) -> Result<Duration> {
+    Ok(text.parse::<jiff::SignedDuration>()?.try_into()?)
 }
 
 impl Demo {
@@ -34,7 +42,8 @@ impl Demo {
     async fn show(self) -> Result<()> {
         let start = Instant::now();
         let say = |what: &str| eprintln!("demo: [{:>4.0?} s] {what}", start.elapsed().as_secs());
-        let sandbox = Sandbox::start(&machine::root(), say).await?;
+        let times = Times { provisioning: self.codebuild_start, ..Times::default() };
+        let sandbox = Sandbox::start_with(&machine::root(), times, say).await?;
         say("installing the chart, starting the operator under its ServiceAccount");
         let settings = sandbox.install_chart().await?;
         let kubeconfig = sandbox.operator_kubeconfig()?;
@@ -47,15 +56,15 @@ impl Demo {
         let mut one_by_one = Vec::new();
         for scenario in SCENARIOS {
             say(&format!("{}: {} (at most {} s)", scenario.name, scenario.what, scenario.expected_seconds));
-            let outcome = run(&scenario, &sandbox).await?;
+            let outcome = run(&scenario, &sandbox, self.codebuild_start).await?;
             say(&format!("{}: {} after {:.1} s", scenario.name, outcome.phase(), outcome.seconds));
             one_by_one.push((scenario, outcome));
         }
         show_incidents(&sandbox)?;
         say("all five at once");
-        let at_once = all_at_once(&sandbox).await?;
+        let at_once = all_at_once(&sandbox, self.codebuild_start).await?;
         show_incidents(&sandbox)?;
-        let outcomes = Outcomes { one_by_one, at_once };
+        let outcomes = Outcomes { codebuild_start: self.codebuild_start, one_by_one, at_once };
         outcomes.print();
         if let Some(file) = &self.json {
             outcomes.write(file)?;
@@ -65,18 +74,22 @@ impl Demo {
         }
         drop(operator);
         sandbox.stop().await;
-        outcomes.all_recovered()
+        outcomes.all_recovered()?;
+        println!("\n{}", outcomes.against_the_figures());
+        Ok(())
     }
 }
 
-async fn run(scenario: &Scenario, sandbox: &Sandbox) -> Result<Outcome> {
-    scenario.run(sandbox, Duration::from_secs(2 * u64::from(scenario.expected_seconds))).await
+/// The figure is no reason to give up on a scenario: one that falls short of it is shown as that.
+async fn run(scenario: &Scenario, sandbox: &Sandbox, codebuild_start: Duration) -> Result<Outcome> {
+    let builds = 4 * codebuild_start;
+    scenario.run(sandbox, Duration::from_secs(2 * u64::from(scenario.expected_seconds)) + builds).await
 }
 
-async fn all_at_once(sandbox: &Sandbox) -> Result<Vec<(Scenario, Outcome)>> {
+async fn all_at_once(sandbox: &Sandbox, codebuild_start: Duration) -> Result<Vec<(Scenario, Outcome)>> {
     let [a, b, c, d, e] = &SCENARIOS;
-    let (a, b, c, d, e) =
-        tokio::try_join!(run(a, sandbox), run(b, sandbox), run(c, sandbox), run(d, sandbox), run(e, sandbox))?;
+    let run = |scenario| run(scenario, sandbox, codebuild_start);
+    let (a, b, c, d, e) = tokio::try_join!(run(a), run(b), run(c), run(d), run(e))?;
     Ok(SCENARIOS.into_iter().zip([a, b, c, d, e]).collect())
 }
 

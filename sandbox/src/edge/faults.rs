@@ -2,6 +2,7 @@
 //!
 //! Everything here takes effect at once and holds until it is taken back.
 
+use super::times::Times;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -44,6 +45,7 @@ pub struct Delivery {
 struct State {
     model: ModelMode,
     slow: Duration,
+    lookup: Duration,
     refusals: HashMap<(String, String), (u32, String)>,
     away: HashSet<String>,
     cloud_control: HashMap<(String, String), serde_json::Value>,
@@ -64,9 +66,10 @@ pub struct Faults {
 }
 
 impl Faults {
-    pub(super) fn new(delay: Duration, slow: Duration) -> Self {
-        let delivery = watch::Sender::new(Delivery { delay, twice: false, held: false, reordered: false });
-        Self { state: Arc::new(Mutex::new(State { slow, ..State::default() })), delivery: Arc::new(delivery) }
+    pub(super) fn new(times: &Times) -> Self {
+        let delivery = Delivery { delay: times.delivery, twice: false, held: false, reordered: false };
+        let state = State { slow: times.deletion, lookup: times.lookup, ..State::default() };
+        Self { state: Arc::new(Mutex::new(state)), delivery: Arc::new(watch::Sender::new(delivery)) }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -86,6 +89,15 @@ impl Faults {
     /// Sets the time from a call to the delivery of its event, and from a change of a build's state. Other events are delivered at once.
     pub fn set_delivery_delay(&self, delay: Duration) {
         self.delivery.send_modify(|d| d.delay = delay);
+    }
+
+    /// Sets the time from a call to when `LookupEvents` finds it.
+    pub fn set_lookup_delay(&self, delay: Duration) {
+        self.state().lookup = delay;
+    }
+
+    pub(super) fn lookup_delay(&self) -> Duration {
+        self.state().lookup
     }
 
     /// Delivers each event twice, or once again.

@@ -1,7 +1,7 @@
 //! CloudTrail's `LookupEvents`: what was recorded in the caller's account and region, newest first.
 //!
-//! Given a request and the records, it answers a page of them; beyond two requests a second it throttles. Records can be looked up as soon as
-//! they are written, which in AWS takes minutes, and name no resources.
+//! Given a request and the records, it answers a page of them; beyond two requests a second it throttles. Records can be looked up when
+//! [`Faults::set_lookup_delay`] is over, which in AWS is minutes, and name no resources.
 
 use super::call::Call;
 use super::faults::Faults;
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// API reference, LookupEvents: "The rate of lookup requests is limited to two per second, per account, per Region."
 const PER_SECOND: f64 = 2.0;
@@ -40,7 +40,8 @@ impl Lookups {
             self.faults.count_throttled_lookup();
             return Reply::json_error(400, "ThrottlingException", "Rate exceeded");
         }
-        match Question::of(&request.json()).and_then(|question| question.page(&scope, records)) {
+        let until = newest(request.at, self.faults.lookup_delay());
+        match Question::of(&request.json()).and_then(|question| question.page(&scope, until, records)) {
             Ok(page) => Reply::json(&page),
             Err((code, message)) => Reply::json_error(400, code, message),
         }
@@ -141,8 +142,9 @@ impl Question {
         Ok(Self { attribute, start, end, page, after, digest })
     }
 
-    fn page(&self, scope: &Scope, records: &VecDeque<Value>) -> Result<Value, Refusal> {
-        let mut found = records.iter().rev().filter(|record| self.wants(scope, record));
+    fn page(&self, scope: &Scope, until: Timestamp, records: &VecDeque<Value>) -> Result<Value, Refusal> {
+        let known = records.iter().rev().filter(|record| event_time(record) <= until);
+        let mut found = known.filter(|record| self.wants(scope, record));
         if let Some(after) = &self.after
             && !found.by_ref().any(|record| record["eventID"] == *after)
         {
@@ -166,6 +168,12 @@ impl Question {
                 .as_ref()
                 .is_none_or(|a| value_of(&a.attribute_key, record).as_ref() == Some(&a.attribute_value))
     }
+}
+
+/// The time of the newest record that is known already. Records have whole seconds, the time now has not: without a delay
+/// every one of them is known.
+fn newest(now: Timestamp, delay: Duration) -> Timestamp {
+    if delay.is_zero() { Timestamp::MAX } else { now.checked_sub(delay).unwrap_or(Timestamp::MIN) }
 }
 
 /// What the token binds: API reference, LookupEvents: "The token must be passed in with the same parameters that were specified in the original call."
@@ -224,7 +232,6 @@ fn text(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     #[test]
     fn two_lookups_a_second_are_admitted() {

@@ -18,11 +18,13 @@ mod lookup;
 mod principal;
 mod proxy;
 mod slow;
+mod times;
 mod trust;
 mod upstream;
 
-pub use codebuild::BuildInfo;
+pub use codebuild::{BuildInfo, PhaseInfo};
 pub use faults::{Delivery, Faults, ModelMode};
+pub use times::Times;
 
 use anyhow::Context as _;
 use eventbridge::Event;
@@ -36,14 +38,16 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use upstream::Scope;
 
-/// How long deletions take that are not immediate in AWS.
-#[derive(Debug, Clone, Copy)]
-pub struct SlowDeletes(pub Duration);
-
-impl Default for SlowDeletes {
-    fn default() -> Self {
-        Self(Duration::from_secs(3))
-    }
+/// A Git server that stands in for CodeCommit and GitHub: their repositories are below `<url>/<host>/`, as in
+/// `<url>/github.com/acme/infra.git`.
+#[derive(Debug, Clone)]
+pub struct GitHost {
+    /// `https://localhost:PORT`.
+    pub url: String,
+    /// The file with the certificate that it is to be trusted by.
+    pub certificate: PathBuf,
+    /// The user and the password that it asks for, and that CodeBuild has.
+    pub login: (String, String),
 }
 
 /// What an edge is started with.
@@ -57,22 +61,22 @@ pub struct Config {
     pub build_env: Vec<(String, String)>,
     /// Put before `PATH` in builds.
     pub path_prefix: Vec<PathBuf>,
-    /// How long deletions take.
-    pub slow: SlowDeletes,
-    /// From a call to the delivery of its event.
-    pub delivery_delay: Duration,
+    /// How long things take.
+    pub times: Times,
+    /// Where builds have their Git sources from; without one, builds of CodeCommit and GitHub fail.
+    pub git: Option<GitHost>,
 }
 
 impl Config {
-    /// The defaults: no additions to builds, deletions of 3 s, events after 200 ms.
+    /// The defaults: no additions to builds, the times of tests, no Git sources.
     pub fn new(ministack: impl Into<String>, run_dir: impl Into<PathBuf>) -> Self {
         Self {
             ministack: ministack.into(),
             run_dir: run_dir.into(),
             build_env: Vec::new(),
             path_prefix: Vec::new(),
-            slow: SlowDeletes::default(),
-            delivery_delay: Duration::from_millis(200),
+            times: Times::default(),
+            git: None,
         }
     }
 }

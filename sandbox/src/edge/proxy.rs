@@ -36,7 +36,7 @@ impl Proxy {
     /// The parts, and the future that delivers events.
     pub fn new(config: Config, url: &str) -> (Self, impl Future<Output = ()> + Send + 'static) {
         let upstream = Upstream::new(&config.ministack);
-        let faults = Faults::new(config.delivery_delay, config.slow.0);
+        let faults = Faults::new(&config.times);
         let principals = Arc::new(Principals::default());
         let (bus, deliveries) = Bus::new(upstream.clone(), faults.clone());
         let proxy = Self {

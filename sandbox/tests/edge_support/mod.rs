@@ -25,10 +25,16 @@ pub struct World {
 
 impl World {
     pub async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    /// With an edge that is told more than the defaults.
+    pub async fn start_with(tell: impl FnOnce(&mut Config)) -> Self {
         let aws = AWS.get_or_init(|| async { Aws::start().await.unwrap() }).await;
         let run_dir = tempfile::tempdir().unwrap();
         let mut config = Config::new(aws.url(), run_dir.path());
-        config.delivery_delay = Duration::from_millis(20);
+        config.times.delivery = Duration::from_millis(20);
+        tell(&mut config);
         let edge = Edge::start(config).await.unwrap();
         Self { edge, http: Client::builder(TokioExecutor::new()).build_http(), run_dir }
     }

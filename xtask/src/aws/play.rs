@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
 use sandbox::scenario::{self, Place, Resources, SCENARIOS};
+use sandbox::stretches::BuildTimes;
 use sandbox::{ControlPlane, Launch, NAMESPACE, Operator, Outputs, WORKSPACES, chart, parts};
 use serde_json::{Value, json};
 
@@ -41,7 +42,7 @@ impl Place for Stage<'_> {
         self.access.aws(args).await
     }
 
-    async fn builds(&self, incident: &Value) -> Result<Vec<(Timestamp, Timestamp)>> {
+    async fn builds(&self, incident: &Value) -> Result<Vec<BuildTimes>> {
         let name = &incident["metadata"]["name"];
         let mut all = Vec::new();
         for project in Site::projects(incident["spec"]["resource"]["type"].as_str().unwrap_or_default()) {
@@ -57,11 +58,24 @@ impl Place for Stage<'_> {
                 let variables = build["environment"]["environmentVariables"].as_array().into_iter().flatten();
                 variables.into_iter().any(|v| v["name"] == "REFORGE_INCIDENT" && v["value"] == *name)
             });
-            let time = |build: &Value, of: &str| build[of].as_str().and_then(|t| t.parse::<Timestamp>().ok());
-            all.extend(ours.filter_map(|build| Some((time(build, "startTime")?, time(build, "endTime")?))));
+            all.extend(ours.filter_map(times_of));
         }
+        all.sort_by_key(|build| build.start);
         Ok(all)
     }
+}
+
+/// The times of a build, as the CLI prints `BatchGetBuilds`.
+fn times_of(build: &Value) -> Option<BuildTimes> {
+    let time = |of: &Value| of.as_str().and_then(|t| t.parse::<Timestamp>().ok());
+    let list = |of: &Value| of.as_array().cloned().unwrap_or_default();
+    let phase = |p: &Value| Some((p["phaseType"].as_str()?.to_owned(), time(&p["endTime"])?));
+    Some(BuildTimes {
+        is_apply: list(&build["environment"]["environmentVariables"]).iter().any(|v| v["name"] == "REFORGE_PLAN_DIGEST"),
+        start: time(&build["startTime"])?,
+        end: time(&build["endTime"]),
+        phases: list(&build["phases"]).iter().filter_map(phase).collect(),
+    })
 }
 
 impl<'a> Stage<'a> {
@@ -109,7 +123,7 @@ impl<'a> Stage<'a> {
         say("all five at once");
         let [a, b, c, d, e] = SCENARIOS.each_ref().map(|scenario| scenario.run(self, PATIENCE));
         let (a, b, c, d, e) = stop.or(async { tokio::try_join!(a, b, c, d, e) }).await?;
-        Ok(Outcomes { one_by_one, at_once: SCENARIOS.into_iter().zip([a, b, c, d, e]).collect() })
+        Ok(Outcomes { codebuild_start: Duration::ZERO, one_by_one, at_once: SCENARIOS.into_iter().zip([a, b, c, d, e]).collect() })
     }
 
     /// The kubeconfig of a cluster administrator.

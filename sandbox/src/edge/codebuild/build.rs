@@ -1,6 +1,6 @@
 //! One build: what it was started with, how far it is, and how `BatchGetBuilds` shows it.
 
-use super::BuildInfo;
+use super::{BuildInfo, PhaseInfo};
 use crate::edge::upstream::Scope;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -8,12 +8,17 @@ use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
+/// User Guide, "Builds in AWS CodeBuild": "The default timeout value is eight hours." Of the queue, that is.
+pub const QUEUED_MINUTES: u64 = 480;
+/// API reference, CreateProject: "The default is 60 minutes." Of the build.
+pub const MINUTES: u64 = 60;
+
 /// Why a build ends before its phases do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Interrupt {
     /// `StopBuild`.
     Stopped,
-    /// `timeoutInMinutes` is over.
+    /// `timeoutInMinutes`, or in the queue `queuedTimeoutInMinutes`, is over.
     TimedOut,
 }
 
@@ -40,6 +45,12 @@ pub struct PhaseState {
     pub end: Option<Timestamp>,
     /// Status code and message of what went wrong.
     pub context: Option<(&'static str, String)>,
+}
+
+impl PhaseState {
+    fn info(&self) -> PhaseInfo {
+        PhaseInfo { name: self.name, status: self.status, start: self.start, end: self.end }
+    }
 }
 
 /// How far a build is.
@@ -163,6 +174,16 @@ impl Build {
         *self.interrupt.borrow()
     }
 
+    /// Waits until it is to end early.
+    pub async fn interruption(&self) -> Interrupt {
+        let mut interrupt = self.interrupt.subscribe();
+        match interrupt.wait_for(Option::is_some).await.map(|why| *why) {
+            Ok(Some(why)) => why,
+            // The sender is the build's own, and nothing else ends the wait.
+            _ => std::future::pending().await,
+        }
+    }
+
     /// Begins a phase.
     pub fn enter(&self, name: &'static str) {
         self.progress().phases.push(PhaseState {
@@ -193,6 +214,7 @@ impl Build {
             status: progress.status.to_owned(),
             start: self.start,
             end: progress.end,
+            phases: progress.phases.iter().map(PhaseState::info).collect(),
             log: self.log.clone(),
         }
     }
@@ -225,7 +247,7 @@ impl Build {
         set("artifacts", json!({"location": ""}));
         set("cache", json!({"type": "NO_CACHE"}));
         set("logs", self.logs());
-        set("queuedTimeoutInMinutes", json!(480));
+        set("queuedTimeoutInMinutes", json!(project["queuedTimeoutInMinutes"].as_u64().unwrap_or(QUEUED_MINUTES)));
         set("buildComplete", json!(!running));
         set("initiator", json!(self.initiator));
         let exported = progress.exported.iter().map(|(name, value)| json!({"name": name, "value": value})).collect();

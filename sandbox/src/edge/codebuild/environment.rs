@@ -69,11 +69,22 @@ fn own(codebuild: &CodeBuild, build: &Build, folders: &Folders) -> [(&'static st
         ("CODEBUILD_INITIATOR", build.initiator.clone()),
         ("CODEBUILD_LOG_PATH", build.uuid.clone()),
         ("CODEBUILD_PROJECT_UUID", build.uuid.clone()),
-        ("CODEBUILD_SOURCE_REPO_URL", text(&build.project["source"]["location"])),
+        ("CODEBUILD_SOURCE_REPO_URL", source_url(&build.project["source"])),
         ("CODEBUILD_SOURCE_VERSION", text(&build.project["sourceVersion"])),
         ("CODEBUILD_SRC_DIR", folders.source.display().to_string()),
         ("CODEBUILD_START_TIME", build.start.as_millisecond().to_string()),
     ]
+}
+
+/// "For Amazon S3, this is `s3://` followed by the bucket name and path to the input artifact. For CodeCommit and GitHub, this is the
+/// repository's clone URL."
+fn source_url(source: &Value) -> String {
+    let location = source["location"].as_str().unwrap_or_default();
+    if source["type"] == "S3" {
+        format!("s3://{}", location.strip_prefix("arn:aws:s3:::").unwrap_or(location))
+    } else {
+        location.to_owned()
+    }
 }
 
 fn path(codebuild: &CodeBuild) -> String {

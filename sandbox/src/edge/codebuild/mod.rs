@@ -1,12 +1,15 @@
 //! CodeBuild: builds that really run, as processes of this machine.
 //!
-//! Projects are the emulator's (`projects` adds what it forgets); `start` begins a build, `run` takes it through its phases, `shell` runs
-//! their commands, `build` shows it, `state_change` tells the event bus. Rights of a project's role are not enforced.
+//! Projects are the emulator's (`projects` adds what it forgets); `start` begins a build, `run` takes it through its phases, `source` has
+//! its source (`clone` one in Git, at the commit that `revision` says), `shell` runs their commands, `build` shows it, `state_change`
+//! tells the event bus. Rights of a project's role are not enforced.
 
 mod build;
 mod buildspec;
+mod clone;
 mod environment;
 mod projects;
+mod revision;
 mod run;
 mod shell;
 mod source;
@@ -44,8 +47,31 @@ pub struct BuildInfo {
     pub start: Timestamp,
     /// When it was over.
     pub end: Option<Timestamp>,
+    /// The phases so far, in order.
+    pub phases: Vec<PhaseInfo>,
     /// The file with its log.
     pub log: PathBuf,
+}
+
+impl BuildInfo {
+    /// How long a phase took, once it is over.
+    pub fn phase(&self, name: &str) -> Option<Duration> {
+        let phase = self.phases.iter().find(|phase| phase.name == name)?;
+        phase.end?.duration_since(phase.start).try_into().ok()
+    }
+}
+
+/// A phase of a build as tests see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PhaseInfo {
+    /// `phaseType`.
+    pub name: &'static str,
+    /// `phaseStatus`, once it is over.
+    pub status: Option<&'static str>,
+    /// When it began.
+    pub start: Timestamp,
+    /// When it was over.
+    pub end: Option<Timestamp>,
 }
 
 #[derive(Debug, Default)]

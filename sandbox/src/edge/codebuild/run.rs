@@ -1,7 +1,7 @@
 //! The course of one build, from the source to the last phase.
 
 use super::CodeBuild;
-use super::build::{Build, Interrupt};
+use super::build::{Build, Interrupt, MINUTES, QUEUED_MINUTES};
 use super::buildspec::Buildspec;
 use super::shell::{Ended, Shell, open_log};
 use super::{environment, source, state_change};
@@ -18,14 +18,6 @@ const PHASES: [&str; 4] = ["INSTALL", "PRE_BUILD", "BUILD", "POST_BUILD"];
 /// Runs a build to its end and says so on the bus. Its processes are gone before its status says that it is over.
 pub async fn run(codebuild: Arc<CodeBuild>, build: Arc<Build>) {
     state_change::send(&codebuild.bus, &build);
-    let minutes = build.project["timeoutInMinutes"].as_u64().unwrap_or(60);
-    let timer = {
-        let build = Arc::clone(&build);
-        tokio::spawn(async move {
-            tokio::time::sleep(Duration::from_secs(minutes * 60)).await;
-            build.interrupt(Interrupt::TimedOut);
-        })
-    };
     let scratch = codebuild.builds_dir.join(&build.uuid);
     let status = match course(&codebuild, &build, &scratch).await {
         Ok(status) => status,
@@ -37,7 +29,10 @@ pub async fn run(codebuild: Arc<CodeBuild>, build: Arc<Build>) {
             "FAILED"
         }
     };
-    timer.abort();
+    for name in ["FINALIZING", "COMPLETED"] {
+        build.enter(name);
+        build.leave("SUCCEEDED", None);
+    }
     if let Err(error) = tokio::fs::remove_dir_all(&scratch).await {
         tracing::debug!(build = build.id, %error, "a build's scratch folder could not be removed");
     }
@@ -50,14 +45,72 @@ pub async fn run(codebuild: Arc<CodeBuild>, build: Arc<Build>) {
 }
 
 /// All phases; an error is one of the phase that was begun last. Returns the build's status.
-async fn course(codebuild: &CodeBuild, build: &Build, scratch: &Path) -> anyhow::Result<&'static str> {
-    for name in ["QUEUED", "PROVISIONING"] {
-        build.enter(name);
-        build.leave("SUCCEEDED", None);
+async fn course(codebuild: &CodeBuild, build: &Arc<Build>, scratch: &Path) -> anyhow::Result<&'static str> {
+    let times = &codebuild.config.times;
+    let in_queue = Deadline::set(build, "queuedTimeoutInMinutes", QUEUED_MINUTES);
+    if let Some(why) = pass(build, "QUEUED", times.queued).await {
+        return Ok(why.status());
+    }
+    // AWS does not say from when it counts. The queue has a timeout of its own, eight hours of it: it can't be from the start.
+    drop(in_queue);
+    let _whole = Deadline::set(build, "timeoutInMinutes", MINUTES);
+    if let Some(why) = pass(build, "PROVISIONING", times.provisioning).await {
+        return Ok(why.status());
     }
     build.enter("DOWNLOAD_SOURCE");
-    let folders = Folders::make(scratch).await?;
-    build.progress().resolved = source::fetch(&codebuild.upstream, build, &folders.source).await?;
+    let (spec, shell) = tokio::select! {
+        prepared = prepare(codebuild, build, scratch) => prepared?,
+        why = build.interruption() => {
+            build.leave(why.status(), None);
+            return Ok(why.status());
+        }
+    };
+    build.leave("SUCCEEDED", None);
+    let status = phases(build, &spec, &shell).await?;
+    build.progress().exported = shell.exported().await;
+    build.enter("UPLOAD_ARTIFACTS");
+    build.leave("SUCCEEDED", None);
+    Ok(status)
+}
+
+/// A phase in which nothing happens here but time. Returns why the build ends in it, if it does.
+async fn pass(build: &Build, name: &'static str, time: Duration) -> Option<Interrupt> {
+    build.enter(name);
+    let why = tokio::select! {
+        biased;
+        why = build.interruption() => Some(why),
+        () = tokio::time::sleep(time) => None,
+    };
+    build.leave(why.map_or("SUCCEEDED", Interrupt::status), None);
+    why
+}
+
+/// Ends a build early when a time of its project is over, unless it is dropped before.
+struct Deadline(tokio::task::JoinHandle<()>);
+
+impl Deadline {
+    fn set(build: &Arc<Build>, name: &str, otherwise: u64) -> Self {
+        let minutes = build.project[name].as_u64().unwrap_or(otherwise);
+        let build = Arc::clone(build);
+        Self(tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_mins(minutes)).await;
+            build.interrupt(Interrupt::TimedOut);
+        }))
+    }
+}
+
+impl Drop for Deadline {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// What `DOWNLOAD_SOURCE` does: the source in its folder, the buildspec read, the environment made.
+async fn prepare(codebuild: &CodeBuild, build: &Build, scratch: &Path) -> anyhow::Result<(Buildspec, Shell)> {
+    tokio::time::sleep(codebuild.config.times.download).await;
+    let folders = Folders::make(scratch, build).await?;
+    let resolved = source::fetch(codebuild, build, &folders.source).await?;
+    build.progress().resolved = resolved;
     let text = source::buildspec(&build.project, &folders.source).await?;
     let spec = Buildspec::parse(&text).map_err(anyhow::Error::msg)?;
     let shell = Shell {
@@ -68,14 +121,7 @@ async fn course(codebuild: &CodeBuild, build: &Build, scratch: &Path) -> anyhow:
         state: folders.state,
         source: folders.source,
     };
-    build.leave("SUCCEEDED", None);
-    let status = phases(build, &spec, &shell).await?;
-    build.progress().exported = shell.exported().await;
-    for name in ["UPLOAD_ARTIFACTS", "FINALIZING", "COMPLETED"] {
-        build.enter(name);
-        build.leave("SUCCEEDED", None);
-    }
-    Ok(status)
+    Ok((spec, shell))
 }
 
 /// The four phases of the buildspec. `post_build` runs although `build` failed; any other failure ends the build.
@@ -136,11 +182,30 @@ pub struct Folders {
 }
 
 impl Folders {
-    async fn make(scratch: &Path) -> anyhow::Result<Self> {
-        let folders = Self { source: scratch.join("src"), home: scratch.join("home"), state: scratch.join("state") };
+    async fn make(scratch: &Path, build: &Build) -> anyhow::Result<Self> {
+        let source = source::folder(build, &scratch.join("src"));
+        let folders = Self { source, home: scratch.join("home"), state: scratch.join("state") };
         for folder in [&folders.source, &folders.home, &folders.state.join("exported")] {
             tokio::fs::create_dir_all(folder).await.with_context(|| format!("make {}", folder.display()))?;
         }
         Ok(folders)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::edge::codebuild::build::Start;
+    use crate::edge::upstream::Scope;
+    use serde_json::json;
+
+    #[tokio::test]
+    async fn a_build_that_is_queued_for_too_long_times_out_in_the_queue() {
+        let project = json!({"name": "p", "queuedTimeoutInMinutes": 0});
+        let start = Start { scope: Scope::default(), project, overrides: Vec::new(), initiator: "i".to_owned() };
+        let build = Arc::new(Build::new(start, 1, (Path::new("/"), "")));
+        let _deadline = Deadline::set(&build, "queuedTimeoutInMinutes", QUEUED_MINUTES);
+        assert_eq!(pass(&build, "QUEUED", Duration::from_hours(1)).await, Some(Interrupt::TimedOut));
+        assert_eq!(build.info().phases.last().and_then(|phase| phase.status), Some("TIMED_OUT"));
     }
 }

@@ -1,19 +1,29 @@
-//! A build's source: an S3 zip (or single file) unpacked into its folder, or none.
+//! A build's source: an S3 zip (or single file) unpacked into its folder, a Git repository cloned into it, or none.
 
+use super::CodeBuild;
 use super::build::Build;
-use crate::edge::upstream::Upstream;
+use super::clone::{self, Repository};
 use anyhow::Context as _;
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 use std::io::Cursor;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-/// Puts the source into `folder` and returns its resolved version: the object's version id, or the SHA-256 of its bytes in a bucket without versions.
+/// The folder that the source goes into, below CodeBuild's own.
+pub fn folder(build: &Build, below: &Path) -> PathBuf {
+    Repository::of(&build.project["source"]).map_or_else(|| below.to_owned(), |repository| repository.folder(below))
+}
+
+/// Puts the source into `folder` and returns its resolved version: the commit. API reference, Build: "For Amazon S3, this does not apply."
 ///
 /// # Errors
-/// When the object or the version does not exist, is no good zip, or the source type is not one of the sandbox's.
-pub async fn fetch(upstream: &Upstream, build: &Build, folder: &Path) -> anyhow::Result<Option<String>> {
+/// When the object, the repository or the version does not exist, is no good zip, or the source type is not one of the sandbox's.
+pub async fn fetch(codebuild: &CodeBuild, build: &Build, folder: &Path) -> anyhow::Result<Option<String>> {
     let source = &build.project["source"];
+    if let Some(repository) = Repository::of(source) {
+        let git = codebuild.config.git.as_ref().context("the sandbox was started without a Git server")?;
+        let version = build.project["sourceVersion"].as_str().unwrap_or_default();
+        return clone::clone(git, &repository, source, version, folder).await.map(Some);
+    }
     match source["type"].as_str().unwrap_or("NO_SOURCE") {
         "NO_SOURCE" => Ok(None),
         "S3" => {
@@ -21,15 +31,12 @@ pub async fn fetch(upstream: &Upstream, build: &Build, folder: &Path) -> anyhow:
             let location = location.strip_prefix("arn:aws:s3:::").unwrap_or(location);
             let (bucket, key) = location.split_once('/').with_context(|| format!("{location} is not bucket/key"))?;
             let version = build.project["sourceVersion"].as_str().filter(|v| !v.is_empty());
-            let object = upstream.object(&build.scope, bucket, key, version).await?;
-            let digest = hex::encode(Sha256::digest(&object.body));
-            let id = object.headers.get("x-amz-version-id").and_then(|v| v.to_str().ok()).filter(|v| *v != "null");
-            let resolved = version.or(id).map_or(digest, str::to_owned);
+            let object = codebuild.upstream.object(&build.scope, bucket, key, version).await?;
             let (folder, name) = (folder.to_owned(), key.rsplit('/').next().unwrap_or(key).to_owned());
             tokio::task::spawn_blocking(move || unpack(&object.body, &folder, &name)).await??;
-            Ok(Some(resolved))
+            Ok(None)
         }
-        other => anyhow::bail!("the sandbox has no source type {other}: use S3 or NO_SOURCE"),
+        other => anyhow::bail!("the sandbox has no source type {other}: use CODECOMMIT, GITHUB, S3 or NO_SOURCE"),
     }
 }
 

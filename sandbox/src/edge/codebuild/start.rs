@@ -119,10 +119,13 @@ fn overridden(mut project: Value, input: &Value) -> (Value, Vec<(String, String)
     };
     lay(["sourceVersion", ""], &input["sourceVersion"]);
     lay(["timeoutInMinutes", ""], &input["timeoutInMinutesOverride"]);
+    lay(["queuedTimeoutInMinutes", ""], &input["queuedTimeoutInMinutesOverride"]);
     lay(["serviceRole", ""], &input["serviceRoleOverride"]);
     lay(["source", "type"], &input["sourceTypeOverride"]);
     lay(["source", "location"], &input["sourceLocationOverride"]);
     lay(["source", "buildspec"], &input["buildspecOverride"]);
+    lay(["source", "gitCloneDepth"], &input["gitCloneDepthOverride"]);
+    lay(["source", "gitSubmodulesConfig"], &input["gitSubmodulesConfigOverride"]);
     lay(["environment", "image"], &input["imageOverride"]);
     let empty = Vec::new();
     let overriding = input["environmentVariablesOverride"].as_array().unwrap_or(&empty);

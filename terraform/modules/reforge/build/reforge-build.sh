@@ -9,7 +9,9 @@
 # A build that fails names its reason in the last line of its log, in REFORGE_ERROR_FILE if that is set, and with what
 # Terraform said last in failures/<workspace>/<build>.json. A state lock is waited for, never broken, and never gone around.
 set -euo pipefail
-umask 077
+# As where the owner applies by hand: modes go into the archives that a root module makes, and so into their hashes. What is
+# not for others is in folders that only the build's own user can enter.
+umask 022
 
 tools=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 scratch=$(mktemp -d)
@@ -136,6 +138,7 @@ incident=${REFORGE_INCIDENT:-}
 attempt=${REFORGE_ATTEMPT:-0}
 lock_timeout=${REFORGE_LOCK_TIMEOUT:-60s}
 source_version=${CODEBUILD_RESOLVED_SOURCE_VERSION:-}
+source=${CODEBUILD_SOURCE_REPO_URL:-}
 export TF_IN_AUTOMATION=1 TF_INPUT=0 CHECKPOINT_DISABLE=1
 
 case $REFORGE_WORKDIR in
@@ -154,7 +157,28 @@ flock 9
 
 empty_workdir() {
   rm -rf "$REFORGE_WORKDIR"
-  mkdir -p "$REFORGE_WORKDIR"
+  mkdir -p -m 0700 "$REFORGE_WORKDIR"
+}
+
+# CodeBuild resolves commits. For a source in S3 it says no version (CodeBuild User Guide, "Environment variables in build
+# environments") but the one that it was asked for. The object's present version is the one that it downloaded if that is
+# older than the build; else it is not known which one was, and none is said.
+find_source_version() {
+  local modified
+  case $source_version${CODEBUILD_SOURCE_VERSION:-} in
+    '' | arn:*) ;;
+    *)
+      source_version=${source_version:-$CODEBUILD_SOURCE_VERSION}
+      return 0
+      ;;
+  esac
+  [[ $source == s3://*/* ]] || return 0
+  source=${source#s3://}
+  aws s3api head-object --bucket "${source%%/*}" --key "${source#*/}" --output json >"$scratch/source.json" 2>/dev/null || return 0
+  modified=$(date -u -d "$(jq -r '.LastModified' "$scratch/source.json")" +%s)
+  if [ "$modified" -lt "$((${CODEBUILD_START_TIME:-0} / 1000))" ]; then
+    source_version=$(jq -r '.VersionId // "" | if . == "null" then "" else . end' "$scratch/source.json")
+  fi
 }
 
 # The addresses come from an inventory or a plan; they become arguments, never shell text.
@@ -303,7 +327,8 @@ plan() {
   read_undo
   offer_restore "${REFORGE_RESTORE:-}"
   empty_workdir
-  cp -R "$CODEBUILD_SRC_DIR/." "$REFORGE_WORKDIR/"
+  find_source_version
+  cp -Rp "$CODEBUILD_SRC_DIR/." "$REFORGE_WORKDIR/"
   rm -rf "$REFORGE_WORKDIR/.git"
   cd "$REFORGE_WORKDIR/$REFORGE_ROOT"
   rm -rf .terraform plan.bin
