@@ -2,7 +2,7 @@
 //!
 //! It adds what the emulator lacks: CloudTrail records, their events and their lookup, builds that really run, deletions that take time, events of
 //! instances' states, a scripted model, principals, and faults. Everything else passes unchanged. A request goes through `proxy` from top to bottom:
-//! count and faults -> `lookup` -> `trust` -> `bedrock` -> `cloud_control` -> `codebuild` -> `slow` -> the emulator (`upstream`) -> `cloudtrail` -> `eventbridge`.
+//! count and faults -> `limits` -> `lookup` -> `trust` -> `bedrock` -> `cloud_control` -> `codebuild` -> `slow` -> the emulator (`upstream`) -> `cloudtrail` -> `eventbridge`.
 //! The edge keeps its state in memory and knows nothing of Reforge beyond the names of three access keys (`principal`).
 
 mod bedrock;
@@ -14,6 +14,7 @@ mod eventbridge;
 mod faults;
 mod http;
 mod instance_states;
+mod limits;
 mod lookup;
 mod principal;
 mod proxy;
@@ -23,6 +24,7 @@ mod upstream;
 
 pub use codebuild::BuildInfo;
 pub use faults::{Delivery, Faults, ModelMode};
+pub use limits::rows as limit_rows;
 
 use anyhow::Context as _;
 use eventbridge::Event;
@@ -61,10 +63,14 @@ pub struct Config {
     pub slow: SlowDeletes,
     /// From a call to the delivery of its event.
     pub delivery_delay: Duration,
+    /// How long a new role or instance profile is of no use to any service (IAM's eventual consistency).
+    pub settling: Duration,
+    /// How many builds an account may run at once in a region.
+    pub concurrent_builds: u64,
 }
 
 impl Config {
-    /// The defaults: no additions to builds, deletions of 3 s, events after 200 ms.
+    /// The defaults: no additions to builds, deletions of 3 s, events after 200 ms, roles of use after 2 s, 60 builds at once.
     pub fn new(ministack: impl Into<String>, run_dir: impl Into<PathBuf>) -> Self {
         Self {
             ministack: ministack.into(),
@@ -73,6 +79,8 @@ impl Config {
             path_prefix: Vec::new(),
             slow: SlowDeletes::default(),
             delivery_delay: Duration::from_millis(200),
+            settling: Duration::from_secs(2),
+            concurrent_builds: limits::codebuild::CONCURRENT_BUILDS,
         }
     }
 }

@@ -25,10 +25,16 @@ pub struct World {
 
 impl World {
     pub async fn start() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// One whose edge is set up otherwise.
+    pub async fn with(change: impl FnOnce(&mut Config)) -> Self {
         let aws = AWS.get_or_init(|| async { Aws::start().await.unwrap() }).await;
         let run_dir = tempfile::tempdir().unwrap();
         let mut config = Config::new(aws.url(), run_dir.path());
         config.delivery_delay = Duration::from_millis(20);
+        change(&mut config);
         let edge = Edge::start(config).await.unwrap();
         Self { edge, http: Client::builder(TokioExecutor::new()).build_http(), run_dir }
     }
@@ -53,6 +59,7 @@ impl World {
             "AmazonSQS" => "sqs",
             "AWSEvents" => "events",
             "CodeBuild_20161006" => "codebuild",
+            "TrentService" => "kms",
             "com" if target.contains(".cloudtrail.") => "cloudtrail",
             other => panic!("no service for {other}"),
         };
