@@ -7,7 +7,13 @@ use kube::ResourceExt;
 
 use crate::api::{BuildKind, Data, Incident, Moment, Time, condition, duration};
 
-/// A subject of at most 100 ASCII characters, as SNS wants it, and a text.
+/// "Less than 100 characters long" (API reference of SNS, Publish).
+const SUBJECT_CHARACTERS: usize = 99;
+/// SNS takes 262,144 bytes (API reference of SNS, Publish).
+const TEXT_BYTES: usize = 256_000;
+const CUT: &str = "\n[The rest has no room in a message: see the Incident.]\n";
+
+/// A subject of less than 100 ASCII characters and a text of at most 256 KiB, as SNS wants them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
     /// The subject.
@@ -20,8 +26,11 @@ pub struct Message {
 pub fn message(incident: &Incident, moment: Moment, cluster: Option<&str>) -> Message {
     let resource = &incident.spec.resource;
     let subject = format!("[Reforge] {moment:?}: {} {}", resource.r#type, resource.id);
-    let subject =
-        subject.chars().map(|c| if c.is_ascii() && !c.is_ascii_control() { c } else { '?' }).take(100).collect();
+    let subject = subject
+        .chars()
+        .map(|c| if c.is_ascii() && !c.is_ascii_control() { c } else { '?' })
+        .take(SUBJECT_CHARACTERS)
+        .collect();
     let mut text = format!("{moment:?}: {} {}\n\n", resource.r#type, resource.id);
     for (title, lines) in [
         ("Incident", detected(incident, cluster)),
@@ -40,6 +49,10 @@ pub fn message(incident: &Incident, moment: Moment, cluster: Option<&str>) -> Me
             let _ = writeln!(text, "  {name:<14} {value}");
         }
         text.push('\n');
+    }
+    if text.len() > TEXT_BYTES {
+        text.truncate(text.floor_char_boundary(TEXT_BYTES - CUT.len()));
+        text.push_str(CUT);
     }
     Message { subject, text }
 }
@@ -177,10 +190,18 @@ mod tests {
     }
 
     #[test]
+    fn a_text_has_room_in_a_message_and_says_that_it_was_cut() {
+        let mut long = incident();
+        long.spec.resource.id = "ü".repeat(200_000);
+        let text = message(&long, Moment::Failed, None).text;
+        assert!(text.len() <= 262_144 && text.ends_with(CUT), "{}", text.len());
+    }
+
+    #[test]
     fn a_subject_is_what_sns_takes_whatever_the_resource_is_called() {
         let mut odd = incident();
         odd.spec.resource.id = format!("ü\n{}", "x".repeat(500));
         let subject = message(&odd, Moment::Failed, None).subject;
-        assert!(subject.len() <= 100 && subject.bytes().all(|b| (b' '..=b'~').contains(&b)), "{subject}");
+        assert!(subject.len() < 100 && subject.bytes().all(|b| (b' '..=b'~').contains(&b)), "{subject}");
     }
 }

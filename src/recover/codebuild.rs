@@ -23,6 +23,8 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 const GATHER: Duration = Duration::from_millis(20);
 /// BatchGetBuilds takes 100 ids.
 const BATCH: usize = 100;
+/// Characters of a variable's value that CodeBuild takes (wolfeidau/buildkite-serverless-agent #35; AWS documents none).
+const MAX_VALUE: usize = 4096;
 
 /// Why CodeBuild did not do what it was asked for.
 #[derive(Clone, Debug, Error)]
@@ -56,6 +58,15 @@ pub struct Order {
     pub restore: Option<RestorePoint>,
     /// For an apply: the UUID of the plan build, and the plan's digest.
     pub plan: Option<(String, String)>,
+}
+
+/// Whether a build can be told of these targets: they are one variable of its environment.
+pub fn can_be_told(targets: &[String]) -> bool {
+    value_of(targets).chars().count() <= MAX_VALUE
+}
+
+fn value_of(targets: &[String]) -> String {
+    serde_json::json!(targets).to_string()
 }
 
 /// Where lost data can come back from.
@@ -152,7 +163,7 @@ impl Builds {
         let mut variables = vec![
             ("REFORGE_INCIDENT", order.incident.clone()),
             ("REFORGE_ATTEMPT", order.attempt.to_string()),
-            ("REFORGE_TARGETS", serde_json::json!(order.targets).to_string()),
+            ("REFORGE_TARGETS", value_of(&order.targets)),
         ];
         if let Some((verb, addresses)) = &order.undo {
             let undo = serde_json::json!({"verb": verb, "addresses": addresses});

@@ -14,6 +14,7 @@ use crate::policy::expression::{self, Facts};
 use crate::policy::limits::Held;
 use crate::policy::window::{self, Opening};
 
+use super::codebuild::can_be_told;
 use super::plan::{PlanChange, Summary};
 
 /// The most addresses that a plan is limited to.
@@ -183,8 +184,11 @@ pub fn judge(q: &Question<'_>) -> Gate {
         match q.policy.plan.unexplained {
             Unexplained::Refuse => return Gate::Refuse(vec![reason]),
             Unexplained::Target if q.summary.targets.is_empty() && explained.len() <= MAX_TARGETS => {
-                let targets = explained.iter().map(|c| c.address.clone()).collect();
-                return Gate::PlanAgain { targets, reasons: vec![reason] };
+                let targets: Vec<String> = explained.iter().map(|c| c.address.clone()).collect();
+                if can_be_told(&targets) {
+                    return Gate::PlanAgain { targets, reasons: vec![reason] };
+                }
+                ask.push(reason);
             }
             // With targets the rest is what Terraform needs for them: only a human can tell whether that is meant. So it is
             // with more targets than a status and a build's environment have room for.
@@ -721,5 +725,21 @@ mod tests {
         assert!(matches!(&asked, Gate::Ask(r) if r[0].contains("aws_other.b")), "{asked:?}");
         let fewer = judge(&Question { own: &own[1..], ..question(&plan, &free, &spec, &limits) });
         assert!(matches!(fewer, Gate::PlanAgain { targets, .. } if targets.len() == MAX_TARGETS));
+    }
+
+    #[test]
+    fn addresses_too_long_for_a_builds_environment_are_a_humans() {
+        let judged = |length: usize| {
+            let own: Vec<String> = (10..30).map(|i| format!("aws_table.{i}{}", "x".repeat(length - 12))).collect();
+            let mut changes: Vec<PlanChange> = own.iter().map(|address| change(address, &["create"])).collect();
+            changes.push(change("aws_other.b", &["update"]));
+            let (plan, spec, limits) = (summary(changes), incident(Change::Deleted, &[]), Held::default());
+            let free =
+                RecoveryPolicySpec { plan: PlanPolicy { max_changes: 100, ..PlanPolicy::default() }, ..policy() };
+            judge(&Question { own: &own, ..question(&plan, &free, &spec, &limits) })
+        };
+        // As JSON each has two quotes and a comma beside it.
+        assert!(matches!(judged(4096 / 20 - 4), Gate::PlanAgain { targets, .. } if targets.len() == 20));
+        assert!(matches!(judged(4096 / 20 - 2), Gate::Ask(r) if r[0].contains("aws_other.b")));
     }
 }

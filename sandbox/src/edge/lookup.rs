@@ -16,9 +16,9 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// API reference, LookupEvents: "The rate of lookup requests is limited to two per second, per account, per Region."
-const PER_SECOND: f64 = 2.0;
+pub const PER_SECOND: u32 = 2;
 /// API reference, LookupEvents: the default and the most of `MaxResults`.
-const PAGE: usize = 50;
+pub const PAGE: usize = 50;
 
 /// The rate at which each account looks up in each region.
 #[derive(Debug)]
@@ -63,12 +63,12 @@ struct Bucket {
 
 impl Bucket {
     fn full(now: Instant) -> Self {
-        Self { tokens: PER_SECOND, at: now }
+        Self { tokens: f64::from(PER_SECOND), at: now }
     }
 
     fn take(&mut self, now: Instant) -> bool {
-        let gained = now.duration_since(self.at).as_secs_f64() * PER_SECOND;
-        self.tokens = (self.tokens + gained).min(PER_SECOND);
+        let gained = now.duration_since(self.at).as_secs_f64() * f64::from(PER_SECOND);
+        self.tokens = (self.tokens + gained).min(f64::from(PER_SECOND));
         self.at = now;
         let admitted = self.tokens >= 1.0;
         if admitted {

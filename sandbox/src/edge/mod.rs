@@ -2,7 +2,7 @@
 //!
 //! It adds what the emulator lacks: CloudTrail records, their events and their lookup, builds that really run, deletions that take time, events of
 //! instances' states, a scripted model, principals, and faults. Everything else passes unchanged. A request goes through `proxy` from top to bottom:
-//! count and faults -> `lookup` -> `trust` -> `bedrock` -> `cloud_control` -> `codebuild` -> `slow` -> the emulator (`upstream`) -> `cloudtrail` -> `eventbridge`.
+//! count and faults -> `limits` -> `lookup` -> `trust` -> `bedrock` -> `cloud_control` -> `codebuild` -> `slow` -> the emulator (`upstream`) -> `cloudtrail` -> `eventbridge`.
 //! The edge keeps its state in memory and knows nothing of Reforge beyond the names of three access keys (`principal`).
 
 mod bedrock;
@@ -14,6 +14,7 @@ mod eventbridge;
 mod faults;
 mod http;
 mod instance_states;
+mod limits;
 mod lookup;
 mod principal;
 mod proxy;
@@ -24,6 +25,7 @@ mod upstream;
 
 pub use codebuild::{BuildInfo, PhaseInfo};
 pub use faults::{Delivery, Faults, ModelMode};
+pub use limits::rows as limit_rows;
 pub use times::Times;
 
 use anyhow::Context as _;
@@ -65,10 +67,12 @@ pub struct Config {
     pub times: Times,
     /// Where builds have their Git sources from; without one, builds of CodeCommit and GitHub fail.
     pub git: Option<GitHost>,
+    /// How many builds an account may run at once in a region.
+    pub concurrent_builds: u64,
 }
 
 impl Config {
-    /// The defaults: no additions to builds, the times of tests, no Git sources.
+    /// The defaults: no additions to builds, the times of tests, no Git sources, 60 builds at once.
     pub fn new(ministack: impl Into<String>, run_dir: impl Into<PathBuf>) -> Self {
         Self {
             ministack: ministack.into(),
@@ -77,6 +81,7 @@ impl Config {
             path_prefix: Vec::new(),
             times: Times::default(),
             git: None,
+            concurrent_builds: limits::codebuild::CONCURRENT_BUILDS,
         }
     }
 }

@@ -10,6 +10,7 @@ use super::eventbridge::Bus;
 use super::faults::{Faults, status_of};
 use super::http::{Reply, Request};
 use super::instance_states::InstanceStates;
+use super::limits::Limits;
 use super::lookup::Lookups;
 use super::principal::Principals;
 use super::slow::SlowDeletes;
@@ -27,6 +28,7 @@ pub struct Proxy {
     principals: Arc<Principals>,
     bus: Arc<Bus>,
     trail: Trail,
+    limits: Limits,
     lookups: Lookups,
     codebuild: Arc<CodeBuild>,
     slow: SlowDeletes,
@@ -40,6 +42,7 @@ impl Proxy {
         let principals = Arc::new(Principals::default());
         let (bus, deliveries) = Bus::new(upstream.clone(), faults.clone());
         let proxy = Self {
+            limits: Limits::new(&config, upstream.clone(), Arc::clone(&principals)),
             codebuild: CodeBuild::new(config, url, upstream.clone(), Arc::clone(&principals), Arc::clone(&bus)),
             trail: Trail::new(Arc::clone(&bus), faults.clone()),
             lookups: Lookups::new(faults.clone()),
@@ -105,6 +108,7 @@ impl Proxy {
         };
         if reply.is_success() {
             self.learn(call, &reply);
+            self.limits.learn(call, request);
         }
         if call.kind == Kind::Write {
             self.trail.write(request, call, self.principals.identity(&call.credential), &reply);
@@ -113,6 +117,9 @@ impl Proxy {
     }
 
     async fn answer(&self, request: &Request, call: &Call) -> Reply {
+        if let Some(reply) = self.limits.refusal(call, request).await {
+            return reply;
+        }
         if call.service == "sts" && call.operation == "GetCallerIdentity" {
             return self.principals.caller_identity(&call.credential);
         }

@@ -17,6 +17,8 @@ pub struct Times {
     pub lookup: Duration,
     /// How long a table is `DELETING` and an instance `shutting-down`.
     pub deletion: Duration,
+    /// How long a new role or instance profile is of no use to any service (IAM's eventual consistency).
+    pub settling: Duration,
 }
 
 impl Default for Times {
@@ -28,6 +30,7 @@ impl Default for Times {
             delivery: Duration::from_millis(200),
             lookup: Duration::ZERO,
             deletion: Duration::from_secs(3),
+            settling: Duration::from_secs(2),
         }
     }
 }

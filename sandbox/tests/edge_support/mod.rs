@@ -59,6 +59,7 @@ impl World {
             "AmazonSQS" => "sqs",
             "AWSEvents" => "events",
             "CodeBuild_20161006" => "codebuild",
+            "TrentService" => "kms",
             "com" if target.contains(".cloudtrail.") => "cloudtrail",
             other => panic!("no service for {other}"),
         };

@@ -16,6 +16,8 @@ mod source;
 mod start;
 mod state_change;
 
+pub use start::TOKEN_MINUTES;
+
 use super::Config;
 use super::call::Call;
 use super::eventbridge::Bus;
@@ -30,7 +32,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Ids on a page of a listing.
-const PAGE: usize = 100;
+pub const PAGE: usize = 100;
 
 /// A build as tests see it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,13 +4,15 @@ use super::build::{Build, Start};
 use super::{CodeBuild, environment, run};
 use crate::edge::call::Call;
 use crate::edge::http::{Reply, Request};
+use crate::edge::limits;
 use crate::edge::upstream::Scope;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// API reference, StartBuild: "The token is included in the StartBuild request and is valid for 5 minutes."
-const TOKEN_LIVES: Duration = Duration::from_mins(5);
+pub const TOKEN_MINUTES: u64 = 5;
+const TOKEN_LIVES: Duration = Duration::from_mins(TOKEN_MINUTES);
 
 /// A token that was used.
 #[derive(Debug)]
@@ -56,6 +58,10 @@ pub async fn start_build(codebuild: &Arc<CodeBuild>, call: &Call, request: &Requ
         if limit.is_some_and(|limit| running as u64 >= limit) {
             let message = format!("Cannot have more than {} active builds for the project", limit.unwrap_or_default());
             return Reply::json_error(400, "AccountLimitExceededException", &message);
+        }
+        let in_account = store.builds.iter().filter(|b| b.scope == scope && b.is_running()).count() as u64;
+        if let Some(reply) = limits::codebuild::no_room(call, in_account, codebuild.config.concurrent_builds) {
+            return reply;
         }
         let number = 1 + store.builds.iter().filter(|b| b.scope == scope && b.project_name() == name).count() as u64;
         let start = Start { scope, project, overrides, initiator };
