@@ -11,7 +11,8 @@ use super::faults::{Faults, status_of};
 use super::http::{Reply, Request};
 use super::instance_states::InstanceStates;
 use super::lookup::Lookups;
-use super::principal::Principals;
+use super::model::Models;
+use super::principal::{Credential, Principals};
 use super::slow::SlowDeletes;
 use super::trust;
 use super::upstream::Upstream;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub struct Proxy {
     upstream: Upstream,
+    models: Models,
     faults: Faults,
     principals: Arc<Principals>,
     bus: Arc<Bus>,
@@ -34,7 +36,7 @@ pub struct Proxy {
 
 impl Proxy {
     /// The parts, and the future that delivers events.
-    pub fn new(config: Config, url: &str) -> (Self, impl Future<Output = ()> + Send + 'static) {
+    pub fn new(config: Config, url: &str, models: Models) -> (Self, impl Future<Output = ()> + Send + 'static) {
         let upstream = Upstream::new(&config.ministack);
         let faults = Faults::new(config.delivery_delay, config.slow.0);
         let principals = Arc::new(Principals::default());
@@ -45,6 +47,7 @@ impl Proxy {
             lookups: Lookups::new(faults.clone()),
             slow: SlowDeletes::new(faults.clone(), InstanceStates::new(faults.clone(), Arc::clone(&bus))),
             upstream,
+            models,
             faults,
             principals,
             bus,
@@ -88,7 +91,10 @@ impl Proxy {
                 self.principals.place(&mut call.credential);
                 self.aws(&request, &call).await
             }
-            None => self.forward(&request).await.unwrap_or_else(|| Reply::new(503, "text/plain", "")),
+            None => match self.models.check(&request, &Credential::of(&request)) {
+                Err(refusal) => *refusal,
+                Ok(_) => self.forward(&request).await.unwrap_or_else(|| Reply::new(503, "text/plain", "")),
+            },
         };
         Ok(reply.into_hyper())
     }
@@ -101,7 +107,7 @@ impl Proxy {
         }
         let reply = match self.faults.refusal(&call.service, &call.operation) {
             Some(code) => call.refusal(status_of(&code), &code, "Refused by the sandbox, as it was told to."),
-            None => self.answer(request, call).await,
+            None => self.validated(request, call).await,
         };
         if reply.is_success() {
             self.learn(call, &reply);
@@ -110,6 +116,15 @@ impl Proxy {
             self.trail.write(request, call, self.principals.identity(&call.credential), &reply);
         }
         reply
+    }
+
+    /// The answer to a request that its API model has nothing against, in that model's shape; else the refusal.
+    async fn validated(&self, request: &Request, call: &Call) -> Reply {
+        match self.models.check(request, &call.credential) {
+            Err(refusal) => *refusal,
+            Ok(None) => self.answer(request, call).await,
+            Ok(Some(modelled)) => modelled.shaped(self.answer(request, call).await, &self.faults),
+        }
     }
 
     async fn answer(&self, request: &Request, call: &Call) -> Reply {

@@ -27,14 +27,14 @@ impl World {
     pub async fn start() -> Self {
         let aws = AWS.get_or_init(|| async { Aws::start().await.unwrap() }).await;
         let run_dir = tempfile::tempdir().unwrap();
-        let mut config = Config::new(aws.url(), run_dir.path());
+        let mut config = Config::new(aws.url(), run_dir.path(), sandbox::parts::api_models().unwrap());
         config.delivery_delay = Duration::from_millis(20);
         let edge = Edge::start(config).await.unwrap();
         Self { edge, http: Client::builder(TokioExecutor::new()).build_http(), run_dir }
     }
 
     /// `signer` is an access key id, of us-east-1 unless `@` and a region follow it.
-    async fn send(&self, signer: &str, service: &str, request: Builder, body: impl Into<Bytes>) -> (u16, String) {
+    pub async fn send(&self, signer: &str, service: &str, request: Builder, body: impl Into<Bytes>) -> (u16, String) {
         let (key, region) = signer.split_once('@').unwrap_or((signer, "us-east-1"));
         let credential =
             format!("AWS4-HMAC-SHA256 Credential={key}/20260101/{region}/{service}/aws4_request, SignedHeaders=host");
@@ -53,6 +53,8 @@ impl World {
             "AmazonSQS" => "sqs",
             "AWSEvents" => "events",
             "CodeBuild_20161006" => "codebuild",
+            "TrentService" => "kms",
+            "secretsmanager" => "secretsmanager",
             "com" if target.contains(".cloudtrail.") => "cloudtrail",
             other => panic!("no service for {other}"),
         };
