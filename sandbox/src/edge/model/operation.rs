@@ -4,7 +4,7 @@
 //! service has. A request in a protocol that the model does not speak is nothing that could be told.
 
 use super::decode::{self, Body, Decoded, Parts};
-use super::route::{self, Asked};
+use super::route::{self, Asked, Found};
 use super::service::{Protocol, Service};
 use crate::edge::call::bucket_and_key;
 use crate::edge::http::Request;
@@ -88,7 +88,7 @@ fn form(request: &Request) -> Vec<(String, String)> {
 fn rest(request: &Request, services: &[Arc<Service>]) -> Read {
     let query = request.query_pairs();
     let has_header = |name: &str| request.headers.contains_key(name.to_ascii_lowercase());
-    let mut unknown = None;
+    let (mut best, mut unknown): (Option<(&Arc<Service>, Body, Found)>, _) = (None, None);
     for service in services {
         let written = match service.metadata.protocol {
             Protocol::RestJson => Body::Json,
@@ -98,25 +98,26 @@ fn rest(request: &Request, services: &[Arc<Service>]) -> Read {
         let path = path(service, request);
         let asked = Asked { method: request.method.as_str(), path: &path, query: &query, has_header: &has_header };
         match route::find(service, &asked) {
-            Some(found) => {
-                let parts = Parts {
-                    labels: &found.labels,
-                    query: &query,
-                    headers: &request.headers,
-                    body: &request.body,
-                    written,
-                };
-                return of(service, Some(&found.operation), &found.operation, |shape| {
-                    decode::rest(service, shape, &parts)
-                });
+            // S3 Control's places could be an object of S3.
+            Some(found) if best.as_ref().is_none_or(|(_, _, known)| known.fit < found.fit) => {
+                best = Some((service, written, found));
             }
+            Some(_) => {}
             None => {
-                unknown.get_or_insert_with(|| Arc::clone(service));
+                unknown.get_or_insert(service);
             }
         }
     }
+    if let Some((service, written, found)) = best {
+        let parts =
+            Parts { labels: &found.labels, query: &query, headers: &request.headers, body: &request.body, written };
+        let decode = |shape: &str| decode::rest(service, shape, &parts);
+        return of(service, Some(&found.operation), &found.operation, decode);
+    }
     match unknown {
-        Some(service) => Read::Unknown { service, name: format!("{} {}", request.method, request.path()) },
+        Some(service) => {
+            Read::Unknown { service: Arc::clone(service), name: format!("{} {}", request.method, request.path()) }
+        }
         None => Read::NotModelled,
     }
 }

@@ -30,7 +30,9 @@ pub fn of(service: &Service, operation: &Operation, violations: &[Violation]) ->
             error(service, 400, code, &message)
         }
         (_, "lambda") if first.member == "Runtime" => {
-            let message = format!("{} or be a valid ARN", sentence(first).replace('\'', ""));
+            let value = first.value.as_ref().map(shown).unwrap_or_default();
+            let (path, words) = (&first.path, words(&first.constraint));
+            let message = format!("Value {value} at '{path}' failed to satisfy constraint: {words} or be a valid ARN");
             error(service, 400, "InvalidParameterValueException", &message)
         }
         (_, "cloudtrail") => {

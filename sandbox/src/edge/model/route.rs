@@ -44,9 +44,14 @@ pub struct Asked<'r> {
     pub has_header: &'r dyn Fn(&str) -> bool,
 }
 
+/// How well an operation fits, greater being better: first what its template says itself, then whether the request has what it needs.
+type Fit = (usize, usize, bool, bool, usize, bool);
+
 /// A request's operation and the members that are in its path.
 #[derive(Debug)]
 pub struct Found {
+    /// For comparison with what another service has at this place.
+    pub fit: Fit,
     /// The operation's name.
     pub operation: String,
     /// Members by the name in the template, decoded.
@@ -102,8 +107,7 @@ impl Route {
         })
     }
 
-    /// Greater fits better: first what the template says itself, then whether the request has what the operation needs.
-    fn fit(&self, asked: &Asked<'_>) -> impl Ord + use<> {
+    fn fit(&self, asked: &Asked<'_>) -> Fit {
         let literals = self.segments.iter().filter(|s| matches!(s, Segment::Literal(_))).count();
         let met = self.needs.iter().filter(|need| need.is_met(asked)).count();
         // SDKs say in `x-id` which of S3's operations at one place they mean.
@@ -151,13 +155,8 @@ fn needs(service: &Service, operation: &Operation) -> Vec<Need> {
 
 /// The operation that the request is.
 pub fn find(service: &Service, asked: &Asked<'_>) -> Option<Found> {
-    let mut fitting: Vec<(&Route, Vec<(String, String)>)> = service
-        .routes()
-        .iter()
-        .filter(|route| route.method == asked.method && route.has_its_query(asked))
-        .filter_map(|route| Some((route, route.labels(asked.path)?)))
-        .collect();
-    fitting.sort_by_cached_key(|(route, _)| Reverse(route.fit(asked)));
-    let (route, labels) = fitting.into_iter().next()?;
-    Some(Found { operation: route.operation.clone(), labels })
+    let fitting = service.routes().iter().filter(|route| route.method == asked.method && route.has_its_query(asked));
+    let fitting = fitting.filter_map(|route| Some((route, route.labels(asked.path)?)));
+    let best = fitting.min_by_key(|(route, _)| Reverse(route.fit(asked)));
+    best.map(|(route, labels)| Found { fit: route.fit(asked), operation: route.operation.clone(), labels })
 }
