@@ -127,7 +127,9 @@ async fn sqs_has_codes_and_words_of_its_own() {
         ("MissingParameter".to_owned(), "The request must contain the parameter QueueName.".to_owned())
     );
     let queue = |attribute: &str| json!({"QueueName": "valid-c", "Attributes": {attribute: "30"}});
-    assert_eq!(refused(&world, create, queue("VisibilityTimeOut")).await.0, "InvalidAttributeName");
+    let unknown = refused(&world, create, queue("VisibilityTimeOut")).await;
+    let expected = ("InvalidAttributeName".to_owned(), "Unknown Attribute VisibilityTimeOut.".to_owned());
+    assert_eq!(unknown, expected);
     assert_eq!(world.json(KEY, create, queue("VisibilityTimeout")).await.0, 200);
 }
 

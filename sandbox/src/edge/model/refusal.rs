@@ -184,14 +184,26 @@ fn sqs(violation: &Violation) -> (&'static str, String) {
     let value = violation.value.as_ref().map(shown).unwrap_or_default();
     match &violation.constraint {
         Constraint::NotNull => ("MissingParameter", format!("The request must contain the parameter {name}.")),
-        Constraint::Keys(_) | Constraint::Elements(_) if name.starts_with("Attribute") => {
-            ("InvalidAttributeName", format!("Unknown Attribute {value}."))
+        Constraint::Keys(of) | Constraint::Elements(of) if name.starts_with("Attribute") => {
+            let unknown = violation.value.as_ref().and_then(|value| outsider(value, of)).unwrap_or_default();
+            ("InvalidAttributeName", format!("Unknown Attribute {unknown}."))
         }
         constraint => {
             let reason = words(constraint);
             ("InvalidParameterValue", format!("Value {value} for parameter {name} is invalid. Reason: {reason}."))
         }
     }
+}
+
+/// The first key or element that is none of the values that there are.
+fn outsider<'v>(value: &'v Value, constraints: &[Constraint]) -> Option<&'v str> {
+    let values = constraints.iter().find_map(|c| if let Constraint::Enum(values) = c { Some(values) } else { None })?;
+    let names: Vec<&str> = match value {
+        Value::Object(entries) => entries.keys().map(String::as_str).collect(),
+        Value::Array(items) => items.iter().filter_map(Value::as_str).collect(),
+        _ => return None,
+    };
+    names.into_iter().find(|name| !values.iter().any(|value| value == name))
 }
 
 fn ec2(violation: &Violation) -> (&'static str, String) {
