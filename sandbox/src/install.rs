@@ -100,6 +100,7 @@ pub struct Sandbox {
 struct Tools {
     terraform_config: PathBuf,
     aws_bin: PathBuf,
+    api_models: PathBuf,
     helm: PathBuf,
 }
 
@@ -114,14 +115,19 @@ impl Sandbox {
         let tools = tokio::task::spawn_blocking(|| -> Result<Tools> {
             parts::apiserver()?;
             parts::ministack()?;
-            Ok(Tools { terraform_config: parts::terraform_config()?, aws_bin: parts::aws_cli()?, helm: parts::helm()? })
+            Ok(Tools {
+                terraform_config: parts::terraform_config()?,
+                aws_bin: parts::aws_cli()?,
+                api_models: parts::api_models()?,
+                helm: parts::helm()?,
+            })
         })
         .await??;
         say("starting etcd, kube-apiserver and the emulated AWS (5 s)");
         let folder = Scratch::new("reforge-sandbox-")?;
         let plane = tokio::task::spawn_blocking(ControlPlane::start);
         let aws = Aws::start().await?;
-        let mut config = edge::Config::new(aws.url(), folder.path());
+        let mut config = edge::Config::new(aws.url(), folder.path(), &tools.api_models);
         config.build_env = vec![
             ("TF_CLI_CONFIG_FILE".to_owned(), tools.terraform_config.display().to_string()),
             // A lock that is met is worth a test, and not a minute.

@@ -3,7 +3,7 @@
 //! Everything here takes effect at once and holds until it is taken back.
 
 use super::times::Times;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -53,6 +53,7 @@ struct State {
     lost: bool,
     instance_states: bool,
     throttled_lookups: u64,
+    misshapen: BTreeSet<String>,
 }
 
 /// The switches of one edge; clones are the same switches.
@@ -135,6 +136,15 @@ impl Faults {
 
     pub(super) fn count_throttled_lookup(&self) {
         self.state().throttled_lookups += 1;
+    }
+
+    /// Where answers were of another type than the API's model says, each place once: `ssm GetParameter: .Parameter.Version is no Long`.
+    pub fn misshapen_answers(&self) -> Vec<String> {
+        self.state().misshapen.iter().cloned().collect()
+    }
+
+    pub(super) fn count_misshapen(&self, place: String) {
+        self.state().misshapen.insert(place);
     }
 
     /// Holds CloudTrail's and CodeBuild's events back until [`Faults::release_delivery`]. Other events go on being delivered.

@@ -2,7 +2,8 @@
 //!
 //! It adds what the emulator lacks: CloudTrail records, their events and their lookup, builds that really run, deletions that take time, events of
 //! instances' states, a scripted model, principals, and faults. Everything else passes unchanged. A request goes through `proxy` from top to bottom:
-//! count and faults -> `limits` -> `lookup` -> `trust` -> `bedrock` -> `cloud_control` -> `codebuild` -> `slow` -> the emulator (`upstream`) -> `cloudtrail` -> `eventbridge`.
+//! count and faults -> `model` -> `limits` -> `lookup` -> `trust` -> `bedrock` -> `cloud_control` -> `codebuild` -> `slow` -> the emulator (`upstream`) -> `cloudtrail` -> `eventbridge`.
+//! What `model` knows of a call is held against its answer, too.
 //! The edge keeps its state in memory and knows nothing of Reforge beyond the names of three access keys (`principal`).
 
 mod bedrock;
@@ -16,6 +17,7 @@ mod http;
 mod instance_states;
 mod limits;
 mod lookup;
+mod model;
 mod principal;
 mod proxy;
 mod slow;
@@ -26,12 +28,14 @@ mod upstream;
 pub use codebuild::{BuildInfo, PhaseInfo};
 pub use faults::{Delivery, Faults, ModelMode};
 pub use limits::rows as limit_rows;
+pub use model::Input;
 pub use times::Times;
 
 use anyhow::Context as _;
 use eventbridge::Event;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use model::Models;
 use proxy::Proxy;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -59,6 +63,8 @@ pub struct Config {
     pub ministack: String,
     /// Scratch folders and logs of builds go below `builds/` in it.
     pub run_dir: PathBuf,
+    /// The API models that requests are held against: botocore's `data`, as [`crate::parts::api_models`] gives it.
+    pub models: PathBuf,
     /// Added to the environment of every build, before the project's own variables (`TF_CLI_CONFIG_FILE`).
     pub build_env: Vec<(String, String)>,
     /// Put before `PATH` in builds.
@@ -73,10 +79,11 @@ pub struct Config {
 
 impl Config {
     /// The defaults: no additions to builds, the times of tests, no Git sources, 60 builds at once.
-    pub fn new(ministack: impl Into<String>, run_dir: impl Into<PathBuf>) -> Self {
+    pub fn new(ministack: impl Into<String>, run_dir: impl Into<PathBuf>, models: impl Into<PathBuf>) -> Self {
         Self {
             ministack: ministack.into(),
             run_dir: run_dir.into(),
+            models: models.into(),
             build_env: Vec::new(),
             path_prefix: Vec::new(),
             times: Times::default(),
@@ -99,13 +106,14 @@ impl Edge {
     /// Starts an edge on a free port of 127.0.0.1.
     ///
     /// # Errors
-    /// When the run folder can't be made or no port can be opened.
+    /// When the run folder can't be made, there are no API models, or no port can be opened.
     pub async fn start(config: Config) -> anyhow::Result<Self> {
         let builds = config.run_dir.join("builds");
         tokio::fs::create_dir_all(&builds).await.with_context(|| format!("make the folder {}", builds.display()))?;
         let listener = TcpListener::bind("127.0.0.1:0").await.context("open a port for the edge")?;
         let url = format!("http://localhost:{}", listener.local_addr()?.port());
-        let (proxy, deliveries) = Proxy::new(config, &url);
+        let models = Models::open(&config.models)?;
+        let (proxy, deliveries) = Proxy::new(config, &url, models);
         let proxy = Arc::new(proxy);
         let mut tasks = JoinSet::new();
         tasks.spawn(deliveries);

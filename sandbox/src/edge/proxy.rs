@@ -12,7 +12,8 @@ use super::http::{Reply, Request};
 use super::instance_states::InstanceStates;
 use super::limits::Limits;
 use super::lookup::Lookups;
-use super::principal::Principals;
+use super::model::Models;
+use super::principal::{Credential, Principals};
 use super::slow::SlowDeletes;
 use super::trust;
 use super::upstream::Upstream;
@@ -24,6 +25,7 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub struct Proxy {
     upstream: Upstream,
+    models: Models,
     faults: Faults,
     principals: Arc<Principals>,
     bus: Arc<Bus>,
@@ -36,7 +38,7 @@ pub struct Proxy {
 
 impl Proxy {
     /// The parts, and the future that delivers events.
-    pub fn new(config: Config, url: &str) -> (Self, impl Future<Output = ()> + Send + 'static) {
+    pub fn new(config: Config, url: &str, models: Models) -> (Self, impl Future<Output = ()> + Send + 'static) {
         let upstream = Upstream::new(&config.ministack);
         let faults = Faults::new(&config.times);
         let principals = Arc::new(Principals::default());
@@ -48,6 +50,7 @@ impl Proxy {
             lookups: Lookups::new(faults.clone()),
             slow: SlowDeletes::new(faults.clone(), InstanceStates::new(faults.clone(), Arc::clone(&bus))),
             upstream,
+            models,
             faults,
             principals,
             bus,
@@ -91,7 +94,10 @@ impl Proxy {
                 self.principals.place(&mut call.credential);
                 self.aws(&request, &call).await
             }
-            None => self.forward(&request).await.unwrap_or_else(|| Reply::new(503, "text/plain", "")),
+            None => match self.models.check(&request, &Credential::of(&request)) {
+                Err(refusal) => *refusal,
+                Ok(_) => self.forward(&request).await.unwrap_or_else(|| Reply::new(503, "text/plain", "")),
+            },
         };
         Ok(reply.into_hyper())
     }
@@ -104,7 +110,7 @@ impl Proxy {
         }
         let reply = match self.faults.refusal(&call.service, &call.operation) {
             Some(code) => call.refusal(status_of(&code), &code, "Refused by the sandbox, as it was told to."),
-            None => self.answer(request, call).await,
+            None => self.validated(request, call).await,
         };
         if reply.is_success() {
             self.learn(call, &reply);
@@ -114,6 +120,15 @@ impl Proxy {
             self.trail.write(request, call, self.principals.identity(&call.credential), &reply);
         }
         reply
+    }
+
+    /// The answer to a request that its API model has nothing against, in that model's shape; else the refusal.
+    async fn validated(&self, request: &Request, call: &Call) -> Reply {
+        match self.models.check(request, &call.credential) {
+            Err(refusal) => *refusal,
+            Ok(None) => self.answer(request, call).await,
+            Ok(Some(modelled)) => modelled.shaped(self.answer(request, call).await, &self.faults),
+        }
     }
 
     async fn answer(&self, request: &Request, call: &Call) -> Reply {

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 pub use apiserver::apiserver;
-pub use aws_cli::aws_cli;
+pub use aws_cli::{api_models, aws_cli};
 pub use cargo_deny::cargo_deny;
 pub use duckdb::duckdb;
 pub use hadolint::hadolint;

@@ -32,7 +32,7 @@ impl World {
     pub async fn start_with(tell: impl FnOnce(&mut Config)) -> Self {
         let aws = AWS.get_or_init(|| async { Aws::start().await.unwrap() }).await;
         let run_dir = tempfile::tempdir().unwrap();
-        let mut config = Config::new(aws.url(), run_dir.path());
+        let mut config = Config::new(aws.url(), run_dir.path(), sandbox::parts::api_models().unwrap());
         config.times.delivery = Duration::from_millis(20);
         tell(&mut config);
         let edge = Edge::start(config).await.unwrap();
@@ -40,7 +40,7 @@ impl World {
     }
 
     /// `signer` is an access key id, of us-east-1 unless `@` and a region follow it.
-    async fn send(&self, signer: &str, service: &str, request: Builder, body: impl Into<Bytes>) -> (u16, String) {
+    pub async fn send(&self, signer: &str, service: &str, request: Builder, body: impl Into<Bytes>) -> (u16, String) {
         let (key, region) = signer.split_once('@').unwrap_or((signer, "us-east-1"));
         let credential =
             format!("AWS4-HMAC-SHA256 Credential={key}/20260101/{region}/{service}/aws4_request, SignedHeaders=host");
@@ -60,6 +60,7 @@ impl World {
             "AWSEvents" => "events",
             "CodeBuild_20161006" => "codebuild",
             "TrentService" => "kms",
+            "secretsmanager" => "secretsmanager",
             "com" if target.contains(".cloudtrail.") => "cloudtrail",
             other => panic!("no service for {other}"),
         };
