@@ -9,11 +9,11 @@ use super::codebuild::CodeBuild;
 use super::eventbridge::Bus;
 use super::faults::{Faults, status_of};
 use super::http::{Reply, Request};
+use super::iam::Iam;
 use super::instance_states::InstanceStates;
 use super::lookup::Lookups;
 use super::principal::Principals;
 use super::slow::SlowDeletes;
-use super::trust;
 use super::upstream::Upstream;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
@@ -25,6 +25,7 @@ pub struct Proxy {
     upstream: Upstream,
     faults: Faults,
     principals: Arc<Principals>,
+    iam: Arc<Iam>,
     bus: Arc<Bus>,
     trail: Trail,
     lookups: Lookups,
@@ -38,15 +39,18 @@ impl Proxy {
         let upstream = Upstream::new(&config.ministack);
         let faults = Faults::new(config.delivery_delay, config.slow.0);
         let principals = Arc::new(Principals::default());
-        let (bus, deliveries) = Bus::new(upstream.clone(), faults.clone());
+        let iam = Iam::new(upstream.clone(), Arc::clone(&principals));
+        let (bus, deliveries) = Bus::new(upstream.clone(), faults.clone(), Arc::clone(&iam));
+        let world = (upstream.clone(), Arc::clone(&principals), Arc::clone(&iam), Arc::clone(&bus));
         let proxy = Self {
-            codebuild: CodeBuild::new(config, url, upstream.clone(), Arc::clone(&principals), Arc::clone(&bus)),
+            codebuild: CodeBuild::new(config, url, world),
             trail: Trail::new(Arc::clone(&bus), faults.clone()),
             lookups: Lookups::new(faults.clone()),
             slow: SlowDeletes::new(faults.clone(), InstanceStates::new(faults.clone(), Arc::clone(&bus))),
             upstream,
             faults,
             principals,
+            iam,
             bus,
         };
         (proxy, deliveries)
@@ -65,6 +69,11 @@ impl Proxy {
     /// The records.
     pub fn trail(&self) -> &Trail {
         &self.trail
+    }
+
+    /// The judge of all calls.
+    pub fn iam(&self) -> &Iam {
+        &self.iam
     }
 
     /// The event buses.
@@ -88,7 +97,10 @@ impl Proxy {
                 self.principals.place(&mut call.credential);
                 self.aws(&request, &call).await
             }
-            None => self.forward(&request).await.unwrap_or_else(|| Reply::new(503, "text/plain", "")),
+            None => match self.iam.unread(&request) {
+                Some(refusal) => refusal,
+                None => self.forward(&request).await.unwrap_or_else(|| Reply::new(503, "text/plain", "")),
+            },
         };
         Ok(reply.into_hyper())
     }
@@ -113,14 +125,20 @@ impl Proxy {
     }
 
     async fn answer(&self, request: &Request, call: &Call) -> Reply {
+        if let Some(refusal) = self.iam.refusal(request, call).await {
+            return refusal;
+        }
+        let reply = self.allowed(request, call).await;
+        self.iam.hides(request, call, &reply).await.unwrap_or(reply)
+    }
+
+    /// The answer to a call that IAM allows.
+    async fn allowed(&self, request: &Request, call: &Call) -> Reply {
         if call.service == "sts" && call.operation == "GetCallerIdentity" {
             return self.principals.caller_identity(&call.credential);
         }
         if call.service == "cloudtrail" && call.operation == "LookupEvents" {
             return self.lookups.answer(call, request, &self.trail.records());
-        }
-        if let Some(reply) = trust::refusal(&self.upstream, &self.principals, call).await {
-            return reply;
         }
         if call.service == "bedrock"
             && let Some(reply) = bedrock::answer(request, &self.faults).await
@@ -157,6 +175,7 @@ impl Proxy {
 
     /// What the edge itself must know of successful calls: changed rules, and the sessions that STS gave out.
     fn learn(&self, call: &Call, reply: &Reply) {
+        self.iam.learn(call);
         match (call.service.as_str(), call.operation.as_str()) {
             ("events", _) if call.kind == Kind::Write => self.bus.rules_changed(),
             ("sqs", "CreateQueue" | "DeleteQueue") => self.bus.rules_changed(),
@@ -166,10 +185,17 @@ impl Proxy {
                 let role = call.parameters["roleArn"].as_str();
                 let name = call.parameters["roleSessionName"].as_str();
                 if let (Some(key), Some(role), Some(name)) = (key, role, name) {
-                    self.principals.add_session(&key, role, name);
+                    self.principals.add_bounded_session(&key, role, name, session_policies(call));
                 }
             }
             _ => {}
         }
     }
+}
+
+/// The policies that bound a session, as whoever assumes the role gives them.
+fn session_policies(call: &Call) -> (Option<String>, Vec<String>) {
+    let arns = call.parameters["policyArns"].as_array().into_iter().flatten();
+    let arns = arns.filter_map(|policy| policy["arn"].as_str().map(str::to_owned)).collect();
+    (call.parameters["policy"].as_str().map(str::to_owned), arns)
 }

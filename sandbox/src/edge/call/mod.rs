@@ -8,6 +8,7 @@ mod s3;
 mod shape;
 mod xml;
 
+pub use s3::bucket_and_key;
 pub use xml::{first_text as xml_text, parse as parse_xml};
 
 use super::http::{Reply, Request};

@@ -4,7 +4,7 @@ use super::CodeBuild;
 use super::build::{Build, Interrupt};
 use super::buildspec::Buildspec;
 use super::shell::{Ended, Shell, open_log};
-use super::{environment, source, state_change};
+use super::{environment, rights, source, state_change};
 use anyhow::Context as _;
 use jiff::Timestamp;
 use std::io::Write as _;
@@ -51,13 +51,14 @@ pub async fn run(codebuild: Arc<CodeBuild>, build: Arc<Build>) {
 
 /// All phases; an error is one of the phase that was begun last. Returns the build's status.
 async fn course(codebuild: &CodeBuild, build: &Build, scratch: &Path) -> anyhow::Result<&'static str> {
-    for name in ["QUEUED", "PROVISIONING"] {
-        build.enter(name);
-        build.leave("SUCCEEDED", None);
-    }
+    build.enter("QUEUED");
+    build.leave("SUCCEEDED", None);
+    build.enter("PROVISIONING");
+    rights::to_log(codebuild, build).await?;
+    build.leave("SUCCEEDED", None);
     build.enter("DOWNLOAD_SOURCE");
     let folders = Folders::make(scratch).await?;
-    build.progress().resolved = source::fetch(&codebuild.upstream, build, &folders.source).await?;
+    build.progress().resolved = source::fetch(codebuild, build, &folders.source).await?;
     let text = source::buildspec(&build.project, &folders.source).await?;
     let spec = Buildspec::parse(&text).map_err(anyhow::Error::msg)?;
     let shell = Shell {

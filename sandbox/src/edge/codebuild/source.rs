@@ -1,7 +1,7 @@
 //! A build's source: an S3 zip (or single file) unpacked into its folder, or none.
 
 use super::build::Build;
-use crate::edge::upstream::Upstream;
+use super::{CodeBuild, rights};
 use anyhow::Context as _;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -11,8 +11,8 @@ use std::path::Path;
 /// Puts the source into `folder` and returns its resolved version: the object's version id, or the SHA-256 of its bytes in a bucket without versions.
 ///
 /// # Errors
-/// When the object or the version does not exist, is no good zip, or the source type is not one of the sandbox's.
-pub async fn fetch(upstream: &Upstream, build: &Build, folder: &Path) -> anyhow::Result<Option<String>> {
+/// When the object or the version does not exist or may not be read, is no good zip, or the source type is not one of the sandbox's.
+pub async fn fetch(codebuild: &CodeBuild, build: &Build, folder: &Path) -> anyhow::Result<Option<String>> {
     let source = &build.project["source"];
     match source["type"].as_str().unwrap_or("NO_SOURCE") {
         "NO_SOURCE" => Ok(None),
@@ -21,9 +21,13 @@ pub async fn fetch(upstream: &Upstream, build: &Build, folder: &Path) -> anyhow:
             let location = location.strip_prefix("arn:aws:s3:::").unwrap_or(location);
             let (bucket, key) = location.split_once('/').with_context(|| format!("{location} is not bucket/key"))?;
             let version = build.project["sourceVersion"].as_str().filter(|v| !v.is_empty());
-            let object = upstream.object(&build.scope, bucket, key, version).await?;
+            rights::to_fetch(codebuild, build, (bucket, key), version.is_some()).await?;
+            let object = codebuild.upstream.object(&build.scope, bucket, key, version).await?;
             let digest = hex::encode(Sha256::digest(&object.body));
             let id = object.headers.get("x-amz-version-id").and_then(|v| v.to_str().ok()).filter(|v| *v != "null");
+            if id.is_some() {
+                rights::to_fetch(codebuild, build, (bucket, key), true).await?;
+            }
             let resolved = version.or(id).map_or(digest, str::to_owned);
             let (folder, name) = (folder.to_owned(), key.rsplit('/').next().unwrap_or(key).to_owned());
             tokio::task::spawn_blocking(move || unpack(&object.body, &folder, &name)).await??;
