@@ -116,7 +116,7 @@ impl Proxy {
             None => self.answer(request, call).await,
         };
         if reply.is_success() {
-            self.learn(call, &reply);
+            self.learn(request, call, &reply);
         }
         if call.kind == Kind::Write {
             self.trail.write(request, call, self.principals.identity(&call.credential), &reply);
@@ -174,8 +174,8 @@ impl Proxy {
     }
 
     /// What the edge itself must know of successful calls: changed rules, and the sessions that STS gave out.
-    fn learn(&self, call: &Call, reply: &Reply) {
-        self.iam.learn(call);
+    fn learn(&self, request: &Request, call: &Call, reply: &Reply) {
+        self.iam.learn(request, call);
         match (call.service.as_str(), call.operation.as_str()) {
             ("events", _) if call.kind == Kind::Write => self.bus.rules_changed(),
             ("sqs", "CreateQueue" | "DeleteQueue") => self.bus.rules_changed(),

@@ -138,8 +138,8 @@ impl Iam {
     }
 
     /// Forgets the policies that a successful call has changed.
-    pub fn learn(&self, call: &Call) {
-        self.policies.learn(call);
+    pub fn learn(&self, request: &Request, call: &Call) {
+        self.policies.learn(request, call);
     }
 
     /// What was judged so far.

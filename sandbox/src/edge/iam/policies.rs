@@ -4,7 +4,7 @@
 
 use super::policy::{Policy, account_of};
 use crate::edge::call::{Call, Kind, parse_xml, percent_decode};
-use crate::edge::http::Reply;
+use crate::edge::http::{Reply, Request};
 use crate::edge::principal::DEFAULT_REGION;
 use crate::edge::upstream::{Scope, Upstream};
 use anyhow::Context as _;
@@ -40,9 +40,11 @@ pub struct Resource {
 struct Known {
     /// Counts changes: what was read before one is not kept after it.
     changes: u64,
-    roles: HashMap<String, Option<Arc<Role>>>,
+    roles: HashMap<String, Arc<Role>>,
     resources: HashMap<String, Option<Arc<Resource>>>,
     owners: HashMap<String, String>,
+    /// Policies of event buses by ARN, which ministack 1.5.33 takes for something else when they come whole.
+    buses: HashMap<String, Value>,
 }
 
 /// The policies of one emulator.
@@ -62,8 +64,8 @@ impl Policies {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Forgets what a successful call has changed, and notes whose a new bucket is.
-    pub fn learn(&self, call: &Call) {
+    /// Forgets what a successful call has changed, and notes what the emulator does not: whose a new bucket is, and the policy of a bus.
+    pub fn learn(&self, request: &Request, call: &Call) {
         if call.kind != Kind::Write {
             return;
         }
@@ -81,6 +83,9 @@ impl Policies {
         {
             known.owners.insert(bucket.to_owned(), call.credential.account.clone());
         }
+        if call.service == "events" {
+            bus_permission(&mut known.buses, call, &request.json());
+        }
     }
 
     /// The account of a bucket that was made through the edge.
@@ -96,16 +101,16 @@ impl Policies {
         let changes = {
             let known = self.known();
             if let Some(role) = known.roles.get(arn) {
-                return Ok(role.clone());
+                return Ok(Some(Arc::clone(role)));
             }
             known.changes
         };
-        let role = self.read_role(arn).await?.map(Arc::new);
+        let Some(role) = self.read_role(arn).await?.map(Arc::new) else { return Ok(None) };
         let mut known = self.known();
         if known.changes == changes {
-            known.roles.insert(arn.to_owned(), role.clone());
+            known.roles.insert(arn.to_owned(), Arc::clone(&role));
         }
-        Ok(role)
+        Ok(Some(role))
     }
 
     /// A resource by its ARN; nothing for what has no policy of its own in AWS, and for what is not there.
@@ -272,7 +277,11 @@ impl Policies {
         let Some(bus) = name.strip_prefix("event-bus/") else { return Ok(None) };
         let reply = self.upstream.ask("events", "AWSEvents.DescribeEventBus", scope, &json!({"Name": bus})).await?;
         let arn = format!("arn:aws:events:{}:{}:{name}", scope.region, scope.account);
-        let policy = optional(&reply.json_body()["Policy"], &arn)?;
+        let remembered = self.known().buses.get(&arn).map(Value::to_string);
+        let policy = match remembered {
+            Some(policy) => Some(parsed(&policy, &arn)?),
+            None => optional(&reply.json_body()["Policy"], &arn)?,
+        };
         Ok(reply.is_success().then_some(Resource { arn, policy, key: None }))
     }
 
@@ -302,6 +311,52 @@ impl Policies {
             reply.json_body()["Parameters"].as_array().into_iter().flatten().find(|p| p["Name"] == name).cloned();
         Ok(found.filter(|p| p["Type"] == "SecureString").and_then(|p| filled(&p["KeyId"])))
     }
+}
+
+/// The policy of a bus after `PutPermission` and the like (API reference: a whole policy, or one statement by its id).
+fn bus_permission(buses: &mut HashMap<String, Value>, call: &Call, input: &Value) {
+    let name = ["EventBusName", "Name"].iter().find_map(|n| input[*n].as_str()).unwrap_or("default");
+    let name = name.rsplit('/').next().unwrap_or(name);
+    let arn = format!("arn:aws:events:{}:{}:event-bus/{name}", call.credential.region, call.credential.account);
+    let without = |policy: &Value, id: &Value| -> Vec<Value> {
+        each(&policy["Statement"]).iter().filter(|s| s["Sid"] != *id).cloned().collect()
+    };
+    let present = buses.get(&arn).cloned().unwrap_or_default();
+    let statements = match call.operation.as_str() {
+        "PutPermission" => match input["Policy"].as_str() {
+            Some(policy) => {
+                buses.insert(arn, serde_json::from_str(policy).unwrap_or_default());
+                return;
+            }
+            None => {
+                let mut statements = without(&present, &input["StatementId"]);
+                statements.push(bus_statement(&arn, input));
+                statements
+            }
+        },
+        "RemovePermission" if input["RemoveAllPermissions"] == json!(true) => Vec::new(),
+        "RemovePermission" => without(&present, &input["StatementId"]),
+        "DeleteEventBus" => {
+            buses.remove(&arn);
+            return;
+        }
+        _ => return,
+    };
+    buses.insert(arn, json!({"Version": "2012-10-17", "Statement": statements}));
+}
+
+fn bus_statement(arn: &str, input: &Value) -> Value {
+    let principal = input["Principal"].as_str().unwrap_or_default();
+    let principal =
+        if principal == "*" { json!("*") } else { json!({"AWS": format!("arn:aws:iam::{principal}:root")}) };
+    let mut statement = json!({
+        "Sid": input["StatementId"], "Effect": "Allow", "Principal": principal, "Action": "events:PutEvents", "Resource": arn,
+    });
+    let condition = &input["Condition"];
+    if let (Some(operator), Some(key)) = (condition["Type"].as_str(), condition["Key"].as_str()) {
+        statement["Condition"] = json!({operator: {key: condition["Value"]}});
+    }
+    statement
 }
 
 /// The `..Result` of a Query answer.
