@@ -12,6 +12,7 @@ mod member;
 mod operator;
 pub mod parts;
 mod process;
+pub mod rights;
 pub mod scenario;
 
 pub use aws::Aws;

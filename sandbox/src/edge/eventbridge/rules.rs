@@ -5,7 +5,7 @@
 use crate::edge::upstream::{Scope, Upstream};
 use serde_json::{Value, json};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -90,7 +90,12 @@ pub enum End {
     },
 }
 
-type Known = HashMap<Address, (Instant, Arc<Vec<Rule>>)>;
+#[derive(Debug, Default)]
+struct Known {
+    rules: HashMap<Address, (Instant, Arc<Vec<Rule>>)>,
+    /// Counts changes: rules that were read before one are not kept after it.
+    changes: u64,
+}
 
 /// The rules of all buses, read when they are needed and kept for a while.
 #[derive(Debug)]
@@ -107,7 +112,9 @@ impl Rules {
 
     /// Forgets the rules, after a change to them.
     pub fn forget(&self) {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        let mut known = self.known();
+        known.changes += 1;
+        known.rules.clear();
     }
 
     /// The rules of a bus; none for a bus that does not exist.
@@ -115,16 +122,25 @@ impl Rules {
     /// # Errors
     /// When the emulator can't be reached, or refuses the listing.
     pub async fn of(&self, bus: &Address) -> anyhow::Result<Arc<Vec<Rule>>> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(bus).cloned();
+        let (known, changes) = {
+            let known = self.known();
+            (known.rules.get(bus).cloned(), known.changes)
+        };
         if let Some((at, rules)) = known
             && at.elapsed() < RULES_LIVE
         {
             return Ok(rules);
         }
         let rules = Arc::new(self.read(bus).await?);
-        let entry = (Instant::now(), Arc::clone(&rules));
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(bus.clone(), entry);
+        let mut known = self.known();
+        if known.changes == changes {
+            known.rules.insert(bus.clone(), (Instant::now(), Arc::clone(&rules)));
+        }
         Ok(rules)
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn read(&self, bus: &Address) -> anyhow::Result<Vec<Rule>> {
