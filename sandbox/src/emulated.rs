@@ -18,14 +18,14 @@ pub struct Emulated {
 impl Emulated {
     /// Starts one, and waits until it answers.
     pub async fn start() -> Result<Self> {
-        let (terraform_config, aws_bin) = tokio::task::spawn_blocking(|| -> Result<_> {
+        let (terraform_config, aws_bin, models) = tokio::task::spawn_blocking(|| -> Result<_> {
             parts::ministack()?;
-            Ok((parts::terraform_config()?, parts::aws_cli()?))
+            Ok((parts::terraform_config()?, parts::aws_cli()?, parts::api_models()?))
         })
         .await??;
         let folder = Scratch::new("reforge-emulated-")?;
         let aws = Aws::start().await?;
-        let mut config = edge::Config::new(aws.url(), folder.path());
+        let mut config = edge::Config::new(aws.url(), folder.path(), models);
         config.build_env = vec![("TF_CLI_CONFIG_FILE".to_owned(), terraform_config.display().to_string())];
         config.path_prefix = vec![aws_bin];
         Ok(Self { edge: Edge::start(config).await?, _aws: aws, _folder: folder })

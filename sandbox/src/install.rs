@@ -424,13 +424,17 @@ impl Sandbox {
 
     /// A queue behind the topic, in place of somebody's mailbox.
     async fn subscribe(&mut self) -> Result<()> {
-        let made = self
-            .aws(Caller::Terraform, &["sqs", "create-queue", "--queue-name", "mailbox", "--output", "json"])
-            .await?;
-        let made: Value = serde_json::from_str(&made)?;
-        made["QueueUrl"].as_str().context("a queue has a URL")?.clone_into(&mut self.messages_url);
         let arn = format!("arn:aws:sqs:{REGION}:{ACCOUNT}:mailbox");
         let topic = self.outputs.topic_arn.clone();
+        let policy = json!({"Version": "2012-10-17", "Statement": {
+            "Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": arn,
+            "Condition": {"ArnEquals": {"aws:SourceArn": topic}},
+        }});
+        let attributes = json!({"Policy": policy.to_string()}).to_string();
+        let create =
+            ["sqs", "create-queue", "--queue-name", "mailbox", "--output", "json", "--attributes", &attributes];
+        let made: Value = serde_json::from_str(&self.aws(Caller::Terraform, &create).await?)?;
+        made["QueueUrl"].as_str().context("a queue has a URL")?.clone_into(&mut self.messages_url);
         let subscribe = [
             "sns",
             "subscribe",

@@ -15,6 +15,7 @@ mod member;
 mod operator;
 pub mod parts;
 mod process;
+pub mod rights;
 pub mod scenario;
 pub mod stretches;
 

@@ -110,11 +110,8 @@ mod tests {
             "detectedAt": second(2).to_string(), "classifiedAt": second(3).to_string(),
             "settledAt": second(6).to_string(), "endedAt": second(100).to_string(),
         });
-        let builds = [
-            build(false, 7, [8, 38, 39, 50]),
-            build(false, 51, [51, 61, 62, 70]),
-            build(true, 72, [72, 82, 83, 98]),
-        ];
+        let builds =
+            [build(false, 7, [8, 38, 39, 50]), build(false, 51, [51, 61, 62, 70]), build(true, 72, [72, 82, 83, 98])];
         let found = of(second(0), &timeline, &builds);
         let expected = [2.0, 1.0, 3.0, 2.0, 1.0, 40.0, 2.0, 19.0, 2.0, 0.0, 10.0, 1.0, 15.0, 2.0];
         assert!(found.iter().zip(expected).all(|(found, expected)| (found - expected).abs() < 1e-9), "{found:?}");

@@ -2,22 +2,18 @@
 #![allow(missing_docs)]
 
 mod edge_support;
-use edge_support::{World, within};
+use edge_support::{World, everything, within};
 use serde_json::{Value, json};
 use std::time::Duration;
 
 const MEMBER: &str = "444455556666";
 
 async fn role(world: &World, name: &str, condition: Value) -> String {
-    let statement = json!({
+    let trust = json!({
         "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::000000000000:role/reforge-operator"},
         "Action": "sts:AssumeRole", "Condition": condition,
     });
-    let trust = json!({"Version": "2012-10-17", "Statement": [statement]}).to_string();
-    let create = [("Action", "CreateRole"), ("RoleName", name), ("AssumeRolePolicyDocument", trust.as_str())];
-    let (status, answer) = world.form(MEMBER, "iam", &create).await;
-    assert_eq!(status, 200, "{answer}");
-    format!("arn:aws:iam::{MEMBER}:role/{name}")
+    world.role(MEMBER, name, &trust, &everything()).await
 }
 
 async fn assume(world: &World, role: &str, external_id: Option<&str>) -> (u16, String) {
@@ -33,6 +29,7 @@ fn key(answer: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_acts_in_the_account_of_its_role() {
     let world = World::start().await;
+    world.operator().await;
     let role = role(&world, "recover-a", json!({})).await;
     let session = key(&assume(&world, &role, None).await.1);
     let put = json!({"Name": "/accounts-a", "Value": "v", "Type": "String"});
@@ -53,6 +50,7 @@ async fn a_session_acts_in_the_account_of_its_role() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_build_of_another_account_acts_in_it_and_is_not_seen_from_elsewhere() {
     let world = World::start().await;
+    world.operator().await;
     let curl = "curl -sSf -X POST $AWS_ENDPOINT_URL -H \"authorization: AWS4-HMAC-SHA256 Credential=$AWS_ACCESS_KEY_ID/20260101/us-east-1/ssm/aws4_request, SignedHeaders=host, Signature=0\" -H 'x-amz-target: AmazonSSM.PutParameter' -d '{\"Name\":\"/accounts-b\",\"Value\":\"v\",\"Type\":\"String\"}'";
     let spec = json!({"version": 0.2, "phases": {"build": {"commands": [curl]}}});
     let project = json!({
@@ -60,6 +58,7 @@ async fn a_build_of_another_account_acts_in_it_and_is_not_seen_from_elsewhere() 
         "artifacts": {"type": "NO_ARTIFACTS"}, "serviceRole": format!("arn:aws:iam::{MEMBER}:role/recovery-role"),
         "environment": {"type": "LINUX_CONTAINER", "image": "i", "computeType": "BUILD_GENERAL1_SMALL"},
     });
+    world.service_role(MEMBER, "recovery-role", "codebuild.amazonaws.com").await;
     world.ok_as(MEMBER, "CodeBuild_20161006.CreateProject", project).await;
     let start = json!({"projectName": "member-b"});
     let build = world.ok_as(MEMBER, "CodeBuild_20161006.StartBuild", start).await["build"]["id"].clone();
@@ -78,6 +77,7 @@ async fn a_build_of_another_account_acts_in_it_and_is_not_seen_from_elsewhere() 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_role_that_asks_for_an_external_id_is_assumed_with_that_one_only() {
     let world = World::start().await;
+    world.operator().await;
     let role = role(&world, "recover-c", json!({"StringEquals": {"sts:ExternalId": ["other", "reforge-7"]}})).await;
     for wrong in [None, Some("reforge-8")] {
         let (status, answer) = assume(&world, &role, wrong).await;

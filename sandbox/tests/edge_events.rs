@@ -106,6 +106,8 @@ async fn any_event_can_be_sent() {
 async fn an_event_of_another_account_and_region_is_forwarded_to_a_bus() {
     let world = World::start().await;
     world.ok("AWSEvents.CreateEventBus", json!({"Name": "central-e"})).await;
+    let member = json!({"EventBusName": "central-e", "StatementId": "member", "Action": "events:PutEvents", "Principal": "444455556666"});
+    world.ok("AWSEvents.PutPermission", member).await;
     let (queue, arn) = world.queue("bus-e").await;
     world.rule("AKIATERRAFORM", "central-e", "bus-e", &deletions("bus-e"), &arn).await;
     let (member, bus) = ("444455556666@eu-west-1", "arn:aws:events:us-east-1:000000000000:event-bus/central-e");

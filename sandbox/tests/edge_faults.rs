@@ -24,6 +24,7 @@ fn verdict(answer: &Value) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_model_answers_by_the_events_name_and_misbehaves_when_told() {
     let world = World::start().await;
+    world.operator().await;
     let (nova, faults) = ("amazon.nova-lite-v1%3A0", world.edge.faults());
     let (_, answer) = ask(&world, nova, "DeleteTable", true).await;
     assert_eq!(verdict(&answer)["verdict"], "FAILURE");
@@ -45,6 +46,7 @@ async fn the_model_answers_by_the_events_name_and_misbehaves_when_told() {
 #[tokio::test(flavor = "multi_thread")]
 async fn titan_refuses_a_system_prompt() {
     let world = World::start().await;
+    world.operator().await;
     let titan = "amazon.titan-text-express-v1";
     let (status, refused) = ask(&world, titan, "DeleteTable", true).await;
     assert_eq!((status, &refused["__type"]), (400, &json!("ValidationException")));

@@ -35,6 +35,7 @@ fn by(key: &str, value: &str) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_record_can_be_looked_up_in_the_real_shape() {
     let world = World::start().await;
+    world.operator().await;
     delete(&world, "AKIAMALLORY", "lookup-a").await;
     let (status, answer) = lookup(&world, "AKIAOPERATOR", by("ReadOnly", "false")).await;
     assert_eq!(status, 200, "{answer}");
@@ -54,6 +55,7 @@ async fn a_record_can_be_looked_up_in_the_real_shape() {
 #[tokio::test(flavor = "multi_thread")]
 async fn records_are_found_newest_first_by_attribute_and_time() {
     let world = World::start().await;
+    world.operator().await;
     for table in ["lookup-b1", "lookup-b2"] {
         delete(&world, "AKIAMALLORY", table).await;
     }
@@ -74,6 +76,7 @@ async fn records_are_found_newest_first_by_attribute_and_time() {
 #[tokio::test(flavor = "multi_thread")]
 async fn pages_go_on_where_the_last_one_ended() {
     let world = World::start().await;
+    world.operator().await;
     for table in ["lookup-c1", "lookup-c2", "lookup-c3"] {
         delete(&world, "AKIAMALLORY", table).await;
     }
@@ -92,6 +95,7 @@ async fn pages_go_on_where_the_last_one_ended() {
 #[tokio::test(flavor = "multi_thread")]
 async fn records_of_another_account_or_region_are_not_found() {
     let world = World::start().await;
+    world.operator().await;
     for signer in ["AKIAMALLORY", "AKIAMALLORY@eu-west-1", "444455556666"] {
         delete(&world, signer, &format!("lookup-{}", signer.len())).await;
     }
@@ -103,6 +107,7 @@ async fn records_of_another_account_or_region_are_not_found() {
 #[tokio::test(flavor = "multi_thread")]
 async fn more_than_two_lookups_a_second_are_throttled() {
     let world = World::start().await;
+    world.operator().await;
     let ask = || world.json("AKIAOPERATOR", LOOKUP, json!({}));
     let answers = tokio::join!(ask(), ask(), ask(), ask(), ask(), ask());
     let answers = [answers.0, answers.1, answers.2, answers.3, answers.4, answers.5];
@@ -115,6 +120,7 @@ async fn more_than_two_lookups_a_second_are_throttled() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_makes_no_sense_is_refused() {
     let world = World::start().await;
+    world.operator().await;
     let two = json!([{"AttributeKey": "EventName", "AttributeValue": "A"}, {"AttributeKey": "ReadOnly", "AttributeValue": "false"}]);
     for (input, code) in [
         (json!({"LookupAttributes": two}), "InvalidLookupAttributesException"),

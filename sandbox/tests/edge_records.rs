@@ -50,6 +50,7 @@ async fn a_failed_call_leaves_a_record_with_its_error() {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_protocol_is_read() {
     let world = World::start().await;
+    world.operator().await;
     let key = "AKIAOPERATOR";
     world.rest(key, "lambda", "DELETE", "/2015-03-31/functions/pay", "").await;
     assert_eq!(world.records("DeleteFunction20150331")[0]["requestParameters"], json!({"functionName": "pay"}));

@@ -6,6 +6,7 @@ mod chaos;
 mod checks;
 mod codegen;
 mod demo;
+mod iam;
 mod machine;
 mod model_check;
 mod outcome;
@@ -36,6 +37,8 @@ enum Command {
     Bench(bench::Bench),
     /// Break resources by the dozen while the operator is killed and its surroundings go away.
     Chaos(chaos::Chaos),
+    /// Compare the rights of the operator and of the builds with those that a run makes use of.
+    Iam(iam::Iam),
     /// Explore the model of the lifecycle.
     ModelCheck(model_check::ModelCheck),
     /// Get the sandbox's parts into the cache: what takes long the first time.
@@ -50,6 +53,7 @@ fn main() -> Result<()> {
         Command::Codegen(codegen) => codegen.run(),
         Command::Bench(bench) => bench.run(),
         Command::Chaos(chaos) => chaos.run(),
+        Command::Iam(iam) => iam.run(),
         Command::Lint => checks::lint(),
         Command::ModelCheck(check) => check.run(),
         Command::Setup => {

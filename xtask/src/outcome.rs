@@ -33,7 +33,8 @@ impl Outcomes {
     /// In one sentence, which scenarios took longer than they may.
     pub fn against_the_figures(&self) -> String {
         let late = |outcomes: &[(Scenario, Outcome)], how: &str| -> Vec<String> {
-            let over = |(scenario, outcome): &(Scenario, Outcome)| outcome.seconds - f64::from(scenario.expected_seconds);
+            let over =
+                |(scenario, outcome): &(Scenario, Outcome)| outcome.seconds - f64::from(scenario.expected_seconds);
             let late = outcomes.iter().filter(|run| over(run) > 0.0);
             late.map(|run| format!("{} {how} by {:.1} s", run.0.name, over(run))).collect()
         };

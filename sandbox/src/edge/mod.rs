@@ -2,7 +2,7 @@
 //!
 //! It adds what the emulator lacks: CloudTrail records, their events and their lookup, builds that really run, deletions that take time, events of
 //! instances' states, a scripted model, principals, and faults. Everything else passes unchanged. A request goes through `proxy` from top to bottom:
-//! count and faults -> `model` -> `limits` -> `lookup` -> `trust` -> `bedrock` -> `cloud_control` -> `codebuild` -> `slow` -> the emulator (`upstream`) -> `cloudtrail` -> `eventbridge`.
+//! count and faults -> `model` -> `iam` -> `limits` -> `lookup` -> `bedrock` -> `cloud_control` -> `codebuild` -> `slow` -> the emulator (`upstream`) -> `cloudtrail` -> `eventbridge`.
 //! What `model` knows of a call is held against its answer, too.
 //! The edge keeps its state in memory and knows nothing of Reforge beyond the names of three access keys (`principal`).
 
@@ -14,6 +14,7 @@ mod codebuild;
 mod eventbridge;
 mod faults;
 mod http;
+mod iam;
 mod instance_states;
 mod limits;
 mod lookup;
@@ -22,11 +23,11 @@ mod principal;
 mod proxy;
 mod slow;
 mod times;
-mod trust;
 mod upstream;
 
 pub use codebuild::{BuildInfo, PhaseInfo};
 pub use faults::{Delivery, Faults, ModelMode};
+pub use iam::{ActorReport, Denied, IamReport, Seen};
 pub use limits::rows as limit_rows;
 pub use model::Input;
 pub use times::Times;
@@ -139,6 +140,19 @@ impl Edge {
     /// The CloudTrail records so far, oldest first, whether or not a rule matched them.
     pub fn records(&self) -> Vec<serde_json::Value> {
         self.proxy.trail().records().iter().cloned().collect()
+    }
+
+    /// What IAM was asked so far, by role and service, and what it answered.
+    pub fn iam(&self) -> IamReport {
+        self.proxy.iam().report()
+    }
+
+    /// The patterns of actions that a role's own policies allow, as they are written, each once.
+    ///
+    /// # Errors
+    /// When the emulator can't be reached, or there is no such role.
+    pub async fn allowed_actions(&self, role_arn: &str) -> anyhow::Result<Vec<String>> {
+        self.proxy.iam().allowed_actions(role_arn).await
     }
 
     /// Sends an event of AWS's own, of account 000000000000 and us-east-1, to the default bus, from now: it is delivered promptly and is in no trail.

@@ -64,6 +64,23 @@ struct Session {
     role_arn: String,
     name: String,
     since: Timestamp,
+    policy: Option<String>,
+    policy_arns: Vec<String>,
+}
+
+/// A session of a role as IAM looks at it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoleSession {
+    /// The role.
+    pub role_arn: String,
+    /// The session.
+    pub arn: String,
+    /// `aws:userid`: the role's unique id and the session's name.
+    pub user_id: String,
+    /// The session policy's document.
+    pub policy: Option<String>,
+    /// The managed policies that bound the session as well.
+    pub policy_arns: Vec<String>,
 }
 
 impl Session {
@@ -85,6 +102,8 @@ impl Default for Principals {
             role_arn: format!("arn:aws:iam::{DEFAULT_ACCOUNT}:role/reforge-operator"),
             name: "reforge".to_owned(),
             since: Timestamp::now(),
+            policy: None,
+            policy_arns: Vec::new(),
         };
         Self { sessions: Mutex::new(HashMap::from([("AKIAOPERATOR".to_owned(), operator)])) }
     }
@@ -93,8 +112,34 @@ impl Default for Principals {
 impl Principals {
     /// Makes `access_key` a session `name` of the role.
     pub fn add_session(&self, access_key: &str, role_arn: &str, name: &str) {
-        let session = Session { role_arn: role_arn.to_owned(), name: name.to_owned(), since: Timestamp::now() };
+        self.add_bounded_session(access_key, role_arn, name, (None, Vec::new()));
+    }
+
+    /// The same with session policies: one document, and managed policies by ARN.
+    pub fn add_bounded_session(
+        &self,
+        access_key: &str,
+        role_arn: &str,
+        name: &str,
+        (policy, policy_arns): (Option<String>, Vec<String>),
+    ) {
+        let (role_arn, name) = (role_arn.to_owned(), name.to_owned());
+        let session = Session { role_arn, name, since: Timestamp::now(), policy, policy_arns };
         self.sessions().insert(access_key.to_owned(), session);
+    }
+
+    /// The session that a key belongs to; nothing for users' keys.
+    pub fn session(&self, access_key: &str) -> Option<RoleSession> {
+        let session = self.sessions().get(access_key).cloned()?;
+        let identity = assumed_role(access_key, &session);
+        let text = |name: &str| identity[name].as_str().unwrap_or_default().to_owned();
+        Some(RoleSession {
+            arn: text("arn"),
+            user_id: text("principalId"),
+            role_arn: session.role_arn,
+            policy: session.policy,
+            policy_arns: session.policy_arns,
+        })
     }
 
     fn sessions(&self) -> MutexGuard<'_, HashMap<String, Session>> {

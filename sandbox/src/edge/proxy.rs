@@ -9,13 +9,13 @@ use super::codebuild::CodeBuild;
 use super::eventbridge::Bus;
 use super::faults::{Faults, status_of};
 use super::http::{Reply, Request};
+use super::iam::Iam;
 use super::instance_states::InstanceStates;
 use super::limits::Limits;
 use super::lookup::Lookups;
 use super::model::Models;
 use super::principal::{Credential, Principals};
 use super::slow::SlowDeletes;
-use super::trust;
 use super::upstream::Upstream;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
@@ -28,6 +28,7 @@ pub struct Proxy {
     models: Models,
     faults: Faults,
     principals: Arc<Principals>,
+    iam: Arc<Iam>,
     bus: Arc<Bus>,
     trail: Trail,
     limits: Limits,
@@ -42,10 +43,12 @@ impl Proxy {
         let upstream = Upstream::new(&config.ministack);
         let faults = Faults::new(&config.times);
         let principals = Arc::new(Principals::default());
-        let (bus, deliveries) = Bus::new(upstream.clone(), faults.clone());
+        let iam = Iam::new(upstream.clone(), Arc::clone(&principals));
+        let (bus, deliveries) = Bus::new(upstream.clone(), faults.clone(), Arc::clone(&iam));
+        let world = (upstream.clone(), Arc::clone(&principals), Arc::clone(&iam), Arc::clone(&bus));
         let proxy = Self {
             limits: Limits::new(&config, upstream.clone(), Arc::clone(&principals)),
-            codebuild: CodeBuild::new(config, url, upstream.clone(), Arc::clone(&principals), Arc::clone(&bus)),
+            codebuild: CodeBuild::new(config, url, world),
             trail: Trail::new(Arc::clone(&bus), faults.clone()),
             lookups: Lookups::new(faults.clone()),
             slow: SlowDeletes::new(faults.clone(), InstanceStates::new(faults.clone(), Arc::clone(&bus))),
@@ -53,6 +56,7 @@ impl Proxy {
             models,
             faults,
             principals,
+            iam,
             bus,
         };
         (proxy, deliveries)
@@ -71,6 +75,11 @@ impl Proxy {
     /// The records.
     pub fn trail(&self) -> &Trail {
         &self.trail
+    }
+
+    /// The judge of all calls.
+    pub fn iam(&self) -> &Iam {
+        &self.iam
     }
 
     /// The event buses.
@@ -94,9 +103,9 @@ impl Proxy {
                 self.principals.place(&mut call.credential);
                 self.aws(&request, &call).await
             }
-            None => match self.models.check(&request, &Credential::of(&request)) {
-                Err(refusal) => *refusal,
-                Ok(_) => self.forward(&request).await.unwrap_or_else(|| Reply::new(503, "text/plain", "")),
+            None => match self.unread(&request) {
+                Some(refusal) => refusal,
+                None => self.forward(&request).await.unwrap_or_else(|| Reply::new(503, "text/plain", "")),
             },
         };
         Ok(reply.into_hyper())
@@ -113,13 +122,21 @@ impl Proxy {
             None => self.validated(request, call).await,
         };
         if reply.is_success() {
-            self.learn(call, &reply);
+            self.learn(request, call, &reply);
             self.limits.learn(call, request);
         }
         if call.kind == Kind::Write {
             self.trail.write(request, call, self.principals.identity(&call.credential), &reply);
         }
         reply
+    }
+
+    /// The refusal of a request that is no call that the edge can read: of a role's session always, of others by its model.
+    fn unread(&self, request: &Request) -> Option<Reply> {
+        self.iam.unread(request).or_else(|| {
+            let credential = Credential::of(request);
+            self.models.check(request, &credential).err().map(|refusal| *refusal)
+        })
     }
 
     /// The answer to a request that its API model has nothing against, in that model's shape; else the refusal.
@@ -132,17 +149,23 @@ impl Proxy {
     }
 
     async fn answer(&self, request: &Request, call: &Call) -> Reply {
-        if let Some(reply) = self.limits.refusal(call, request).await {
-            return reply;
+        if let Some(refusal) = self.iam.refusal(request, call).await {
+            return refusal;
         }
+        if let Some(refusal) = self.limits.refusal(call, request).await {
+            return refusal;
+        }
+        let reply = self.allowed(request, call).await;
+        self.iam.hides(request, call, &reply).await.unwrap_or(reply)
+    }
+
+    /// The answer to a call that IAM and the limits allow.
+    async fn allowed(&self, request: &Request, call: &Call) -> Reply {
         if call.service == "sts" && call.operation == "GetCallerIdentity" {
             return self.principals.caller_identity(&call.credential);
         }
         if call.service == "cloudtrail" && call.operation == "LookupEvents" {
             return self.lookups.answer(call, request, &self.trail.records());
-        }
-        if let Some(reply) = trust::refusal(&self.upstream, &self.principals, call).await {
-            return reply;
         }
         if call.service == "bedrock"
             && let Some(reply) = bedrock::answer(request, &self.faults).await
@@ -178,7 +201,8 @@ impl Proxy {
     }
 
     /// What the edge itself must know of successful calls: changed rules, and the sessions that STS gave out.
-    fn learn(&self, call: &Call, reply: &Reply) {
+    fn learn(&self, request: &Request, call: &Call, reply: &Reply) {
+        self.iam.learn(request, call);
         match (call.service.as_str(), call.operation.as_str()) {
             ("events", _) if call.kind == Kind::Write => self.bus.rules_changed(),
             ("sqs", "CreateQueue" | "DeleteQueue") => self.bus.rules_changed(),
@@ -188,10 +212,17 @@ impl Proxy {
                 let role = call.parameters["roleArn"].as_str();
                 let name = call.parameters["roleSessionName"].as_str();
                 if let (Some(key), Some(role), Some(name)) = (key, role, name) {
-                    self.principals.add_session(&key, role, name);
+                    self.principals.add_bounded_session(&key, role, name, session_policies(call));
                 }
             }
             _ => {}
         }
     }
+}
+
+/// The policies that bound a session, as whoever assumes the role gives them.
+fn session_policies(call: &Call) -> (Option<String>, Vec<String>) {
+    let arns = call.parameters["policyArns"].as_array().into_iter().flatten();
+    let arns = arns.filter_map(|policy| policy["arn"].as_str().map(str::to_owned)).collect();
+    (call.parameters["policy"].as_str().map(str::to_owned), arns)
 }

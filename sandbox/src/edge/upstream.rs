@@ -88,12 +88,28 @@ impl Upstream {
     /// # Errors
     /// When the emulator can't be reached, or refuses the call.
     pub async fn call(&self, service: &str, target: &str, scope: &Scope, input: &Value) -> anyhow::Result<Value> {
+        let reply = self.ask(service, target, scope, input).await?;
+        anyhow::ensure!(reply.is_success(), "{target} was refused with {}: {}", reply.status, reply.text());
+        Ok(reply.json_body())
+    }
+
+    /// The same, with refusals among the answers.
+    ///
+    /// # Errors
+    /// When the emulator can't be reached.
+    pub async fn ask(&self, service: &str, target: &str, scope: &Scope, input: &Value) -> anyhow::Result<Reply> {
         let builder = hyper::Request::post(format!("{}/", self.base))
             .header("content-type", "application/x-amz-json-1.1")
             .header("x-amz-target", target);
-        let reply = self.own(builder, service, scope, input.to_string()).await?;
-        anyhow::ensure!(reply.is_success(), "{target} was refused with {}: {}", reply.status, reply.text());
-        Ok(reply.json_body())
+        self.own(builder, service, scope, input.to_string()).await
+    }
+
+    /// Reads what a REST protocol has at a path, query included, and returns the answer, refusals included.
+    ///
+    /// # Errors
+    /// When the emulator can't be reached.
+    pub async fn get(&self, service: &str, scope: &Scope, path: &str) -> anyhow::Result<Reply> {
+        self.own(hyper::Request::get(format!("{}{path}", self.base)), service, scope, String::new()).await
     }
 
     /// Calls an operation of a Query protocol and returns the answer, refusals included.

@@ -58,6 +58,7 @@ impl World {
             "AmazonSSM" => "ssm",
             "AmazonSQS" => "sqs",
             "AWSEvents" => "events",
+            "TrentService" => "kms",
             "CodeBuild_20161006" => "codebuild",
             "TrentService" => "kms",
             "secretsmanager" => "secretsmanager",
@@ -83,8 +84,12 @@ impl World {
 
     /// A call of the Query protocol: status and XML.
     pub async fn form(&self, signer: &str, service: &str, pairs: &[(&str, &str)]) -> (u16, String) {
+        self.form_to(&self.edge.url(), signer, service, pairs).await
+    }
+
+    async fn form_to(&self, url: &str, signer: &str, service: &str, pairs: &[(&str, &str)]) -> (u16, String) {
         let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
-        let request = Request::post(self.edge.url()).header("content-type", "application/x-www-form-urlencoded");
+        let request = Request::post(url).header("content-type", "application/x-www-form-urlencoded");
         self.send(signer, service, request, body).await
     }
 
@@ -122,18 +127,53 @@ impl World {
         url
     }
 
-    /// A queue; returns its URL and its ARN.
+    /// A queue that every rule may send to; returns its URL and its ARN.
     pub async fn queue(&self, name: &str) -> (String, String) {
-        let url =
-            self.ok("AmazonSQS.CreateQueue", json!({"QueueName": name})).await["QueueUrl"].as_str().unwrap().to_owned();
+        let rules = json!({"Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": "*"});
+        self.queue_with(name, &json!({"Statement": rules})).await
+    }
+
+    /// A queue with a policy; returns its URL and its ARN.
+    pub async fn queue_with(&self, name: &str, policy: &Value) -> (String, String) {
+        let input = json!({"QueueName": name, "Attributes": {"Policy": policy.to_string()}});
+        let url = self.ok("AmazonSQS.CreateQueue", input).await["QueueUrl"].as_str().unwrap().to_owned();
         (url, format!("arn:aws:sqs:us-east-1:000000000000:{name}"))
     }
 
-    /// A rule of a bus that sends what matches to one target.
+    /// A role of an account with a policy of its own, there before the edge was, so that no record tells of it; returns its ARN.
+    pub async fn role(&self, account: &str, name: &str, trust: &Value, policy: &Value) -> String {
+        let document = |statement: &Value| json!({"Version": "2012-10-17", "Statement": statement}).to_string();
+        let (trust, policy) = (document(trust), document(policy));
+        let create = [("Action", "CreateRole"), ("RoleName", name), ("AssumeRolePolicyDocument", &trust)];
+        let emulator = AWS.get().unwrap().url();
+        let (status, answer) = self.form_to(&emulator, account, "iam", &create).await;
+        assert!(status == 200 || answer.contains("EntityAlreadyExists"), "{answer}");
+        let put = [("Action", "PutRolePolicy"), ("RoleName", name), ("PolicyName", "p"), ("PolicyDocument", &policy)];
+        let (status, answer) = self.form_to(&emulator, account, "iam", &put).await;
+        assert_eq!(status, 200, "{answer}");
+        format!("arn:aws:iam::{account}:role/{name}")
+    }
+
+    /// A role that a service assumes and that may do everything; returns its ARN.
+    pub async fn service_role(&self, account: &str, name: &str, service: &str) -> String {
+        let trust = json!({"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"});
+        self.role(account, name, &trust, &everything()).await
+    }
+
+    /// The operator's role, which may do everything here.
+    pub async fn operator(&self) {
+        self.service_role("000000000000", "reforge-operator", "pods.eks.amazonaws.com").await;
+    }
+
+    /// A rule of a bus that sends what matches to one target; to another bus under a role, as AWS asks for.
     pub async fn rule(&self, signer: &str, bus: &str, name: &str, pattern: &Value, target: &str) {
         let rule = json!({"Name": name, "EventBusName": bus, "EventPattern": pattern.to_string()});
         self.ok_as(signer, "AWSEvents.PutRule", rule).await;
-        let target = json!({"Id": "t", "Arn": target, "RoleArn": "arn:aws:iam::000000000000:role/events"});
+        let mut target = json!({"Id": "t", "Arn": target});
+        if target["Arn"].as_str().unwrap().contains(":event-bus/") {
+            let account = signer.split('@').next().filter(|s| s.len() == 12).unwrap_or("000000000000");
+            target["RoleArn"] = json!(self.service_role(account, "events", "events.amazonaws.com").await);
+        }
         let targets = json!({"Rule": name, "EventBusName": bus, "Targets": [target]});
         self.ok_as(signer, "AWSEvents.PutTargets", targets).await;
     }
@@ -170,8 +210,9 @@ impl World {
         all
     }
 
-    /// A project without a source that runs this buildspec.
+    /// A project without a source that runs this buildspec, under a role that may do everything.
     pub async fn project(&self, name: &str, buildspec: &str) {
+        self.service_role("000000000000", "recovery-role", "codebuild.amazonaws.com").await;
         let input = json!({
             "name": name, "source": {"type": "NO_SOURCE", "buildspec": buildspec}, "artifacts": {"type": "NO_ARTIFACTS"},
             "serviceRole": "arn:aws:iam::000000000000:role/recovery-role",
@@ -200,6 +241,11 @@ impl World {
         let uuid = build["logs"]["streamName"].as_str().unwrap();
         std::fs::read_to_string(self.run_dir.path().join(format!("builds/{uuid}.log"))).unwrap()
     }
+}
+
+/// A statement that allows everything.
+pub fn everything() -> Value {
+    json!({"Effect": "Allow", "Action": "*", "Resource": "*"})
 }
 
 /// Asks again until there is an answer.

@@ -71,7 +71,9 @@ fn times_of(build: &Value) -> Option<BuildTimes> {
     let list = |of: &Value| of.as_array().cloned().unwrap_or_default();
     let phase = |p: &Value| Some((p["phaseType"].as_str()?.to_owned(), time(&p["endTime"])?));
     Some(BuildTimes {
-        is_apply: list(&build["environment"]["environmentVariables"]).iter().any(|v| v["name"] == "REFORGE_PLAN_DIGEST"),
+        is_apply: list(&build["environment"]["environmentVariables"])
+            .iter()
+            .any(|v| v["name"] == "REFORGE_PLAN_DIGEST"),
         start: time(&build["startTime"])?,
         end: time(&build["endTime"]),
         phases: list(&build["phases"]).iter().filter_map(phase).collect(),
@@ -123,7 +125,11 @@ impl<'a> Stage<'a> {
         say("all five at once");
         let [a, b, c, d, e] = SCENARIOS.each_ref().map(|scenario| scenario.run(self, PATIENCE));
         let (a, b, c, d, e) = stop.or(async { tokio::try_join!(a, b, c, d, e) }).await?;
-        Ok(Outcomes { codebuild_start: Duration::ZERO, one_by_one, at_once: SCENARIOS.into_iter().zip([a, b, c, d, e]).collect() })
+        Ok(Outcomes {
+            codebuild_start: Duration::ZERO,
+            one_by_one,
+            at_once: SCENARIOS.into_iter().zip([a, b, c, d, e]).collect(),
+        })
     }
 
     /// The kubeconfig of a cluster administrator.

@@ -122,11 +122,12 @@ impl Call {
             });
         let code = code.rsplit('#').next().unwrap_or_default().split(':').next().unwrap_or_default().to_owned();
         let message = member(["message", "Message"]).or_else(|| xml::first_text(&text, "Message")).unwrap_or_default();
-        // Seen in real records: EC2's codes say whose fault it was, and IAM's are the exception's name.
+        // Seen in real records: EC2's codes say whose fault it was, IAM's are the exception's name, and what is denied is AccessDenied.
         let code = match (self.protocol, code.as_str()) {
             (Protocol::Ec2, _) if reply.status >= 500 => format!("Server.{code}"),
             (Protocol::Ec2, _) => format!("Client.{code}"),
             (_, "NoSuchEntity" | "EntityAlreadyExists" | "DeleteConflict") => format!("{code}Exception"),
+            (_, "AccessDeniedException") => "AccessDenied".to_owned(),
             _ => code,
         };
         Some((code, message))

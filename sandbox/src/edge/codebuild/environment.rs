@@ -1,9 +1,9 @@
 //! The environment of a build (CodeBuild User Guide, "Environment variables in build environments"): nothing of the edge's own comes in but `PATH`.
 
-use super::CodeBuild;
 use super::build::Build;
 use super::buildspec::Buildspec;
 use super::run::Folders;
+use super::{CodeBuild, rights};
 use anyhow::Context as _;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -95,6 +95,7 @@ fn path(codebuild: &CodeBuild) -> String {
 }
 
 async fn parameter(codebuild: &CodeBuild, build: &Build, name: &str) -> anyhow::Result<String> {
+    rights::to_read_parameter(codebuild, build, name).await?;
     let input = json!({"Name": name, "WithDecryption": true});
     let answer = codebuild.upstream.call("ssm", "AmazonSSM.GetParameter", &build.scope, &input).await?;
     answer["Parameter"]["Value"].as_str().map(str::to_owned).with_context(|| format!("parameter {name} has no value"))

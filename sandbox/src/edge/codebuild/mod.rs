@@ -2,7 +2,7 @@
 //!
 //! Projects are the emulator's (`projects` adds what it forgets); `start` begins a build, `run` takes it through its phases, `source` has
 //! its source (`clone` one in Git, at the commit that `revision` says), `shell` runs their commands, `build` shows it, `state_change`
-//! tells the event bus. Rights of a project's role are not enforced.
+//! tells the event bus, `rights` asks what its role lets CodeBuild itself do.
 
 mod build;
 mod buildspec;
@@ -10,6 +10,7 @@ mod clone;
 mod environment;
 mod projects;
 mod revision;
+mod rights;
 mod run;
 mod shell;
 mod source;
@@ -22,6 +23,7 @@ use super::Config;
 use super::call::Call;
 use super::eventbridge::Bus;
 use super::http::{Reply, Request};
+use super::iam::Iam;
 use super::principal::Principals;
 use super::upstream::{Scope, Upstream};
 use build::{Build, Interrupt};
@@ -90,6 +92,9 @@ impl Store {
     }
 }
 
+/// What builds have to do with.
+type World = (Upstream, Arc<Principals>, Arc<Iam>, Arc<Bus>);
+
 /// The builds of one edge.
 #[derive(Debug)]
 pub struct CodeBuild {
@@ -98,6 +103,7 @@ pub struct CodeBuild {
     builds_dir: PathBuf,
     upstream: Upstream,
     principals: Arc<Principals>,
+    iam: Arc<Iam>,
     bus: Arc<Bus>,
     projects: projects::Projects,
     store: Mutex<Store>,
@@ -105,10 +111,10 @@ pub struct CodeBuild {
 
 impl CodeBuild {
     /// No builds yet. `url` is the edge's own.
-    pub fn new(config: Config, url: &str, upstream: Upstream, principals: Arc<Principals>, bus: Arc<Bus>) -> Arc<Self> {
+    pub fn new(config: Config, url: &str, (upstream, principals, iam, bus): World) -> Arc<Self> {
         let builds_dir = config.run_dir.join("builds");
         let (projects, store) = (projects::Projects::default(), Mutex::default());
-        Arc::new(Self { config, url: url.to_owned(), builds_dir, upstream, principals, bus, projects, store })
+        Arc::new(Self { config, url: url.to_owned(), builds_dir, upstream, principals, iam, bus, projects, store })
     }
 
     fn store(&self) -> MutexGuard<'_, Store> {
@@ -120,6 +126,7 @@ impl CodeBuild {
         let (input, scope) = (request.json(), call.credential.scope());
         Some(match call.operation.as_str() {
             "StartBuild" => start::start_build(self, call, request).await,
+            "CreateProject" | "UpdateProject" => return rights::refusal_of_role(self, call, &input).await,
             "StopBuild" => self.stop_build(&scope, &input),
             "BatchGetBuilds" => self.batch_get_builds(&scope, &input),
             "ListBuilds" => self.list_builds(&scope, &input, None),

@@ -1,8 +1,8 @@
 //! A build's source: an S3 zip (or single file) unpacked into its folder, a Git repository cloned into it, or none.
 
-use super::CodeBuild;
 use super::build::Build;
 use super::clone::{self, Repository};
+use super::{CodeBuild, rights};
 use anyhow::Context as _;
 use serde_json::Value;
 use std::io::Cursor;
@@ -16,7 +16,8 @@ pub fn folder(build: &Build, below: &Path) -> PathBuf {
 /// Puts the source into `folder` and returns its resolved version: the commit. API reference, Build: "For Amazon S3, this does not apply."
 ///
 /// # Errors
-/// When the object, the repository or the version does not exist, is no good zip, or the source type is not one of the sandbox's.
+/// When the object, the repository or the version does not exist or may not be read, is no good zip, or the source type is not one of
+/// the sandbox's.
 pub async fn fetch(codebuild: &CodeBuild, build: &Build, folder: &Path) -> anyhow::Result<Option<String>> {
     let source = &build.project["source"];
     if let Some(repository) = Repository::of(source) {
@@ -31,7 +32,11 @@ pub async fn fetch(codebuild: &CodeBuild, build: &Build, folder: &Path) -> anyho
             let location = location.strip_prefix("arn:aws:s3:::").unwrap_or(location);
             let (bucket, key) = location.split_once('/').with_context(|| format!("{location} is not bucket/key"))?;
             let version = build.project["sourceVersion"].as_str().filter(|v| !v.is_empty());
+            rights::to_fetch(codebuild, build, (bucket, key), version.is_some()).await?;
             let object = codebuild.upstream.object(&build.scope, bucket, key, version).await?;
+            if object.headers.get("x-amz-version-id").is_some_and(|id| id != "null") {
+                rights::to_fetch(codebuild, build, (bucket, key), true).await?;
+            }
             let (folder, name) = (folder.to_owned(), key.rsplit('/').next().unwrap_or(key).to_owned());
             tokio::task::spawn_blocking(move || unpack(&object.body, &folder, &name)).await??;
             Ok(None)

@@ -1,7 +1,7 @@
 //! `StartBuild`: the project with the overrides laid over it, the idempotency token, the concurrent-build limit.
 
 use super::build::{Build, Start};
-use super::{CodeBuild, environment, run};
+use super::{CodeBuild, environment, rights, run};
 use crate::edge::call::Call;
 use crate::edge::http::{Reply, Request};
 use crate::edge::limits;
@@ -35,6 +35,9 @@ pub async fn start_build(codebuild: &Arc<CodeBuild>, call: &Call, request: &Requ
     };
     let limit = project["concurrentBuildLimit"].as_u64();
     let (project, overrides) = overridden(project, &input);
+    if let Some(refusal) = rights::refusal_of_role(codebuild, call, &project).await {
+        return refusal;
+    }
     let initiator = codebuild.principals.short_name(&call.credential.access_key);
     let build = {
         // Token, limit and entry under one lock: two calls at once must not both start.
@@ -79,17 +82,8 @@ pub async fn start_build(codebuild: &Arc<CodeBuild>, call: &Call, request: &Requ
         store.builds.push(Arc::clone(&build));
         build
     };
-    let role = build.project["serviceRole"].as_str().unwrap_or("codebuild");
-    let role = if role.starts_with("arn:") {
-        role.to_owned()
-    } else {
-        format!("arn:aws:iam::{}:role/{role}", build.scope.account)
-    };
-    codebuild.principals.add_session(
-        &environment::access_key(&build.uuid),
-        &role,
-        &format!("AWSCodeBuild-{}", build.uuid),
-    );
+    let role = rights::role_arn(&build.project, &build.scope);
+    codebuild.principals.add_session(&environment::access_key(&build.uuid), &role, &rights::session(&build));
     let answer = shown(&build);
     tokio::spawn(run::run(Arc::clone(codebuild), build));
     answer

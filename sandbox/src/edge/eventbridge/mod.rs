@@ -2,14 +2,15 @@
 //!
 //! Events go from the default bus of where they happened to the SQS and SNS targets of the rules that match (`rules`), and to other buses.
 //! There are two lines: CloudTrail's and CodeBuild's events take [`Faults::set_delivery_delay`] and can be held; the others are prompt. Events of
-//! one line are delivered in the order in which they were sent, unless [`Faults::set_delivery_reordered`]. Input transformers are not applied, and
-//! the policies of receiving buses not asked.
+//! one line are delivered in the order in which they were sent, unless [`Faults::set_delivery_reordered`]. Input transformers are not applied.
+//! What a target's own policy, or the rule's role, does not let in is not delivered; it goes to the target's dead-letter queue, if it has one.
 
 mod rules;
 
 use super::faults::Faults;
+use super::iam::{Access, Iam, Source};
 use super::upstream::{Scope, Upstream};
-use rules::{Address, End, Rule, Rules, Target};
+use rules::{Address, End, Rule, Rules, Target, To};
 use serde_json::{Value, json};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -18,6 +19,9 @@ use tokio::time::Instant;
 
 /// EventBridge User Guide, "Sending events between event buses": "EventBridge can't route events received from a sender event bus to a third event bus."
 const HOPS: u8 = 1;
+
+/// What EventBridge is called as a principal.
+const SERVICE: &str = "events.amazonaws.com";
 
 /// What is told to a bus.
 #[derive(Debug)]
@@ -46,6 +50,7 @@ struct Pending {
 pub struct Bus {
     upstream: Upstream,
     faults: Faults,
+    iam: Arc<Iam>,
     rules: Rules,
     switched: mpsc::UnboundedSender<Pending>,
     prompt: mpsc::UnboundedSender<Pending>,
@@ -53,11 +58,11 @@ pub struct Bus {
 
 impl Bus {
     /// The bus, and the future that delivers until the bus is dropped.
-    pub fn new(upstream: Upstream, faults: Faults) -> (Arc<Self>, impl Future<Output = ()> + Send) {
+    pub fn new(upstream: Upstream, faults: Faults, iam: Arc<Iam>) -> (Arc<Self>, impl Future<Output = ()> + Send) {
         let (switched, later) = mpsc::unbounded_channel();
         let (prompt, at_once) = mpsc::unbounded_channel();
         let rules = Rules::new(upstream.clone());
-        let bus = Arc::new(Self { upstream, faults: faults.clone(), rules, switched, prompt });
+        let bus = Arc::new(Self { upstream, faults: faults.clone(), iam, rules, switched, prompt });
         let (one, other) = (Arc::downgrade(&bus), Arc::downgrade(&bus));
         let deliveries = async move {
             tokio::join!(deliver(one, later, faults.clone(), true), deliver(other, at_once, faults, false));
@@ -91,12 +96,23 @@ impl Bus {
                     continue;
                 }
                 for target in &rule.targets {
-                    match target {
-                        Target::Bus(next) if hops < HOPS => buses.push((next.clone(), hops + 1)),
-                        Target::Bus(next) => {
+                    if let Err(refusal) = self.may_send(rule, target, &event.envelope).await {
+                        let arn = target.arn.as_str();
+                        tracing::warn!(
+                            rule = rule.name,
+                            arn,
+                            error = format!("{refusal:#}"),
+                            "a target lets no event in"
+                        );
+                        self.put_aside(rule, target, &body).await;
+                        continue;
+                    }
+                    match &target.to {
+                        To::Bus(next) if hops < HOPS => buses.push((next.clone(), hops + 1)),
+                        To::Bus(next) => {
                             tracing::warn!(rule = rule.name, bus = next.name, "an event goes to no third event bus");
                         }
-                        Target::End(end) => self.deliver_copies(rule, end, &body, copies).await,
+                        To::End(end) => self.deliver_copies(rule, end, &body, copies).await,
                     }
                 }
             }
@@ -108,6 +124,38 @@ impl Bus {
         let question = json!({"Event": body, "EventPattern": rule.pattern});
         let answer = self.upstream.call("events", "AWSEvents.TestEventPattern", &bus.scope, &question).await?;
         Ok(answer["Result"] == json!(true))
+    }
+
+    /// EventBridge sends under the target's role where it has one, else in its own name (EventBridge User Guide, "Using
+    /// resource-based policies for Amazon EventBridge" and "Permissions for event buses").
+    async fn may_send(&self, rule: &Rule, target: &Target, event: &Value) -> anyhow::Result<()> {
+        let source = Source { service: SERVICE, arn: &rule.arn };
+        let access = access(target, event);
+        match &target.role {
+            Some(role) => {
+                self.iam.service_may_assume(source, role).await?;
+                self.iam.session_may(source, role, &rule.name, &[access]).await
+            }
+            None => self.iam.service_may(source, &access).await,
+        }
+    }
+
+    /// EventBridge User Guide, "Using dead-letter queues to process undelivered events": what may not be sent is put there at once.
+    async fn put_aside(&self, rule: &Rule, target: &Target, body: &str) {
+        let Some((arn, queue)) = &target.dead_letters else { return };
+        let access = Access::new("sqs:SendMessage", arn);
+        let put = match self.iam.service_may(Source { service: SERVICE, arn: &rule.arn }, &access).await {
+            Ok(()) => self.deliver_to(queue, body).await,
+            refused => refused,
+        };
+        if let Err(error) = put {
+            tracing::warn!(
+                rule = rule.name,
+                arn,
+                error = format!("{error:#}"),
+                "an event is lost: nor can it be put aside"
+            );
+        }
     }
 
     async fn deliver_copies(&self, rule: &Rule, end: &End, body: &str, copies: usize) {
@@ -130,6 +178,18 @@ impl Bus {
                 self.upstream.call("sqs", "AmazonSQS.SendMessage", scope, &message).await.map(|_| ())
             }
         }
+    }
+}
+
+/// What the target's service asks IAM.
+fn access(target: &Target, event: &Value) -> Access {
+    let text = |name: &str| event[name].as_str().unwrap_or_default();
+    match &target.to {
+        To::Bus(_) => Access::new("events:PutEvents", &target.arn)
+            .with("events:source", text("source"))
+            .with("events:detail-type", text("detail-type")),
+        To::End(End::Topic { .. }) => Access::new("sns:Publish", &target.arn),
+        To::End(End::Queue { .. }) => Access::new("sqs:SendMessage", &target.arn),
     }
 }
 

@@ -5,7 +5,7 @@
 use crate::edge::upstream::{Scope, Upstream};
 use serde_json::{Value, json};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -26,6 +26,12 @@ impl Address {
     pub fn default_of(scope: &Scope) -> Self {
         Self { scope: scope.clone(), name: "default".to_owned() }
     }
+
+    /// The ARN of one of its rules; those of the default bus do not name it.
+    fn rule_arn(&self, rule: &str) -> String {
+        let bus = if self.name == "default" { String::new() } else { format!("{}/", self.name) };
+        format!("arn:aws:events:{}:{}:rule/{bus}{rule}", self.scope.region, self.scope.account)
+    }
 }
 
 /// An enabled rule with a pattern.
@@ -33,15 +39,30 @@ impl Address {
 pub struct Rule {
     /// Its name.
     pub name: String,
+    /// Its ARN.
+    pub arn: String,
     /// Its pattern, as JSON text.
     pub pattern: String,
     /// Where what matches goes.
     pub targets: Vec<Target>,
 }
 
+/// A target of a rule.
+#[derive(Debug)]
+pub struct Target {
+    /// Its ARN.
+    pub arn: String,
+    /// The role that is assumed to send to it.
+    pub role: Option<String>,
+    /// The queue for what it does not let in, by ARN.
+    pub dead_letters: Option<(String, End)>,
+    /// Where it is.
+    pub to: To,
+}
+
 /// Where a rule sends what matches.
 #[derive(Debug)]
-pub enum Target {
+pub enum To {
     /// Another bus, whose rules it is held against in turn.
     Bus(Address),
     /// Where its way ends.
@@ -69,7 +90,12 @@ pub enum End {
     },
 }
 
-type Known = HashMap<Address, (Instant, Arc<Vec<Rule>>)>;
+#[derive(Debug, Default)]
+struct Known {
+    rules: HashMap<Address, (Instant, Arc<Vec<Rule>>)>,
+    /// Counts changes: rules that were read before one are not kept after it.
+    changes: u64,
+}
 
 /// The rules of all buses, read when they are needed and kept for a while.
 #[derive(Debug)]
@@ -86,7 +112,9 @@ impl Rules {
 
     /// Forgets the rules, after a change to them.
     pub fn forget(&self) {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        let mut known = self.known();
+        known.changes += 1;
+        known.rules.clear();
     }
 
     /// The rules of a bus; none for a bus that does not exist.
@@ -94,16 +122,25 @@ impl Rules {
     /// # Errors
     /// When the emulator can't be reached, or refuses the listing.
     pub async fn of(&self, bus: &Address) -> anyhow::Result<Arc<Vec<Rule>>> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(bus).cloned();
+        let (known, changes) = {
+            let known = self.known();
+            (known.rules.get(bus).cloned(), known.changes)
+        };
         if let Some((at, rules)) = known
             && at.elapsed() < RULES_LIVE
         {
             return Ok(rules);
         }
         let rules = Arc::new(self.read(bus).await?);
-        let entry = (Instant::now(), Arc::clone(&rules));
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(bus.clone(), entry);
+        let mut known = self.known();
+        if known.changes == changes {
+            known.rules.insert(bus.clone(), (Instant::now(), Arc::clone(&rules)));
+        }
         Ok(rules)
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn read(&self, bus: &Address) -> anyhow::Result<Vec<Rule>> {
@@ -120,7 +157,8 @@ impl Rules {
                     (rule["Name"].as_str(), rule["EventPattern"].as_str(), rule["State"].as_str())
                 {
                     let targets = self.targets(bus, name).await?;
-                    rules.push(Rule { name: name.to_owned(), pattern: pattern.to_owned(), targets });
+                    let (name, pattern) = (name.to_owned(), pattern.to_owned());
+                    rules.push(Rule { arn: bus.rule_arn(&name), name, pattern, targets });
                 }
             }
             token = page["NextToken"].clone();
@@ -145,16 +183,29 @@ impl Rules {
     }
 
     async fn target(&self, arn: &str, target: &Value) -> anyhow::Result<Target> {
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        let dead_letters = match target["DeadLetterConfig"]["Arn"].as_str() {
+            Some(arn) => match self.to(arn, &Value::Null).await? {
+                To::End(queue) => Some((arn.to_owned(), queue)),
+                To::Bus(_) => None,
+            },
+            None => None,
+        };
+        let to = self.to(arn, target).await?;
+        Ok(Target { arn: arn.to_owned(), role: text(&target["RoleArn"]), dead_letters, to })
+    }
+
+    async fn to(&self, arn: &str, target: &Value) -> anyhow::Result<To> {
         let parts: Vec<&str> = arn.splitn(6, ':').collect();
         let [_, _, service, region, account, name] = parts[..] else { anyhow::bail!("it is named by no ARN") };
         let scope = Scope { account: account.to_owned(), region: region.to_owned() };
         match (service, name.strip_prefix("event-bus/")) {
-            ("events", Some(bus)) => Ok(Target::Bus(Address { scope, name: bus.to_owned() })),
-            ("sns", _) => Ok(Target::End(End::Topic { scope, arn: arn.to_owned() })),
+            ("events", Some(bus)) => Ok(To::Bus(Address { scope, name: bus.to_owned() })),
+            ("sns", _) => Ok(To::End(End::Topic { scope, arn: arn.to_owned() })),
             ("sqs", _) => {
                 let input = json!({"QueueName": name});
                 let answer = self.upstream.call("sqs", "AmazonSQS.GetQueueUrl", &scope, &input).await?;
-                Ok(Target::End(End::Queue {
+                Ok(To::End(End::Queue {
                     scope,
                     url: answer["QueueUrl"].as_str().unwrap_or_default().to_owned(),
                     group: target["SqsParameters"]["MessageGroupId"].as_str().map(str::to_owned),

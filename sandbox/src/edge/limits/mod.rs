@@ -52,7 +52,12 @@ pub struct Limits {
 impl Limits {
     /// Nothing was made yet.
     pub fn new(config: &Config, upstream: Upstream, principals: Arc<Principals>) -> Self {
-        Self { upstream, principals, fresh: Fresh::new(config.times.settling), concurrent_builds: config.concurrent_builds }
+        Self {
+            upstream,
+            principals,
+            fresh: Fresh::new(config.times.settling),
+            concurrent_builds: config.concurrent_builds,
+        }
     }
 
     /// The refusal of a request that is past a limit.
