@@ -234,7 +234,7 @@ impl World {
     /// Waits until the build is over.
     pub async fn over(&self, id: &str) -> Value {
         let build = || async { Some(self.show(id).await).filter(|b| b["buildComplete"] == json!(true)) };
-        within(Duration::from_secs(60), build).await
+        within(Duration::from_mins(3), build).await
     }
 
     pub fn log(&self, build: &Value) -> String {
