@@ -238,7 +238,8 @@ fn every_service_of_the_sandbox_has_a_model_of_the_newest_version() {
     assert_eq!(real("bedrock", "bedrock-runtime").metadata.api_version, "2023-09-30");
 }
 
-/// Of all that the services of the sandbox forbid by pattern, this is what passes unchecked: what looks around, and what is too large.
+/// Of all that the services of the sandbox forbid by pattern, this is what passes unchecked: what looks around, and one that
+/// leaves case aside.
 #[test]
 fn the_patterns_that_are_not_checked_are_these() {
     let patterns = Patterns::default();
@@ -254,5 +255,5 @@ fn the_patterns_that_are_not_checked_are_these() {
         }
     }
     unchecked.sort();
-    assert_eq!((unchecked.len(), all), (24, 507), "{unchecked:#?}");
+    assert_eq!((unchecked.len(), all), (24, 536), "{unchecked:#?}");
 }
