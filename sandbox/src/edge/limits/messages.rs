@@ -2,6 +2,7 @@
 
 use super::asked::{Asked, bytes, characters};
 use super::limit::{Answer, Bound, Kept, Limit, Measure, Sure};
+use serde_json::Value;
 
 const PUBLISH: &[(&str, &[&str])] = &[("sns", &["Publish"])];
 const EVENTS: &str = "EventBridge User Guide, \"Amazon EventBridge quotas\"";
@@ -159,7 +160,7 @@ fn topic_name(asked: &Asked<'_>) -> bool {
 fn events_size(asked: &Asked<'_>) -> Vec<u64> {
     let entries = asked.list("Entries").iter().map(|entry| {
         let texts = ["Source", "DetailType", "Detail"].iter().filter_map(|name| entry[name].as_str());
-        let resources = entry["Resources"].as_array().into_iter().flatten().filter_map(|r| r.as_str());
+        let resources = entry["Resources"].as_array().into_iter().flatten().filter_map(Value::as_str);
         let time = if entry["Time"].is_null() { 0 } else { 14 };
         time + texts.chain(resources).map(bytes).sum::<u64>()
     });
