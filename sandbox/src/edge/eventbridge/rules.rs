@@ -5,7 +5,7 @@
 use crate::edge::upstream::{Scope, Upstream};
 use serde_json::{Value, json};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -69,7 +69,12 @@ pub enum End {
     },
 }
 
-type Known = HashMap<Address, (Instant, Arc<Vec<Rule>>)>;
+#[derive(Debug, Default)]
+struct Known {
+    rules: HashMap<Address, (Instant, Arc<Vec<Rule>>)>,
+    /// How often there was a change.
+    changes: u64,
+}
 
 /// The rules of all buses, read when they are needed and kept for a while.
 #[derive(Debug)]
@@ -86,7 +91,9 @@ impl Rules {
 
     /// Forgets the rules, after a change to them.
     pub fn forget(&self) {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        let mut known = self.known();
+        known.rules.clear();
+        known.changes += 1;
     }
 
     /// The rules of a bus; none for a bus that does not exist.
@@ -94,16 +101,27 @@ impl Rules {
     /// # Errors
     /// When the emulator can't be reached, or refuses the listing.
     pub async fn of(&self, bus: &Address) -> anyhow::Result<Arc<Vec<Rule>>> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(bus).cloned();
-        if let Some((at, rules)) = known
+        let (cached, changes) = {
+            let known = self.known();
+            (known.rules.get(bus).cloned(), known.changes)
+        };
+        if let Some((at, rules)) = cached
             && at.elapsed() < RULES_LIVE
         {
             return Ok(rules);
         }
         let rules = Arc::new(self.read(bus).await?);
-        let entry = (Instant::now(), Arc::clone(&rules));
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(bus.clone(), entry);
+        let mut known = self.known();
+        // What was read while something changed may be what was before.
+        if known.changes == changes {
+            known.rules.insert(bus.clone(), (Instant::now(), Arc::clone(&rules)));
+        }
+        drop(known);
         Ok(rules)
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn read(&self, bus: &Address) -> anyhow::Result<Vec<Rule>> {

@@ -56,8 +56,9 @@ impl<'a> Asked<'a> {
         if self.text("AttributeName") == Some(name) {
             return self.text("AttributeValue");
         }
-        let key = self.members().find(|(member, value)| member.ends_with(".key") && *value == name)?.0;
-        self.text(&format!("{}.value", key.strip_suffix(".key")?))
+        let mut keys = self.members().filter_map(|(member, value)| Some((member.strip_suffix(".key")?, value)));
+        let (entry, _) = keys.find(|(_, key)| *key == name)?;
+        self.text(&format!("{entry}.value"))
     }
 }
 
