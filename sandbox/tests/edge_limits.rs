@@ -380,16 +380,17 @@ fn lambda() -> Vec<Case> {
     ]
 }
 
+const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
 /// A zip with one file, in base64.
 fn zipped() -> String {
     let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
     zip.start_file("a.py", zip::write::SimpleFileOptions::default()).unwrap();
     zip.write_all(b"def b(e, c): pass\n").unwrap();
     let bytes = zip.finish().unwrap().into_inner();
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let digit = |chunk: &[u8], at: usize| {
-        let all = chunk.iter().fold(0u32, |all, byte| all << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
-        if at > chunk.len() { '=' } else { char::from(DIGITS[(all >> (18 - 6 * at) & 63) as usize]) }
+        let bits = chunk.iter().fold(0_u32, |bits, byte| (bits << 8) | u32::from(*byte)) << (8 * (3 - chunk.len()));
+        if at > chunk.len() { '=' } else { char::from(BASE64[((bits >> (18 - 6 * at)) & 63) as usize]) }
     };
     bytes.chunks(3).flat_map(|chunk| (0..4).map(move |at| digit(chunk, at))).collect()
 }

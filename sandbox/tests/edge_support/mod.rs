@@ -34,6 +34,8 @@ impl World {
         let run_dir = tempfile::tempdir().unwrap();
         let mut config = Config::new(aws.url(), run_dir.path(), sandbox::parts::api_models().unwrap());
         config.times.delivery = Duration::from_millis(20);
+        // A test that makes a role need not wait for it.
+        config.times.settling = Duration::ZERO;
         tell(&mut config);
         let edge = Edge::start(config).await.unwrap();
         Self { edge, http: Client::builder(TokioExecutor::new()).build_http(), run_dir }

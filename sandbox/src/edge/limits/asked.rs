@@ -13,7 +13,7 @@ pub struct Asked<'a> {
     pub call: &'a Call,
     /// The request as it came.
     pub request: &'a Request,
-    /// The members: of the Query protocols under their dotted names.
+    /// The members: of the Query protocols under their dotted names, of S3 none.
     pub input: Value,
 }
 
@@ -22,7 +22,8 @@ impl<'a> Asked<'a> {
     pub fn of(call: &'a Call, request: &'a Request) -> Self {
         let input = match call.protocol {
             Protocol::Query | Protocol::Ec2 => Value::Object(form(request)),
-            Protocol::Json | Protocol::RestJson | Protocol::S3 => request.json(),
+            Protocol::Json | Protocol::RestJson => request.json(),
+            Protocol::S3 => Value::Null,
         };
         Self { call, request, input }
     }
@@ -55,8 +56,9 @@ impl<'a> Asked<'a> {
         if self.text("AttributeName") == Some(name) {
             return self.text("AttributeValue");
         }
-        let key = self.members().find(|(member, value)| member.ends_with(".key") && *value == name)?.0;
-        self.text(&format!("{}.value", key.strip_suffix(".key")?))
+        let mut keys = self.members().filter_map(|(member, value)| Some((member.strip_suffix(".key")?, value)));
+        let (entry, _) = keys.find(|(_, key)| *key == name)?;
+        self.text(&format!("{entry}.value"))
     }
 }
 

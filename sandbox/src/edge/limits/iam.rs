@@ -107,7 +107,12 @@ pub const LIMITS: &[Limit] = &[
         bound: Bound::Form("some seconds; `edge::Times::settling` in the sandbox, 2 s"),
         source: "IAM User Guide, \"Troubleshoot IAM\"; terraform-provider-aws #4233",
         sure: Sure::Reported,
-        calls: &[],
+        calls: &[
+            ("codebuild", &["CreateProject", "UpdateProject", "StartBuild"]),
+            ("ec2", &["AssociateIamInstanceProfile", "RunInstances"]),
+            ("lambda", &["CreateFunction", "UpdateFunctionConfiguration"]),
+            ("sts", &["AssumeRole"]),
+        ],
         measure: Measure::At("limits/fresh.rs"),
         also: "",
         answer: Answer::seen("InvalidInputException", ""),

@@ -56,29 +56,26 @@ async fn iam(upstream: &Upstream, asked: &Asked<'_>, pairs: &[(&str, &str)]) -> 
 
 /// The texts of the elements of that name, however deep.
 fn texts(xml: &str, name: &str) -> BTreeSet<String> {
-    fn gather(value: &Value, name: &str, into: &mut BTreeSet<String>) {
-        match value {
-            Value::Object(members) => {
-                for (key, member) in members {
-                    match member {
-                        Value::String(text) if key == name => drop(into.insert(text.clone())),
-                        Value::Array(list) if key == name => {
-                            into.extend(list.iter().filter_map(Value::as_str).map(str::to_owned));
-                            list.iter().for_each(|item| gather(item, name, into));
-                        }
-                        other => gather(other, name, into),
-                    }
-                }
-            }
-            Value::Array(list) => list.iter().for_each(|item| gather(item, name, into)),
-            _ => {}
-        }
-    }
     let mut found = BTreeSet::new();
     if let Some((_, root)) = parse_xml(xml) {
         gather(&root, name, &mut found);
     }
     found
+}
+
+fn gather(value: &Value, name: &str, into: &mut BTreeSet<String>) {
+    let Value::Object(members) = value else { return };
+    for (key, member) in members {
+        // An element that repeats is an array.
+        for element in member.as_array().map_or(std::slice::from_ref(member), Vec::as_slice) {
+            match element {
+                Value::String(text) if key == name => {
+                    into.insert(text.clone());
+                }
+                inner => gather(inner, name, into),
+            }
+        }
+    }
 }
 
 async fn rules(upstream: &Upstream, asked: &Asked<'_>) -> Option<u64> {

@@ -21,10 +21,8 @@ pub enum Bound {
 pub enum Sure {
     /// AWS says it.
     Documented,
-    /// Users were refused at it; AWS says nothing.
+    /// Users were refused at it, or were not; AWS says nothing, or less.
     Reported,
-    /// Nobody says it in these words; it is what follows from what is said.
-    Inferred,
 }
 
 /// How the edge finds out.
@@ -171,7 +169,6 @@ impl Limit {
         let sure = match self.sure {
             Sure::Documented => "documented",
             Sure::Reported => "reported",
-            Sure::Inferred => "inferred",
         };
         let mut place = match self.measure {
             Measure::Asked(_) | Measure::Breaks(_) => "edge".to_owned(),

@@ -62,11 +62,15 @@ impl Limits {
 
     /// The refusal of a request that is past a limit.
     pub async fn refusal(&self, call: &Call, request: &Request) -> Option<Reply> {
+        let limits: Vec<&Limit> = all().filter(|limit| limit.holds_for(&call.service, &call.operation)).collect();
+        if limits.is_empty() {
+            return None;
+        }
         let asked = Asked::of(call, request);
         if let Some((code, message)) = iam::malformed(&asked) {
             return Some(refused(call, code, &message));
         }
-        for limit in all().filter(|limit| limit.holds_for(&call.service, &call.operation)) {
+        for limit in limits {
             let exceeded = match limit.measure {
                 Measure::Asked(measure) => limit.exceeded(&measure(&asked)),
                 Measure::Breaks(breaks) => breaks(&asked).then_some(0),

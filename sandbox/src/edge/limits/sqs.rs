@@ -144,7 +144,7 @@ pub const LIMITS: &[Limit] = &[
         measure: Measure::Asked(|asked| asked.attribute("Policy").map(bytes).into_iter().collect()),
         also: "",
         answer: Answer::assumed("InvalidAttributeValue", "Invalid value for the parameter Policy."),
-        near: "the ARN of each rule is in it: about 90 characters a rule, of at most a dozen rules",
+        near: "the ARN of each rule is in it: about 90 characters a rule, some 85 rules",
     },
     Limit {
         name: "SQS: size, retention, delay, wait and visibility of a queue",

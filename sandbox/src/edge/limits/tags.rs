@@ -144,7 +144,9 @@ impl Tags {
             let value = asked.text(&format!("{tag}.Value")).unwrap_or_default().to_owned();
             by_resource.entry(resource).or_default().push((key.to_owned(), value));
         }
-        by_resource.into_values().for_each(|of_one| self.add(of_one));
+        for of_one in by_resource.into_values() {
+            self.add(of_one);
+        }
     }
 
     /// Elements `Tag`, however deep.
