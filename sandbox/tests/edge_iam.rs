@@ -317,6 +317,46 @@ async fn a_rule_sends_only_to_a_queue_whose_policy_lets_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_topic_sends_on_only_to_a_queue_whose_policy_lets_it() {
+    let world = World::start().await;
+    let topic = "arn:aws:sns:us-east-1:000000000000:iam-l";
+    world.form("AKIATERRAFORM", "sns", &[("Action", "CreateTopic"), ("Name", "iam-l")]).await;
+    let lets = |topic: &str| {
+        json!({"Version": "2012-10-17", "Statement": {
+            "Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": "*",
+            "Condition": {"ArnEquals": {"aws:SourceArn": topic}},
+        }})
+    };
+    let (open, open_arn) = world.queue_with("iam-l-open", &lets(topic)).await;
+    let (shut, shut_arn) = world.queue_with("iam-l-shut", &lets("arn:aws:sns:us-east-1:000000000000:other")).await;
+    for queue in [&open_arn, &shut_arn] {
+        let subscribe = [
+            ("Action", "Subscribe"),
+            ("TopicArn", topic),
+            ("Protocol", "sqs"),
+            ("Endpoint", queue),
+            ("Attributes.entry.1.key", "RawMessageDelivery"),
+            ("Attributes.entry.1.value", "true"),
+        ];
+        let (status, answer) = world.form("AKIATERRAFORM", "sns", &subscribe).await;
+        assert_eq!(status, 200, "{answer}");
+    }
+    let publish = [("Action", "Publish"), ("TopicArn", topic), ("Message", "{}")];
+    for _ in 0..2 {
+        assert_eq!(world.form("AKIATERRAFORM", "sns", &publish).await.0, 200);
+    }
+    world.receive_all(&open, 2).await;
+    assert!(world.receive(&shut).await.is_empty());
+    let denied = world.edge.iam().of("sns.amazonaws.com").unwrap().denied.clone();
+    assert_eq!((denied.len(), denied[0].resource.as_str(), denied[0].times), (1, shut_arn.as_str(), 2));
+
+    let policy = json!({"QueueUrl": shut, "Attributes": {"Policy": lets(topic).to_string()}});
+    world.ok("AmazonSQS.SetQueueAttributes", policy).await;
+    assert_eq!(world.form("AKIATERRAFORM", "sns", &publish).await.0, 200);
+    world.receive_all(&shut, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_build_whose_role_does_not_trust_codebuild_does_not_start() {
     let world = World::start().await;
     world.project("iam-i", "phases:\n  build:\n    commands: ['true']\n").await;

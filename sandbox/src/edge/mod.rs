@@ -11,6 +11,7 @@ mod cloud_control;
 mod cloudtrail;
 mod codebuild;
 mod eventbridge;
+mod fan_out;
 mod faults;
 mod http;
 mod iam;

@@ -304,7 +304,8 @@ impl Iam {
             match verdict {
                 Ok(()) => counts.allowed(actor, &access.action, &access.resource),
                 Err(why) => {
-                    counts.denied(actor, &access.action, &access.resource, operation, &why.words(&access.action))
+                    let words = why.words(&access.action);
+                    counts.denied(actor, &access.action, &access.resource, operation, &words);
                 }
             }
         }
