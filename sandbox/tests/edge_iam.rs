@@ -317,6 +317,88 @@ async fn a_rule_sends_only_to_a_queue_whose_policy_lets_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_queue_does_not_let_in_goes_to_the_targets_dead_letter_queue() {
+    let world = World::start().await;
+    let nobody = json!({"Version": "2012-10-17", "Statement": []});
+    let (_, shut_arn) = world.queue_with("iam-m-shut", &nobody).await;
+    let (dead, dead_arn) = world.queue("iam-m-dead").await;
+    let pattern = json!({"detail": {"requestParameters": {"tableName": ["iam-m"]}}});
+    world.ok("AWSEvents.PutRule", json!({"Name": "iam-m", "EventPattern": pattern.to_string()})).await;
+    let target = json!({"Id": "t", "Arn": shut_arn, "DeadLetterConfig": {"Arn": dead_arn}});
+    world.ok("AWSEvents.PutTargets", json!({"Rule": "iam-m", "Targets": [target]})).await;
+    world.json("AKIAMALLORY", "DynamoDB_20120810.DeleteTable", json!({"TableName": "iam-m"})).await;
+    assert_eq!(world.receive_all(&dead, 1).await[0]["detail"]["eventName"], "DeleteTable");
+}
+
+/// A token of the issuer `https://oidc.example/id/1` for `system:serviceaccount:reforge:reforge` and `sts.amazonaws.com`.
+const TOKEN: &str = "eyJhbGciOiAiUlMyNTYifQ.eyJpc3MiOiAiaHR0cHM6Ly9vaWRjLmV4YW1wbGUvaWQvMSIsICJzdWIiOiAic3lzdGVtOnNlcnZpY2VhY2NvdW50OnJlZm9yZ2U6cmVmb3JnZSIsICJhdWQiOiBbInN0cy5hbWF6b25hd3MuY29tIl19.x";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_account_becomes_the_role_whose_trust_names_it() {
+    let world = World::start().await;
+    let trusts = |subject: &str| {
+        json!({
+            "Effect": "Allow", "Principal": {"Federated": format!("arn:aws:iam::{ACCOUNT}:oidc-provider/oidc.example/id/1")},
+            "Action": "sts:AssumeRoleWithWebIdentity",
+            "Condition": {"StringEquals": {
+                "oidc.example/id/1:sub": format!("system:serviceaccount:reforge:{subject}"), "oidc.example/id/1:aud": "sts.amazonaws.com",
+            }},
+        })
+    };
+    for (name, subject, status) in [("iam-n", "reforge", 200), ("iam-n2", "other", 403)] {
+        let role = world.role(ACCOUNT, name, &trusts(subject), &everything()).await;
+        let assume = [
+            ("Action", "AssumeRoleWithWebIdentity"),
+            ("RoleArn", role.as_str()),
+            ("RoleSessionName", "s"),
+            ("WebIdentityToken", TOKEN),
+        ];
+        let (answered, answer) = world.form("", "sts", &assume).await;
+        assert_eq!(answered, status, "{answer}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_sends_on_only_to_a_queue_whose_policy_lets_it() {
+    let world = World::start().await;
+    let topic = "arn:aws:sns:us-east-1:000000000000:iam-l";
+    world.form("AKIATERRAFORM", "sns", &[("Action", "CreateTopic"), ("Name", "iam-l")]).await;
+    let lets = |topic: &str| {
+        json!({"Version": "2012-10-17", "Statement": {
+            "Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": "*",
+            "Condition": {"ArnEquals": {"aws:SourceArn": topic}},
+        }})
+    };
+    let (open, open_arn) = world.queue_with("iam-l-open", &lets(topic)).await;
+    let (shut, shut_arn) = world.queue_with("iam-l-shut", &lets("arn:aws:sns:us-east-1:000000000000:other")).await;
+    for queue in [&open_arn, &shut_arn] {
+        let subscribe = [
+            ("Action", "Subscribe"),
+            ("TopicArn", topic),
+            ("Protocol", "sqs"),
+            ("Endpoint", queue),
+            ("Attributes.entry.1.key", "RawMessageDelivery"),
+            ("Attributes.entry.1.value", "true"),
+        ];
+        let (status, answer) = world.form("AKIATERRAFORM", "sns", &subscribe).await;
+        assert_eq!(status, 200, "{answer}");
+    }
+    let publish = [("Action", "Publish"), ("TopicArn", topic), ("Message", "{}")];
+    for _ in 0..2 {
+        assert_eq!(world.form("AKIATERRAFORM", "sns", &publish).await.0, 200);
+    }
+    world.receive_all(&open, 2).await;
+    assert!(world.receive(&shut).await.is_empty());
+    let denied = world.edge.iam().of("sns.amazonaws.com").unwrap().denied.clone();
+    assert_eq!((denied.len(), denied[0].resource.as_str(), denied[0].times), (1, shut_arn.as_str(), 2));
+
+    let policy = json!({"QueueUrl": shut, "Attributes": {"Policy": lets(topic).to_string()}});
+    world.ok("AmazonSQS.SetQueueAttributes", policy).await;
+    assert_eq!(world.form("AKIATERRAFORM", "sns", &publish).await.0, 200);
+    world.receive_all(&shut, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_build_whose_role_does_not_trust_codebuild_does_not_start() {
     let world = World::start().await;
     world.project("iam-i", "phases:\n  build:\n    commands: ['true']\n").await;

@@ -12,6 +12,7 @@ mod cloud_control;
 mod cloudtrail;
 mod codebuild;
 mod eventbridge;
+mod fan_out;
 mod faults;
 mod http;
 mod iam;

@@ -183,7 +183,13 @@ impl Proxy {
         if let Some(reply) = self.slow.before(call) {
             return reply;
         }
-        match self.forward(request).await {
+        let forwarded = match (call.service.as_str(), call.parameters["topicArn"].as_str()) {
+            ("sns", Some(topic)) if call.operation.starts_with("Publish") => {
+                self.bus.fan_out().publishing(topic, self.forward(request)).await
+            }
+            _ => self.forward(request).await,
+        };
+        match forwarded {
             Some(reply) if call.service == "codebuild" => self.codebuild.complete(call, request, reply),
             Some(reply) => self.slow.after(call, reply),
             None => call.refusal(503, "ServiceUnavailable", "The emulated AWS does not answer."),

@@ -7,6 +7,7 @@
 
 mod rules;
 
+use super::fan_out::FanOut;
 use super::faults::Faults;
 use super::iam::{Access, Iam, Source};
 use super::upstream::{Scope, Upstream};
@@ -51,6 +52,7 @@ pub struct Bus {
     upstream: Upstream,
     faults: Faults,
     iam: Arc<Iam>,
+    fan_out: FanOut,
     rules: Rules,
     switched: mpsc::UnboundedSender<Pending>,
     prompt: mpsc::UnboundedSender<Pending>,
@@ -62,7 +64,8 @@ impl Bus {
         let (switched, later) = mpsc::unbounded_channel();
         let (prompt, at_once) = mpsc::unbounded_channel();
         let rules = Rules::new(upstream.clone());
-        let bus = Arc::new(Self { upstream, faults: faults.clone(), iam, rules, switched, prompt });
+        let fan_out = FanOut::new(upstream.clone(), Arc::clone(&iam));
+        let bus = Arc::new(Self { upstream, faults: faults.clone(), iam, fan_out, rules, switched, prompt });
         let (one, other) = (Arc::downgrade(&bus), Arc::downgrade(&bus));
         let deliveries = async move {
             tokio::join!(deliver(one, later, faults.clone(), true), deliver(other, at_once, faults, false));
@@ -80,6 +83,11 @@ impl Bus {
     pub fn send_promptly(&self, scope: &Scope, event: &Event<'_>) {
         let due = Instant::now();
         line_up(&self.prompt, Pending { due, scope: scope.clone(), envelope: envelope(scope, event) });
+    }
+
+    /// What topics send on.
+    pub fn fan_out(&self) -> &FanOut {
+        &self.fan_out
     }
 
     /// Forgets the rules, after a change to them.
@@ -168,7 +176,7 @@ impl Bus {
 
     async fn deliver_to(&self, end: &End, body: &str) -> anyhow::Result<()> {
         match end {
-            End::Topic { scope, arn } => self.upstream.publish(scope, arn, body).await,
+            End::Topic { scope, arn } => self.fan_out.publishing(arn, self.upstream.publish(scope, arn, body)).await,
             End::Queue { scope, url, group } => {
                 let mut message = json!({"QueueUrl": url, "MessageBody": body});
                 if let Some(group) = group {

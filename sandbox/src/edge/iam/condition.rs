@@ -153,12 +153,11 @@ fn compare(test: Test, value: &str, wanted: &str, context: &Context) -> bool {
     let text = || wanted.text();
     match test {
         Test::Equal => wanted.is(value),
-        Test::EqualIgnoreCase => text().eq_ignore_ascii_case(value),
+        Test::EqualIgnoreCase | Test::Bool => text().eq_ignore_ascii_case(value),
         Test::Like => wanted.matches(value),
         Test::Arn => wanted.matches_arn(value),
         Test::Number(order) => both(value, &text(), |t| t.parse::<f64>().ok()).is_some_and(|(a, b)| is(order, &a, &b)),
         Test::Date(order) => both(value, &text(), date).is_some_and(|(a, b)| is(order, &a, &b)),
-        Test::Bool => text().eq_ignore_ascii_case(value),
         Test::Ip => in_range(value, &text()),
         Test::Null => false,
     }

@@ -1,6 +1,7 @@
 //! IAM: every call is judged by the policies that Terraform really made, before anything answers it. It is never off.
 //!
-//! `action` says what AWS asks about a call, `depends` what it asks beside that, `policies` which policies there are, `judge`
+//! `caller` says who calls, `action` what AWS asks about it, `depends` what it asks beside that, `policies` and `carriers` which
+//! policies there are, `judge`
 //! decides, `words` refuses, `report` counts. Judged are sessions of roles and AWS's own services; users are
 //! administrators, whom only resources' policies can stop.
 //!
@@ -11,6 +12,8 @@
 //! `@cloud-copilot/iam-simulate` needs Node. The emulator's own evaluator wants real signatures and knows one account.
 
 mod action;
+mod caller;
+mod carriers;
 mod condition;
 mod context;
 mod depends;
@@ -24,7 +27,6 @@ mod table;
 mod words;
 
 pub use action::Access;
-pub use context::Context;
 pub use report::{ActorReport, Denied, IamReport, Seen};
 
 use super::call::{Call, xml_text};
@@ -33,10 +35,10 @@ use super::principal::{Credential, Principals};
 use super::upstream::{Scope, Upstream};
 use action::Ask;
 use anyhow::Context as _;
-use jiff::Timestamp;
+use caller::Known;
 use judge::{Held, Why, judge};
-use policies::{Policies, Role};
-use policy::{Asked, Caller, Policy, account_of};
+use policies::Policies;
+use policy::{Asked, Policy, account_of};
 use report::Counts;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use words::Denial;
@@ -71,18 +73,6 @@ impl From<anyhow::Error> for Refusal {
     fn from(error: anyhow::Error) -> Self {
         Self::Unreadable(error)
     }
-}
-
-/// A caller with its own policies.
-#[derive(Debug)]
-struct Known {
-    caller: Caller,
-    identity: Vec<Policy>,
-    boundary: Option<Policy>,
-    session: Option<Vec<Policy>>,
-    context: Context,
-    /// What the report calls it; users are not in it.
-    actor: Option<String>,
 }
 
 impl Iam {
@@ -128,7 +118,7 @@ impl Iam {
         if xml_text(&reply.text(), "Code").as_deref() == Some("NoSuchBucket") {
             return None;
         }
-        let known = self.known(request, call).await.ok()?;
+        let known = caller::signer(&self.policies, &self.principals, request, call).await.ok()?;
         let list = Access::new("s3:ListBucket", format!("arn:aws:s3:::{bucket}"));
         let denial = self.ask(&known, &list, &call_name(call)).await.err()?;
         match denial {
@@ -165,15 +155,7 @@ impl Iam {
     /// # Errors
     /// AWS's sentence when it may not; what went wrong when it could not be judged.
     pub async fn service_may(&self, source: Source<'_>, access: &Access) -> anyhow::Result<()> {
-        let known = Known {
-            caller: Caller::Service(source.service.to_owned()),
-            identity: Vec::new(),
-            boundary: None,
-            session: None,
-            context: service_context(source),
-            actor: Some(source.service.to_owned()),
-        };
-        said(self.ask(&known, access, source.arn).await)
+        said(self.ask(&caller::service(source), access, source.arn).await)
     }
 
     /// Whether a service may assume a role.
@@ -196,13 +178,7 @@ impl Iam {
         accesses: &[Access],
     ) -> anyhow::Result<()> {
         let role = self.policies.role(role_arn).await?.with_context(|| format!("there is no role {role_arn}"))?;
-        let arn = session_arn(role_arn, session);
-        let mut context = Context::default();
-        for (key, value) in principal_keys(&role.arn, account_of(role_arn)) {
-            context.set(key, value);
-        }
-        context.set("aws:SecureTransport", "true");
-        let known = session_of(&role, arn, None, context);
+        let known = caller::session_of_service(&role, session);
         for access in accesses {
             said(self.ask(&known, access, source.service).await)?;
         }
@@ -225,7 +201,7 @@ impl Iam {
     }
 
     async fn judged(&self, request: &Request, call: &Call) -> Result<(), Refusal> {
-        let known = self.known(request, call).await?;
+        let known = caller::signer(&self.policies, &self.principals, request, call).await?;
         let mapped = action::of(&Ask::new(request, call));
         let mut accesses = mapped.accesses;
         depends::complete(&self.policies, request, call, &mut accesses).await?;
@@ -236,48 +212,6 @@ impl Iam {
             self.ask(&known, access, &call_name(call)).await?;
         }
         Ok(())
-    }
-
-    /// Who signed a call, with what is theirs.
-    async fn known(&self, request: &Request, call: &Call) -> Result<Known, Refusal> {
-        let key = &call.credential.access_key;
-        if key.is_empty() {
-            return federated(request, call).ok_or(Refusal::Unsigned);
-        }
-        let mut context = request_context(request, call);
-        let Some(session) = self.principals.session(key) else {
-            let identity = self.principals.identity(&call.credential);
-            let arn = identity["arn"].as_str().unwrap_or_default().to_owned();
-            for (name, value) in principal_keys(&arn, &call.credential.account) {
-                context.set(name, value);
-            }
-            context.set("aws:PrincipalType", "User");
-            context.set("aws:username", arn.rsplit('/').next().unwrap_or_default());
-            let identity = vec![Policy::everything()];
-            return Ok(Known {
-                caller: Caller::User { arn },
-                identity,
-                boundary: None,
-                session: None,
-                context,
-                actor: None,
-            });
-        };
-        let role = self.policies.role(&session.role_arn).await?.ok_or(Refusal::UnknownKey)?;
-        for (name, value) in principal_keys(&role.arn, account_of(&role.arn)) {
-            context.set(name, value);
-        }
-        context.set("aws:userid", session.user_id);
-        let mut limits = Vec::new();
-        if let Some(document) = &session.policy {
-            limits.push(Policy::parse(document).map_err(anyhow::Error::msg)?);
-        }
-        let scope = Scope { account: account_of(&role.arn).to_owned(), ..Scope::default() };
-        for arn in &session.policy_arns {
-            limits.push(self.policies.managed(&scope, arn).await?.unwrap_or_default());
-        }
-        let limits = (!limits.is_empty()).then_some(limits);
-        Ok(session_of(&role, session.arn, limits, context))
     }
 
     /// Asks one question, and counts the answer.
@@ -304,7 +238,8 @@ impl Iam {
             match verdict {
                 Ok(()) => counts.allowed(actor, &access.action, &access.resource),
                 Err(why) => {
-                    counts.denied(actor, &access.action, &access.resource, operation, &why.words(&access.action))
+                    let words = why.words(&access.action);
+                    counts.denied(actor, &access.action, &access.resource, operation, &words);
                 }
             }
         }
@@ -337,17 +272,6 @@ impl Iam {
     }
 }
 
-fn session_of(role: &Role, arn: String, session: Option<Vec<Policy>>, context: Context) -> Known {
-    Known {
-        caller: Caller::Session { role: role.arn.clone(), arn },
-        identity: role.identity.clone(),
-        boundary: role.boundary.clone(),
-        session,
-        context,
-        actor: Some(role.arn.clone()),
-    }
-}
-
 fn denial(known: &Known, access: &Access, why: Why) -> Denial {
     Denial {
         caller: known.caller.name().to_owned(),
@@ -370,90 +294,7 @@ fn call_name(call: &Call) -> String {
     format!("{}:{}", call.service, call.operation)
 }
 
-/// `arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION`: a role's path is not in it.
-pub fn session_arn(role_arn: &str, session: &str) -> String {
-    let role = role_arn.rsplit('/').next().unwrap_or(role_arn);
-    format!("arn:aws:sts::{}:assumed-role/{role}/{session}", account_of(role_arn))
-}
-
 /// The ARN of the bucket that this is, or is an object in.
 fn bucket_arn(arn: &str) -> Option<&str> {
     arn.starts_with("arn:aws:s3:::").then(|| arn.split('/').next().unwrap_or(arn))
-}
-
-fn principal_keys<'a>(arn: &'a str, account: &'a str) -> [(&'static str, &'a str); 4] {
-    [
-        ("aws:PrincipalArn", arn),
-        ("aws:PrincipalAccount", account),
-        ("aws:PrincipalType", "AssumedRole"),
-        ("aws:PrincipalIsAWSService", "false"),
-    ]
-}
-
-/// The keys that every request has (IAM User Guide, "AWS global condition context keys"). The sandbox speaks HTTP where
-/// AWS speaks TLS: `aws:SecureTransport` is what it would be there.
-fn request_context(request: &Request, call: &Call) -> Context {
-    let now = Timestamp::now();
-    Context::default()
-        .with("aws:SecureTransport", "true")
-        .with("aws:SourceIp", request.peer.clone())
-        .with("aws:UserAgent", request.header("user-agent"))
-        .with("aws:RequestedRegion", call.region())
-        .with("aws:CurrentTime", format!("{now:.0}"))
-        .with("aws:EpochTime", now.as_second().to_string())
-        .with("aws:MultiFactorAuthPresent", "false")
-        .with("aws:ViaAWSService", "false")
-}
-
-fn service_context(source: Source<'_>) -> Context {
-    Context::default()
-        .with("aws:SecureTransport", "true")
-        .with("aws:PrincipalIsAWSService", "true")
-        .with("aws:PrincipalServiceName", source.service)
-        .with("aws:SourceArn", source.arn)
-        .with("aws:SourceAccount", account_of(source.arn))
-}
-
-/// Whoever brings an identity provider's token in place of a signature; the token's own signature is not checked.
-fn federated(request: &Request, call: &Call) -> Option<Known> {
-    if call.service != "sts" || call.operation != "AssumeRoleWithWebIdentity" {
-        return None;
-    }
-    let parameter = |name: &str| call.parameters[name].as_str().unwrap_or_default();
-    let payload = base64url(parameter("webIdentityToken").split('.').nth(1)?)?;
-    let claims: serde_json::Value = serde_json::from_slice(&payload).ok()?;
-    let issuer = claims["iss"].as_str()?.trim_start_matches("https://").to_owned();
-    let mut context = request_context(request, call);
-    for claim in ["sub", "aud", "amr"] {
-        let values = claims[claim].as_array().map_or(std::slice::from_ref(&claims[claim]), Vec::as_slice);
-        let values: Vec<String> = values.iter().filter_map(|v| v.as_str().map(str::to_owned)).collect();
-        if !values.is_empty() {
-            context.set_all(&format!("{issuer}:{claim}"), values);
-        }
-    }
-    let caller = Caller::Federated(format!("arn:aws:iam::{}:oidc-provider/{issuer}", account_of(parameter("roleArn"))));
-    let actor = Some(caller.name().to_owned());
-    Some(Known { caller, identity: Vec::new(), boundary: None, session: None, context, actor })
-}
-
-/// The bytes of a token's part (RFC 4648, "Base 64 Encoding with URL and Filename Safe Alphabet").
-fn base64url(text: &str) -> Option<Vec<u8>> {
-    let (mut bytes, mut held, mut bits) = (Vec::new(), 0_u32, 0);
-    for letter in text.trim_end_matches('=').bytes() {
-        let value = match letter {
-            b'A'..=b'Z' => letter - b'A',
-            b'a'..=b'z' => letter - b'a' + 26,
-            b'0'..=b'9' => letter - b'0' + 52,
-            b'-' => 62,
-            b'_' => 63,
-            _ => return None,
-        };
-        held = (held << 6) | u32::from(value);
-        bits += 6;
-        if bits >= 8 {
-            bits -= 8;
-            bytes.push(u8::try_from((held >> bits) & 0xff).ok()?);
-        }
-    }
-    Some(bytes)
 }

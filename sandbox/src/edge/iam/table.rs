@@ -10,11 +10,14 @@ const SESSION: &str = "arn:aws:sts::111122223333:assumed-role/r/s";
 const ACCOUNT: &str = "111122223333";
 const OBJECT: &str = "arn:aws:s3:::b/k";
 
+/// Condition keys with their values.
+type Keys = &'static [(&'static str, &'static [&'static str])];
+
 fn caller() -> Caller {
     Caller::Session { role: ROLE.to_owned(), arn: SESSION.to_owned() }
 }
 
-fn policy(statements: Value) -> Policy {
+fn policy(statements: &Value) -> Policy {
     Policy::parse(&json!({"Version": "2012-10-17", "Statement": statements}).to_string()).unwrap()
 }
 
@@ -26,7 +29,7 @@ fn context(keys: &[(&str, &[&str])]) -> Context {
     context
 }
 
-fn allows(statement: Value, action: &str, resource: &str, keys: &[(&str, &[&str])]) -> bool {
+fn allows(statement: &Value, action: &str, resource: &str, keys: &[(&str, &[&str])]) -> bool {
     let (caller, context) = (caller(), context(keys));
     policy(statement).allows(&Asked { caller: &caller, action, resource, context: &context })
 }
@@ -102,14 +105,14 @@ fn actions_and_resources_match_as_in_iam() {
     for (name, statement, action, resource, expected) in cases {
         let mut statement = statement;
         statement["Effect"] = json!("Allow");
-        assert_eq!(allows(statement, action, resource, &[]), expected, "{name}");
+        assert_eq!(allows(&statement, action, resource, &[]), expected, "{name}");
     }
 }
 
 #[test]
 fn conditions_hold_as_in_iam() {
     let yes = true;
-    let cases: [(&str, Value, &[(&str, &[&str])], bool); 45] = [
+    let cases: [(&str, Value, Keys, bool); 45] = [
         ("equal", json!({"StringEquals": {"a:k": "v"}}), &[("A:K", &["v"])], yes),
         ("one of several wanted", json!({"StringEquals": {"a:k": ["u", "v"]}}), &[("a:k", &["v"])], yes),
         ("equal takes no star", json!({"StringEquals": {"a:k": "v*"}}), &[("a:k", &["vw"])], false),
@@ -213,18 +216,18 @@ fn conditions_hold_as_in_iam() {
     ];
     for (name, condition, keys, expected) in cases {
         let statement = json!({"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": condition});
-        assert_eq!(allows(statement, "s3:GetObject", OBJECT, keys), expected, "{name}");
+        assert_eq!(allows(&statement, "s3:GetObject", OBJECT, keys), expected, "{name}");
     }
 }
 
 #[test]
 fn a_variables_value_is_no_pattern_and_a_stars_name_is_a_star() {
     let own = json!({"Effect": "Allow", "Action": "*", "Resource": "arn:aws:s3:::b/${a:k}"});
-    assert!(allows(own.clone(), "s3:GetObject", OBJECT, &[("a:k", &["k"])]));
-    assert!(!allows(own.clone(), "s3:GetObject", OBJECT, &[("a:k", &["*"])]));
-    assert!(!allows(own, "s3:GetObject", OBJECT, &[]));
+    assert!(allows(&own, "s3:GetObject", OBJECT, &[("a:k", &["k"])]));
+    assert!(!allows(&own, "s3:GetObject", OBJECT, &[("a:k", &["*"])]));
+    assert!(!allows(&own, "s3:GetObject", OBJECT, &[]));
     let star = json!({"Effect": "Allow", "Action": "*", "Resource": "arn:aws:s3:::b/${*}"});
-    assert!(!allows(star, "s3:GetObject", OBJECT, &[]));
+    assert!(!allows(&star, "s3:GetObject", OBJECT, &[]));
 }
 
 #[test]
@@ -254,7 +257,7 @@ impl Case {
         let context = context(&[("aws:SourceArn", &["arn:aws:events:us-east-1:1:rule/r"])]);
         let asked =
             Asked { caller, action: "sqs:SendMessage", resource: "arn:aws:sqs:us-east-1:1:q", context: &context };
-        let read = |document: &Value| (!document.is_null()).then(|| policy(document.clone()));
+        let read = |document: &Value| (!document.is_null()).then(|| policy(document));
         let (identity, boundary, session, resource) =
             (read(&self.identity), read(&self.boundary), read(&self.session).map(|p| vec![p]), read(&self.resource));
         let held = Held {
@@ -273,7 +276,7 @@ fn all(effect: &str) -> Value {
     json!({"Effect": effect, "Action": "sqs:*", "Resource": "*"})
 }
 
-fn to(effect: &str, principal: Value) -> Value {
+fn to(effect: &str, principal: &Value) -> Value {
     json!({"Effect": effect, "Principal": principal, "Action": "sqs:*", "Resource": "*"})
 }
 
@@ -320,36 +323,36 @@ fn policies_of_several_kinds_decide_as_in_iam() {
             Case { identity: allow.clone(), session: deny.clone(), ..Case::default() },
             Err(Why::Explicit(Kind::Session)),
         ),
-        ("the resource names the role", Case { resource: to("Allow", role.clone()), ..Case::default() }, ok),
+        ("the resource names the role", Case { resource: to("Allow", &role), ..Case::default() }, ok),
         (
             "the resource names the role, the boundary holds",
-            Case { resource: to("Allow", role.clone()), boundary: nothing.clone(), ..Case::default() },
+            Case { resource: to("Allow", &role), boundary: nothing.clone(), ..Case::default() },
             Err(Why::Missing(Kind::Boundary)),
         ),
         (
             "the resource names the session, past the boundary",
-            Case { resource: to("Allow", session), boundary: nothing.clone(), ..Case::default() },
+            Case { resource: to("Allow", &session), boundary: nothing.clone(), ..Case::default() },
             ok,
         ),
         (
             "the resource names the account",
-            Case { resource: to("Allow", root.clone()), ..Case::default() },
+            Case { resource: to("Allow", &root), ..Case::default() },
             Err(Why::Missing(Kind::Identity)),
         ),
-        ("the resource names everybody", Case { resource: to("Allow", json!("*")), ..Case::default() }, ok),
+        ("the resource names everybody", Case { resource: to("Allow", &json!("*")), ..Case::default() }, ok),
         (
             "the resource names another",
-            Case { resource: to("Allow", other.clone()), ..Case::default() },
+            Case { resource: to("Allow", &other), ..Case::default() },
             Err(Why::Missing(Kind::Identity)),
         ),
         (
             "the resource denies",
-            Case { identity: allow.clone(), resource: to("Deny", json!("*")), ..Case::default() },
+            Case { identity: allow.clone(), resource: to("Deny", &json!("*")), ..Case::default() },
             Err(Why::Explicit(Kind::Resource)),
         ),
         (
             "the resource denies the account",
-            Case { identity: allow.clone(), resource: to("Deny", root.clone()), ..Case::default() },
+            Case { identity: allow.clone(), resource: to("Deny", &root), ..Case::default() },
             Err(Why::Explicit(Kind::Resource)),
         ),
         (
@@ -363,17 +366,17 @@ fn policies_of_several_kinds_decide_as_in_iam() {
         ),
         (
             "a key says nothing",
-            Case { identity: allow.clone(), resource: to("Allow", other), guarded: true, ..Case::default() },
+            Case { identity: allow.clone(), resource: to("Allow", &other), guarded: true, ..Case::default() },
             Err(Why::Missing(Kind::Resource)),
         ),
         (
             "a key leaves it to the account",
-            Case { identity: allow.clone(), resource: to("Allow", root.clone()), guarded: true, ..Case::default() },
+            Case { identity: allow.clone(), resource: to("Allow", &root), guarded: true, ..Case::default() },
             ok,
         ),
         (
             "a key leaves it to the account, which says nothing",
-            Case { resource: to("Allow", root.clone()), guarded: true, ..Case::default() },
+            Case { resource: to("Allow", &root), guarded: true, ..Case::default() },
             Err(Why::Missing(Kind::Identity)),
         ),
         (
@@ -383,17 +386,23 @@ fn policies_of_several_kinds_decide_as_in_iam() {
         ),
         (
             "another account's, and only the resource allows",
-            Case { resource: to("Allow", role.clone()), owner: foreign, ..Case::default() },
+            Case { resource: to("Allow", &role), owner: foreign, ..Case::default() },
             Err(Why::Missing(Kind::Identity)),
         ),
         (
             "another account's, and both allow",
-            Case { identity: allow.clone(), resource: to("Allow", root), owner: foreign, ..Case::default() },
+            Case { identity: allow.clone(), resource: to("Allow", &root), owner: foreign, ..Case::default() },
             ok,
         ),
         (
             "another account's, and the boundary holds",
-            Case { identity: allow, boundary: nothing, resource: to("Allow", role), owner: foreign, ..Case::default() },
+            Case {
+                identity: allow,
+                boundary: nothing,
+                resource: to("Allow", &role),
+                owner: foreign,
+                ..Case::default()
+            },
             Err(Why::Missing(Kind::Boundary)),
         ),
     ];
@@ -406,7 +415,7 @@ fn policies_of_several_kinds_decide_as_in_iam() {
 fn a_service_comes_in_by_the_resources_policy_alone() {
     let events = Caller::Service("events.amazonaws.com".to_owned());
     let service = json!({"Service": ["sns.amazonaws.com", "events.amazonaws.com"], "AWS": ROLE});
-    let mut statement = to("Allow", service);
+    let mut statement = to("Allow", &service);
     assert_eq!(Case { resource: statement.clone(), ..Case::default() }.verdict(&events), Ok(()));
     statement["Condition"] = json!({"ArnEquals": {"aws:SourceArn": "arn:aws:events:*:1:rule/other"}});
     let refused = Err(Why::Missing(Kind::Resource));

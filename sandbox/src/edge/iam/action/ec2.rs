@@ -56,12 +56,11 @@ pub fn instance_profile(ask: &Ask<'_>) -> Option<String> {
     if ask.service != "ec2" {
         return None;
     }
-    let given = match ask.operation {
-        "RunInstances" => "IamInstanceProfile",
-        "AssociateIamInstanceProfile" | "ReplaceIamInstanceProfileAssociation" => "IamInstanceProfile",
-        _ => return None,
-    };
-    let named = [format!("{given}.Name"), format!("{given}.Arn")];
+    if !matches!(ask.operation, "RunInstances" | "AssociateIamInstanceProfile" | "ReplaceIamInstanceProfileAssociation")
+    {
+        return None;
+    }
+    let named = ["IamInstanceProfile.Name", "IamInstanceProfile.Arn"];
     named
         .iter()
         .map(|name| ask.field(name))

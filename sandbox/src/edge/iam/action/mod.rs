@@ -8,6 +8,8 @@ mod ec2;
 mod events;
 mod iam;
 mod kms;
+#[cfg(test)]
+mod questions;
 mod queues;
 mod rest;
 mod s3;
@@ -192,7 +194,7 @@ pub fn of(ask: &Ask<'_>) -> Mapped {
         "secretsmanager" => data::secrets(ask),
         "logs" => data::logs(ask),
         "cloudtrail" => data::cloudtrail(ask),
-        "cloudcontrolapi" => data::cloud_control(ask),
+        "cloudcontrolapi" => Some(data::cloud_control(ask)),
         "rds" => data::rds(ask),
         _ => None,
     };

@@ -71,9 +71,9 @@ fn bucket_calls(ask: &Ask<'_>, arn: &str) -> Option<Vec<Access>> {
         };
     }
     match method {
-        "GET" if has("versions") => listing(ask, "s3:ListBucketVersions", arn),
+        "GET" if has("versions") => Some(listing(ask, "s3:ListBucketVersions", arn)),
         "GET" if has("uploads") => one("ListBucketMultipartUploads"),
-        "GET" | "HEAD" => listing(ask, "s3:ListBucket", arn),
+        "GET" | "HEAD" => Some(listing(ask, "s3:ListBucket", arn)),
         "PUT" => {
             let tags = String::from_utf8_lossy(&ask.request.body).contains("<Tag>");
             let tagging = tags.then(|| Access::new("s3:TagResource", arn));
@@ -85,14 +85,14 @@ fn bucket_calls(ask: &Ask<'_>, arn: &str) -> Option<Vec<Access>> {
     }
 }
 
-fn listing(ask: &Ask<'_>, action: &str, arn: &str) -> Option<Vec<Access>> {
+fn listing(ask: &Ask<'_>, action: &str, arn: &str) -> Vec<Access> {
     let mut access = Access::new(action, arn);
     for (name, value) in ask.request.query_pairs() {
         if matches!(name.as_str(), "prefix" | "delimiter" | "max-keys") {
             access.context.set(&format!("s3:{name}"), value);
         }
     }
-    Some(vec![access])
+    vec![access]
 }
 
 /// One question for each key of a `DeleteObjects`.
