@@ -61,7 +61,7 @@ variable "workspaces" {
   }
 
   validation {
-    condition     = alltrue([for w in var.workspaces : w.state_key == null || can(regex("^[^/].{0,1016}$", w.state_key))])
+    condition     = alltrue([for w in var.workspaces : w.state_key == null || try(!startswith(w.state_key, "/") && length(w.state_key) <= 1017, false)])
     error_message = "state_key is up to 1,017 characters, so that S3 takes the key of its lock file too, and does not begin with a slash."
   }
 
@@ -266,7 +266,7 @@ variable "terraform_download" {
   default = { url = "", sha256 = "" }
 
   validation {
-    condition     = var.terraform_download.url == "" || (can(regex("^https?://[^\"'$`\\\\\\s]{1,2000}$", var.terraform_download.url)) && can(regex("^[0-9a-f]{64}$", var.terraform_download.sha256)))
+    condition     = var.terraform_download.url == "" || (can(regex("^https?://[^\"'$`\\\\\\s]+$", var.terraform_download.url)) && can(regex("^[0-9a-f]{64}$", var.terraform_download.sha256)))
     error_message = "terraform_download is the URL of a zip, without quotes, dollars, backslashes or spaces, and its SHA-256 in hexadecimal: both go into a shell command."
   }
 }

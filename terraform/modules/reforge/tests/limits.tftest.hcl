@@ -1,5 +1,5 @@
-# What AWS takes, asked of plans that no AWS is needed for: the provider is the real one, so that the policies are as they
-# would be sent, and what AWS would answer is given here. The names are as long as they may be.
+# What AWS takes. No AWS is needed: the provider is the real one, so that the policies are as they would be sent, but every
+# resource is made here, in place of AWS. The names are as long as they may be.
 
 provider "aws" {
   region                      = "ap-southeast-1"
@@ -16,14 +16,12 @@ override_data {
 }
 
 override_resource {
-  target          = aws_kms_key.this
-  override_during = plan
-  values          = { arn = "arn:aws:kms:ap-southeast-1:111122223333:key/11111111-2222-3333-4444-555555555555" }
+  target = aws_kms_key.this
+  values = { arn = "arn:aws:kms:ap-southeast-1:111122223333:key/11111111-2222-3333-4444-555555555555" }
 }
 
 override_resource {
-  target          = aws_s3_bucket.this
-  override_during = plan
+  target = aws_s3_bucket.this
   values = {
     arn = "arn:aws:s3:::a2345678901234567890123456789012-111122223333-ap-southeast-1"
     id  = "a2345678901234567890123456789012-111122223333-ap-southeast-1"
@@ -31,51 +29,111 @@ override_resource {
 }
 
 override_resource {
-  target          = aws_cloudwatch_log_group.builds
-  override_during = plan
-  values          = { arn = "arn:aws:logs:ap-southeast-1:111122223333:log-group:/reforge/a2345678901234567890123456789012/builds" }
+  target = aws_cloudwatch_log_group.builds
+  values = { arn = "arn:aws:logs:ap-southeast-1:111122223333:log-group:/reforge/a2345678901234567890123456789012/builds" }
 }
 
 override_resource {
-  target          = aws_dynamodb_table.lock
-  override_during = plan
-  values          = { arn = "arn:aws:dynamodb:ap-southeast-1:111122223333:table/a2345678901234567890123456789012-lock" }
+  target = aws_dynamodb_table.lock
+  values = { arn = "arn:aws:dynamodb:ap-southeast-1:111122223333:table/a2345678901234567890123456789012-lock" }
 }
 
 override_resource {
-  target          = aws_sqs_queue.events
-  override_during = plan
-  values          = { arn = "arn:aws:sqs:ap-southeast-1:111122223333:a2345678901234567890123456789012-events", url = "https://sqs.ap-southeast-1.amazonaws.com/111122223333/e" }
+  target = aws_sqs_queue.events
+  values = { arn = "arn:aws:sqs:ap-southeast-1:111122223333:a2345678901234567890123456789012-events", url = "https://sqs.ap-southeast-1.amazonaws.com/111122223333/e" }
 }
 
 override_resource {
-  target          = aws_sqs_queue.dead_letters
-  override_during = plan
-  values          = { arn = "arn:aws:sqs:ap-southeast-1:111122223333:a2345678901234567890123456789012-dead-letters", url = "https://sqs.ap-southeast-1.amazonaws.com/111122223333/d" }
+  target = aws_sqs_queue.dead_letters
+  values = { arn = "arn:aws:sqs:ap-southeast-1:111122223333:a2345678901234567890123456789012-dead-letters", url = "https://sqs.ap-southeast-1.amazonaws.com/111122223333/d" }
 }
 
 override_resource {
-  target          = aws_sns_topic.messages
-  override_during = plan
-  values          = { arn = "arn:aws:sns:ap-southeast-1:111122223333:a2345678901234567890123456789012-messages" }
+  target = aws_sns_topic.messages
+  values = { arn = "arn:aws:sns:ap-southeast-1:111122223333:a2345678901234567890123456789012-messages" }
 }
 
 override_resource {
-  target          = aws_ssm_parameter.canary
-  override_during = plan
-  values          = { arn = "arn:aws:ssm:ap-southeast-1:111122223333:parameter/a2345678901234567890123456789012/canary" }
+  target = aws_ssm_parameter.canary
+  values = { arn = "arn:aws:ssm:ap-southeast-1:111122223333:parameter/a2345678901234567890123456789012/canary" }
 }
 
 override_resource {
-  target          = aws_cloudwatch_event_bus.hub
-  override_during = plan
-  values          = { arn = "arn:aws:events:ap-southeast-1:111122223333:event-bus/a2345678901234567890123456789012-hub" }
+  target = aws_cloudwatch_event_bus.hub
+  values = { arn = "arn:aws:events:ap-southeast-1:111122223333:event-bus/a2345678901234567890123456789012-hub" }
 }
 
 override_resource {
-  target          = aws_iam_role.build
-  override_during = plan
-  values          = { arn = "arn:aws:iam::111122223333:role/a2345678901234567890123456789012-orders-apply" }
+  target = aws_iam_role.build
+  values = { arn = "arn:aws:iam::111122223333:role/a2345678901234567890123456789012-orders-apply" }
+}
+
+override_resource {
+  target = aws_cloudwatch_event_bus_policy.hub
+}
+
+override_resource {
+  target = aws_cloudwatch_event_rule.this
+}
+
+override_resource {
+  target = aws_cloudwatch_event_rule.hub
+}
+
+override_resource {
+  target = aws_cloudwatch_event_target.queue
+}
+
+override_resource {
+  target = aws_cloudwatch_event_target.hub
+}
+
+override_resource {
+  target = aws_codebuild_project.this
+}
+
+override_resource {
+  target = aws_iam_role.operator
+}
+
+override_resource {
+  target = aws_iam_role_policy.build
+}
+
+override_resource {
+  target = aws_iam_role_policy.operator
+}
+
+override_resource {
+  target = aws_kms_alias.this
+}
+
+override_resource {
+  target = aws_s3_bucket_versioning.this
+}
+
+override_resource {
+  target = aws_s3_bucket_server_side_encryption_configuration.this
+}
+
+override_resource {
+  target = aws_s3_bucket_public_access_block.this
+}
+
+override_resource {
+  target = aws_s3_bucket_lifecycle_configuration.this
+}
+
+override_resource {
+  target = aws_s3_bucket_policy.this
+}
+
+override_resource {
+  target = aws_sns_topic_subscription.email
+}
+
+override_resource {
+  target = aws_sqs_queue_policy.this
 }
 
 variables {
@@ -85,7 +143,7 @@ variables {
 }
 
 run "the_buildspec_has_room" {
-  command = plan
+  command = apply
 
   # A tenth below the limit, so that whoever adds to the tools hears of it before AWS says so.
   assert {
@@ -105,7 +163,7 @@ run "the_buildspec_has_room" {
 }
 
 run "a_workspace_of_every_service_has_room" {
-  command = plan
+  command = apply
 
   variables {
     workspaces = {
@@ -133,7 +191,7 @@ run "a_workspace_of_every_service_has_room" {
 }
 
 run "a_hub_with_eighty_workspaces_and_what_else_there_is_has_room" {
-  command = plan
+  command = apply
 
   variables {
     workspaces = { for i in range(80) : format("workspace-number-%02d", i) => {
@@ -192,7 +250,7 @@ run "a_hub_with_eighty_workspaces_and_what_else_there_is_has_room" {
 }
 
 run "every_name_is_one_that_aws_takes" {
-  command = plan
+  command = apply
 
   variables {
     workspaces = { a2345678901234567890123456 = { root = "w", services = ["ssm"] } }
@@ -222,7 +280,7 @@ run "every_name_is_one_that_aws_takes" {
 }
 
 run "the_fingerprint_is_of_what_the_project_has" {
-  command = plan
+  command = apply
 
   assert {
     condition     = alltrue([for key, p in aws_codebuild_project.this : p.source[0].buildspec == local.definitions[key].buildspec])
@@ -231,7 +289,7 @@ run "the_fingerprint_is_of_what_the_project_has" {
 }
 
 run "a_repository_of_codecommit_may_be_pulled_and_no_other" {
-  command = plan
+  command = apply
 
   variables {
     source_repository = { type = "CODECOMMIT", location = "https://git-codecommit.eu-west-1.amazonaws.com/v1/repos/infra" }
@@ -244,7 +302,7 @@ run "a_repository_of_codecommit_may_be_pulled_and_no_other" {
 }
 
 run "github_is_reached_by_the_connection_that_is_named" {
-  command = plan
+  command = apply
 
   variables {
     source_repository = {
@@ -261,7 +319,7 @@ run "github_is_reached_by_the_connection_that_is_named" {
 }
 
 run "an_inference_profile_is_granted_with_its_model" {
-  command = plan
+  command = apply
 
   variables {
     model_ids = ["eu.amazon.nova-lite-v1:0", "amazon.nova-micro-v1:0"]
@@ -277,7 +335,7 @@ run "an_inference_profile_is_granted_with_its_model" {
 }
 
 run "roles_are_passed_to_the_services_of_the_workspace_alone" {
-  command = plan
+  command = apply
 
   variables {
     workspaces = { web = { root = "web", services = ["ec2", "ssm"], pass_roles = ["team/web"] } }
@@ -297,7 +355,7 @@ run "roles_are_passed_to_the_services_of_the_workspace_alone" {
 }
 
 run "a_key_is_used_through_the_services_of_the_workspace_alone" {
-  command = plan
+  command = apply
 
   variables {
     workspaces = { orders = { root = "w", services = ["dynamodb"], kms_key_arns = ["arn:aws:kms:eu-west-1:111122223333:key/mrk-1"] } }
@@ -312,7 +370,7 @@ run "a_key_is_used_through_the_services_of_the_workspace_alone" {
 }
 
 run "a_member_account_has_the_operator_of_the_hub_and_no_queue" {
-  command = plan
+  command = apply
 
   variables {
     member_of = { operator_role_arn = "arn:aws:iam::444455556666:role/reforge-operator", external_id = "f3c1a9d27b60455e8a14" }

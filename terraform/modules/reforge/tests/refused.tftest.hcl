@@ -15,14 +15,12 @@ override_data {
 }
 
 override_resource {
-  target          = aws_kms_key.this
-  override_during = plan
-  values          = { arn = "arn:aws:kms:ap-southeast-1:111122223333:key/11111111-2222-3333-4444-555555555555" }
+  target = aws_kms_key.this
+  values = { arn = "arn:aws:kms:ap-southeast-1:111122223333:key/11111111-2222-3333-4444-555555555555" }
 }
 
 override_resource {
-  target          = aws_s3_bucket.this
-  override_during = plan
+  target = aws_s3_bucket.this
   values = {
     arn = "arn:aws:s3:::a2345678901234567890123456789012-111122223333-ap-southeast-1"
     id  = "a2345678901234567890123456789012-111122223333-ap-southeast-1"
@@ -30,51 +28,111 @@ override_resource {
 }
 
 override_resource {
-  target          = aws_cloudwatch_log_group.builds
-  override_during = plan
-  values          = { arn = "arn:aws:logs:ap-southeast-1:111122223333:log-group:/reforge/a2345678901234567890123456789012/builds" }
+  target = aws_cloudwatch_log_group.builds
+  values = { arn = "arn:aws:logs:ap-southeast-1:111122223333:log-group:/reforge/a2345678901234567890123456789012/builds" }
 }
 
 override_resource {
-  target          = aws_dynamodb_table.lock
-  override_during = plan
-  values          = { arn = "arn:aws:dynamodb:ap-southeast-1:111122223333:table/a2345678901234567890123456789012-lock" }
+  target = aws_dynamodb_table.lock
+  values = { arn = "arn:aws:dynamodb:ap-southeast-1:111122223333:table/a2345678901234567890123456789012-lock" }
 }
 
 override_resource {
-  target          = aws_sqs_queue.events
-  override_during = plan
-  values          = { arn = "arn:aws:sqs:ap-southeast-1:111122223333:a2345678901234567890123456789012-events", url = "https://sqs.ap-southeast-1.amazonaws.com/111122223333/e" }
+  target = aws_sqs_queue.events
+  values = { arn = "arn:aws:sqs:ap-southeast-1:111122223333:a2345678901234567890123456789012-events", url = "https://sqs.ap-southeast-1.amazonaws.com/111122223333/e" }
 }
 
 override_resource {
-  target          = aws_sqs_queue.dead_letters
-  override_during = plan
-  values          = { arn = "arn:aws:sqs:ap-southeast-1:111122223333:a2345678901234567890123456789012-dead-letters", url = "https://sqs.ap-southeast-1.amazonaws.com/111122223333/d" }
+  target = aws_sqs_queue.dead_letters
+  values = { arn = "arn:aws:sqs:ap-southeast-1:111122223333:a2345678901234567890123456789012-dead-letters", url = "https://sqs.ap-southeast-1.amazonaws.com/111122223333/d" }
 }
 
 override_resource {
-  target          = aws_sns_topic.messages
-  override_during = plan
-  values          = { arn = "arn:aws:sns:ap-southeast-1:111122223333:a2345678901234567890123456789012-messages" }
+  target = aws_sns_topic.messages
+  values = { arn = "arn:aws:sns:ap-southeast-1:111122223333:a2345678901234567890123456789012-messages" }
 }
 
 override_resource {
-  target          = aws_ssm_parameter.canary
-  override_during = plan
-  values          = { arn = "arn:aws:ssm:ap-southeast-1:111122223333:parameter/a2345678901234567890123456789012/canary" }
+  target = aws_ssm_parameter.canary
+  values = { arn = "arn:aws:ssm:ap-southeast-1:111122223333:parameter/a2345678901234567890123456789012/canary" }
 }
 
 override_resource {
-  target          = aws_cloudwatch_event_bus.hub
-  override_during = plan
-  values          = { arn = "arn:aws:events:ap-southeast-1:111122223333:event-bus/a2345678901234567890123456789012-hub" }
+  target = aws_cloudwatch_event_bus.hub
+  values = { arn = "arn:aws:events:ap-southeast-1:111122223333:event-bus/a2345678901234567890123456789012-hub" }
 }
 
 override_resource {
-  target          = aws_iam_role.build
-  override_during = plan
-  values          = { arn = "arn:aws:iam::111122223333:role/a2345678901234567890123456789012-orders-apply" }
+  target = aws_iam_role.build
+  values = { arn = "arn:aws:iam::111122223333:role/a2345678901234567890123456789012-orders-apply" }
+}
+
+override_resource {
+  target = aws_cloudwatch_event_bus_policy.hub
+}
+
+override_resource {
+  target = aws_cloudwatch_event_rule.this
+}
+
+override_resource {
+  target = aws_cloudwatch_event_rule.hub
+}
+
+override_resource {
+  target = aws_cloudwatch_event_target.queue
+}
+
+override_resource {
+  target = aws_cloudwatch_event_target.hub
+}
+
+override_resource {
+  target = aws_codebuild_project.this
+}
+
+override_resource {
+  target = aws_iam_role.operator
+}
+
+override_resource {
+  target = aws_iam_role_policy.build
+}
+
+override_resource {
+  target = aws_iam_role_policy.operator
+}
+
+override_resource {
+  target = aws_kms_alias.this
+}
+
+override_resource {
+  target = aws_s3_bucket_versioning.this
+}
+
+override_resource {
+  target = aws_s3_bucket_server_side_encryption_configuration.this
+}
+
+override_resource {
+  target = aws_s3_bucket_public_access_block.this
+}
+
+override_resource {
+  target = aws_s3_bucket_lifecycle_configuration.this
+}
+
+override_resource {
+  target = aws_s3_bucket_policy.this
+}
+
+override_resource {
+  target = aws_sns_topic_subscription.email
+}
+
+override_resource {
+  target = aws_sqs_queue_policy.this
 }
 
 variables {
@@ -206,7 +264,12 @@ run "more_patterns_than_a_bus_has_rules_are_refused" {
   expect_failures = [var.event_patterns]
 }
 
-run "more_rights_than_a_role_takes_are_refused_before_it_is_made" {
+# On what was made already: a plan knows then what it would send.
+run "an_install_is_made" {
+  command = apply
+}
+
+run "more_rights_than_a_role_takes_are_refused" {
   command = plan
 
   variables {
@@ -234,4 +297,14 @@ run "an_external_id_of_1225_characters_is_refused" {
   }
 
   expect_failures = [var.member_of]
+}
+
+run "a_state_key_that_leaves_no_room_for_its_lock_is_refused" {
+  command = plan
+
+  variables {
+    workspaces = { one = { root = "w", services = ["ssm"], state_key = format("%01018d", 0) } }
+  }
+
+  expect_failures = [var.workspaces]
 }
