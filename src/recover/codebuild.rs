@@ -176,6 +176,10 @@ impl Builds {
             variables.push(("REFORGE_PLAN_BUILD", build.clone()));
             variables.push(("REFORGE_PLAN_DIGEST", digest.clone()));
         }
+        if let Some((name, value)) = variables.iter().find(|(_, value)| value.chars().count() > MAX_VALUE) {
+            let said = format!("{name} has {} characters, and CodeBuild takes {MAX_VALUE}", value.chars().count());
+            return Err(Fault::ours(doing, &said).into());
+        }
         let variables = variables
             .into_iter()
             .map(|(name, value)| EnvironmentVariable::builder().name(name).value(value).build())

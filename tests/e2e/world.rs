@@ -37,6 +37,7 @@ pub fn in_turn(test: impl AsyncFnOnce(&World)) {
         let _turn = world.turn.lock().await;
         world.reset().await;
         test(world).await;
+        world.nothing_was_refused();
     });
 }
 
@@ -126,6 +127,17 @@ impl World {
         self.sandbox.plane().kubectl_with(scenario::POLICIES, &["replace", "--force", "-f", "-"]).expect("policies");
         let ready = ["wait", "-n", NAMESPACE, "--for=condition=Ready", "recoverypolicies", "--all", "--timeout=30s"];
         self.kubectl(&ready);
+    }
+
+    /// Every call of the operator, the builds and AWS's own services was within the rights that the module gives them, and
+    /// every answer was of the shape that AWS's has: a test that gets along with less shows nothing.
+    fn nothing_was_refused(&self) {
+        let edge = self.sandbox.edge();
+        for actor in edge.iam().actors {
+            assert!(actor.denied.is_empty(), "{} lacks a right: {:#?}", actor.actor, actor.denied);
+        }
+        let misshapen = edge.faults().misshapen_answers();
+        assert!(misshapen.is_empty(), "the emulated AWS answers as AWS does not: {misshapen:#?}");
     }
 
     fn program() -> PathBuf {

@@ -25,13 +25,6 @@ resource "aws_iam_role" "build" {
   description        = "Reforge: ${each.value.mode} builds of the workspace ${each.value.workspace}"
   assume_role_policy = data.aws_iam_policy_document.build_trust.json
   tags               = var.tags
-
-  lifecycle {
-    precondition {
-      condition     = length("${var.name}-${each.key}") <= 64
-      error_message = "The role ${var.name}-${each.key} would have more than the 64 characters that IAM takes: shorten var.name or the workspace's name."
-    }
-  }
 }
 
 data "aws_iam_policy_document" "build" {

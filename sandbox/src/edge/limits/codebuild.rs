@@ -21,9 +21,9 @@ pub const LIMITS: &[Limit] = &[
         sure: Sure::Reported,
         calls: &[("codebuild", PROJECTS_AND_BUILDS)],
         measure: Measure::Asked(buildspecs),
-        also: "",
+        also: "module, precondition in `builds.tf`",
         answer: Answer::seen("InvalidInputException", "Max buildspec length is {most}"),
-        near: "the module renders one buildspec for all projects; StartBuild overrides none",
+        near: "the module renders one buildspec for all projects, with its tools packed: 15,426 characters; StartBuild overrides none",
     },
     Limit {
         name: "CodeBuild: value of an environment variable, of a project or an override",
@@ -34,7 +34,7 @@ pub const LIMITS: &[Limit] = &[
         measure: Measure::Asked(variables),
         also: "operator, `recover/gate.rs`",
         answer: Answer::seen("InvalidInputException", "EnvironmentVariable should be at most {most} characters"),
-        near: "`REFORGE_TARGETS` is a JSON list of up to 32 Terraform addresses: where they are longer than this together, the gate asks a human; `REFORGE_UNDO` lists those of one resource",
+        near: "`REFORGE_TARGETS` is a JSON list of up to 32 Terraform addresses: where they are longer than this together, the gate asks a human. No build is asked for with any longer value",
     },
     Limit {
         name: "CodeBuild: builds of a project at once (`concurrentBuildLimit`)",

@@ -15,9 +15,9 @@ pub const LIMITS: &[Limit] = &[
         sure: Sure::Documented,
         calls: &[("iam", &["PutRolePolicy"])],
         measure: Measure::Kept(Kept::InlinePolicies),
-        also: "",
+        also: "module, preconditions in `roles.tf` and `operator.tf`",
         answer: Answer::seen("LimitExceeded", "Maximum policy size of {most} bytes exceeded for role {RoleName}"),
-        near: "one for each role. The operator's names every project twice, about 320 characters a workspace with names of 12: some 21 workspaces, or 16 with names of 42. A build's has about 6,500 with all services of the module",
+        near: "one for each role. The operator's names each project once, and from about 4,500 characters of names on by what they begin and end with. A build's has about 6,500 with all services of the module",
     },
     Limit {
         name: "IAM: managed policy",
@@ -87,9 +87,9 @@ pub const LIMITS: &[Limit] = &[
         sure: Sure::Documented,
         calls: &[("iam", &["CreateRole"])],
         measure: Measure::Model,
-        also: "module, precondition in `roles.tf`",
+        also: "module, validation of `workspaces`",
         answer: Answer::assumed("ValidationError", ""),
-        near: "`<name>-<workspace>-apply`: a name of 31 and a workspace of 42 make 80 characters; a precondition of the module's `roles.tf` says so before AWS does",
+        near: "`<name>-<workspace>-apply`: a name of 31 and a workspace of 42 make 80 characters; the module says so before AWS does",
     },
     Limit {
         name: "IAM: path, description, policy name and instance profile name",

@@ -78,7 +78,7 @@ pub const LIMITS: &[Limit] = &[
             "LimitExceededException",
             "The requested event pattern exceeds the maximum size allowed.",
         ),
-        near: "`intake/pattern.rs` makes as many patterns as it takes. The module's rule of builds names every project: some 34 workspaces with names of 12 characters, or 16 with names of 42",
+        near: "`intake/pattern.rs` makes as many patterns as it takes. The module has a rule for each 12 projects whose builds it tells of",
     },
     Limit {
         name: "EventBridge: rules of a bus",
