@@ -303,7 +303,6 @@ impl Sandbox {
             &region,
             "-backend-config=use_lockfile=true",
             "-backend-config=use_path_style=true",
-            "-backend-config=skip_credentials_validation=true",
             "-backend-config=skip_metadata_api_check=true",
             "-backend-config=skip_region_validation=true",
         ];

@@ -24,13 +24,15 @@ fn key(answer: &str) -> String {
 /// The key of a session of a role that has this policy.
 async fn session(world: &World, name: &str, policy: Value) -> String {
     let role = world.role(ACCOUNT, name, &root(), &policy).await;
-    let assume = [("Action", "AssumeRole"), ("RoleArn", role.as_str()), ("RoleSessionName", "s")];
+    let assume = [("Action", "AssumeRole"), ("RoleArn", role.as_str()), ("RoleSessionName", "session")];
     key(&world.form("AKIATERRAFORM", "sts", &assume).await.1)
 }
 
-/// The `error` sentence of a denied call, for the session `s` of a role.
+/// The `error` sentence of a denied call, for the session `session` of a role.
 fn denied(role: &str, action: &str, resource: &str, why: &str) -> String {
-    format!("User: arn:aws:sts::{ACCOUNT}:assumed-role/{role}/s is not authorized to perform: {action}{resource} {why}")
+    format!(
+        "User: arn:aws:sts::{ACCOUNT}:assumed-role/{role}/session is not authorized to perform: {action}{resource} {why}"
+    )
 }
 
 fn no_identity(action: &str) -> String {
@@ -102,14 +104,17 @@ async fn what_was_allowed_and_denied_is_reported_by_role() {
     for _ in 0..2 {
         world.json(&key, "AmazonSSM.DeleteParameter", json!({"Name": "/iam-r1"})).await;
     }
-    world.json(&key, "AmazonSSM.InventThis", json!({})).await;
+    world.json(&key, "AmazonSSM.ListDocuments", json!({})).await;
     let role = format!("arn:aws:iam::{ACCOUNT}:role/iam-report");
     let report = world.edge.iam().of(&role).unwrap().clone();
     let seen: Vec<_> = report.seen.iter().map(|s| (s.action.as_str(), s.times, s.resources)).collect();
     assert_eq!(seen, [("ssm:GetParameter", 3, 2)]);
     let denied: Vec<_> = report.denied.iter().map(|d| (d.action.as_str(), d.operation.as_str(), d.times)).collect();
-    assert_eq!(denied, [("ssm:DeleteParameter", "ssm:DeleteParameter", 2), ("ssm:InventThis", "ssm:InventThis", 1)]);
-    assert_eq!(report.unmapped, ["ssm:InventThis"]);
+    assert_eq!(
+        denied,
+        [("ssm:DeleteParameter", "ssm:DeleteParameter", 2), ("ssm:ListDocuments", "ssm:ListDocuments", 1)]
+    );
+    assert_eq!(report.unmapped, ["ssm:ListDocuments"]);
     assert_eq!(world.edge.allowed_actions(&role).await.unwrap(), ["ssm:GetParameter*"]);
 }
 
@@ -190,7 +195,7 @@ async fn a_boundary_and_a_session_policy_hold_what_the_roles_policy_gives() {
     assert!(message.ends_with("because no permissions boundary allows the ssm:PutParameter action"), "{message}");
 
     let role = world.role(ACCOUNT, "iam-limited", &root(), &everything()).await;
-    let assume = [("Action", "AssumeRole"), ("RoleArn", &role), ("RoleSessionName", "s"), ("Policy", &document)];
+    let assume = [("Action", "AssumeRole"), ("RoleArn", &role), ("RoleSessionName", "session"), ("Policy", &document)];
     let limited = key(&world.form("AKIATERRAFORM", "sts", &assume).await.1);
     assert_eq!(world.json(&limited, "AmazonSSM.GetParameter", get).await.0, 200);
     let (_, refused) = world.json(&limited, "AmazonSSM.PutParameter", put).await;
@@ -213,7 +218,7 @@ async fn a_role_of_another_account_is_assumed_by_whom_both_accounts_let_and_with
     let assume = |key: String, id: Option<&'static str>| {
         let (world, role) = (&world, role.as_str());
         async move {
-            let mut pairs = vec![("Action", "AssumeRole"), ("RoleArn", role), ("RoleSessionName", "m")];
+            let mut pairs = vec![("Action", "AssumeRole"), ("RoleArn", role), ("RoleSessionName", "member")];
             pairs.extend(id.map(|id| ("ExternalId", id)));
             world.form(&key, "sts", &pairs).await
         }
@@ -350,7 +355,7 @@ async fn a_service_account_becomes_the_role_whose_trust_names_it() {
         let assume = [
             ("Action", "AssumeRoleWithWebIdentity"),
             ("RoleArn", role.as_str()),
-            ("RoleSessionName", "s"),
+            ("RoleSessionName", "session"),
             ("WebIdentityToken", TOKEN),
         ];
         let (answered, answer) = world.form("", "sts", &assume).await;

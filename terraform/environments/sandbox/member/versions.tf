@@ -10,8 +10,7 @@ terraform {
 
 # The endpoint is AWS_ENDPOINT_URL of the environment.
 provider "aws" {
-  region                      = "us-east-1"
-  skip_credentials_validation = true
-  skip_metadata_api_check     = true
-  s3_use_path_style           = true
+  region                  = "us-east-1"
+  skip_metadata_api_check = true
+  s3_use_path_style       = true
 }

@@ -275,7 +275,7 @@ init() {
   )
   if [ -n "${REFORGE_LOCK_TABLE:-}" ]; then backend+=(-backend-config="dynamodb_table=$REFORGE_LOCK_TABLE"); fi
   if [ -n "${AWS_ENDPOINT_URL:-}" ]; then
-    backend+=(-backend-config=use_path_style=true -backend-config=skip_credentials_validation=true)
+    backend+=(-backend-config=use_path_style=true)
     backend+=(-backend-config=skip_metadata_api_check=true -backend-config=skip_region_validation=true)
   fi
   if [ -f .terraform.lock.hcl ]; then backend+=(-lockfile=readonly); fi

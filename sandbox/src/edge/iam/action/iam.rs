@@ -10,6 +10,8 @@ pub fn accesses(ask: &Ask<'_>) -> Option<Vec<Access>> {
         "ListRoles" => own("role", ""),
         "ListPolicies" => own("policy", ""),
         "ListInstanceProfiles" => own("instance-profile", ""),
+        // Without a name it asks for the caller, as Terraform does when it may not ask STS.
+        "GetUser" => own("user", ask.field("UserName")),
         "ListUsers" => own("user", ""),
         "ListGroups" => own("group", ""),
         "GetAccountSummary" | "ListAccountAliases" | "GetAccountPasswordPolicy" | "ListOpenIDConnectProviders" => {
