@@ -42,6 +42,7 @@ fn publish(work: &Path, served: &Path, input: &str) -> String {
 }
 
 async fn project(world: &World, mode: &str, workdir: &Path) {
+    world.service_role("000000000000", "recovery-role", "codebuild.amazonaws.com").await;
     let workdir = workdir.display().to_string();
     let environment = [
         ("REFORGE_MODE", mode),

@@ -66,6 +66,8 @@ fn padded(text: &str, characters: usize) -> String {
 }
 
 const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"{}"},"Action":"sts:AssumeRole"}]}"#;
+/// A trust policy of a role that builds and functions may run under.
+const TRUSTED: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":["codebuild.amazonaws.com","lambda.amazonaws.com"]},"Action":"sts:AssumeRole"}]}"#;
 const POLICY: &str =
     r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::{}"}]}"#;
 const RESOURCE_POLICY: &str = r#"{"Version":"2012-10-17","Statement":[{"Sid":"{}","Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}]}"#;
@@ -425,6 +427,7 @@ fn tags() -> Vec<Case> {
 #[tokio::test(flavor = "multi_thread")]
 async fn codebuild_refuses_what_is_past_its_limits() {
     let world = World::start().await;
+    world.service_role("000000000000", "limits", "codebuild.amazonaws.com").await;
     hold(&world, &codebuild()).await;
     world.edge.shutdown().await;
 }
@@ -527,8 +530,8 @@ async fn an_account_runs_so_many_builds_at_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_role_that_was_just_made_is_of_no_use_yet() {
     let world = World::start_with(|config| config.times.settling = Duration::from_hours(1)).await;
-    let trust = padded(TRUST, 200);
-    let role = [("RoleName", "limits-fresh"), ("AssumeRolePolicyDocument", trust.as_str())];
+    world.service_role("000000000000", "limits-old", "codebuild.amazonaws.com").await;
+    let role = [("RoleName", "limits-fresh"), ("AssumeRolePolicyDocument", TRUSTED)];
     assert!(send(&world, &form("iam", "CreateRole", &role)).await.0 < 300);
     let profile = form("iam", "CreateInstanceProfile", &[("InstanceProfileName", "limits-fresh")]);
     assert!(send(&world, &profile).await.0 < 300);
@@ -556,8 +559,7 @@ async fn a_role_that_was_just_made_is_of_no_use_yet() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_role_is_of_use_at_once_where_nothing_has_to_settle() {
     let world = World::start_with(|config| config.times.settling = Duration::ZERO).await;
-    let trust = padded(TRUST, 200);
-    let role = [("RoleName", "limits-settled"), ("AssumeRolePolicyDocument", trust.as_str())];
+    let role = [("RoleName", "limits-settled"), ("AssumeRolePolicyDocument", TRUSTED)];
     assert!(send(&world, &form("iam", "CreateRole", &role)).await.0 < 300);
     let role = json!({"serviceRole": "arn:aws:iam::000000000000:role/limits-settled"});
     let create = Ask::Json("CodeBuild_20161006.CreateProject", project("limits-settled", &role));
