@@ -31,7 +31,7 @@ impl Chaos {
     pub fn run(self) -> Result<()> {
         machine::check()?;
         machine::setup()?;
-        machine::run("cargo", &["build", "--locked", "--bin", "reforge"])?;
+        machine::build_operator()?;
         eprintln!("xtask: chaos takes about 15 s an Incident on two cores, and 3 min to set up");
         tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(self.go())
     }
@@ -41,7 +41,7 @@ impl Chaos {
         let say = |what: &str| eprintln!("chaos: [{:>4} s] {what}", start.elapsed().as_secs());
         let sandbox = Sandbox::start(&machine::root(), say).await?;
         let settings = sandbox.install_chart().await?;
-        let program = machine::root().join("target/debug/reforge");
+        let program = machine::operator();
         let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
         let seed = self.seed.unwrap_or(since_epoch.as_secs());
         let chaos = chaos::Chaos { incidents: self.incidents, kills: self.kills, seed };

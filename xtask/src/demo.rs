@@ -34,8 +34,7 @@ impl Demo {
     pub fn run(self) -> Result<()> {
         machine::check()?;
         machine::setup()?;
-        eprintln!("xtask: building the operator (3 min the first time)");
-        machine::run("cargo", &["build", "--locked", "--bin", "reforge"])?;
+        machine::build_operator()?;
         tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(self.show())
     }
 
@@ -47,7 +46,7 @@ impl Demo {
         say("installing the chart, starting the operator under its ServiceAccount");
         let settings = sandbox.install_chart().await?;
         let kubeconfig = sandbox.operator_kubeconfig()?;
-        let program = machine::root().join("target/debug/reforge");
+        let program = machine::operator();
         let operator = Operator::start(&sandbox, &program, &kubeconfig, &settings, "operator-0").await?;
         sandbox.plane().kubectl_with(scenario::POLICIES, &["apply", "-f", "-"])?;
         let ready = ["wait", "-n", NAMESPACE, "--for=condition=Ready", "recoverypolicies", "--all", "--timeout=30s"];

@@ -25,7 +25,7 @@ impl Iam {
     pub fn run(self) -> Result<()> {
         machine::check()?;
         machine::setup()?;
-        machine::run("cargo", &["build", "--locked", "--bin", "reforge"])?;
+        machine::build_operator()?;
         tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(self.go())
     }
 
@@ -60,7 +60,7 @@ async fn exercise(sandbox: &Sandbox, say: impl Fn(&str)) -> Result<()> {
     say("installing the chart, starting the operator under its ServiceAccount");
     let settings = with_member(sandbox.install_chart().await?, &account, roles)?;
     let kubeconfig = sandbox.operator_kubeconfig()?;
-    let program = machine::root().join("target/debug/reforge");
+    let program = machine::operator();
     let operator = Operator::start(sandbox, &program, &kubeconfig, &settings, "operator-0").await?;
     for policies in [scenario::POLICIES, MEMBER_POLICY] {
         sandbox.plane().kubectl_with(policies, &["apply", "-f", "-"])?;

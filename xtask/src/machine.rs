@@ -87,6 +87,19 @@ pub fn run(program: &str, args: &[&str]) -> Result<()> {
     Ok(())
 }
 
+/// Builds the operator: together with what this command is itself made of, for then dependencies have the same features
+/// and none is compiled a second time.
+pub fn build_operator() -> Result<()> {
+    eprintln!("xtask: building the operator (1 min the first time)");
+    run("cargo", &["build", "--locked", "--package", "xtask", "--package", "reforge", "--bin", "reforge"])
+}
+
+/// The operator's program, beside this command's own.
+pub fn operator() -> PathBuf {
+    let own = std::env::current_exe().ok().and_then(|program| program.parent().map(ToOwned::to_owned));
+    own.unwrap_or_else(|| root().join("target/debug")).join("reforge")
+}
+
 #[cfg(test)]
 mod tests {
     use super::version_in;

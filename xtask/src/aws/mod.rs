@@ -136,8 +136,7 @@ impl Aws {
         } else {
             guard::ask(&identity.site.account, "Shall it?")?;
         }
-        say("building the operator (3 min the first time)");
-        machine::run("cargo", &["build", "--locked", "--bin", "reforge"])?;
+        machine::build_operator()?;
         let stop = Stop::listen()?;
         let keep = self.keep;
         let run = Arc::new(Run { access, identity, record, stop, id, clock, keep, download, program });

@@ -96,7 +96,7 @@ impl<'a> Stage<'a> {
         let settings = chart::install(&self.plane, &helm, &machine::root(), &settings).await?;
         let kubeconfig = chart::kubeconfig(&self.plane)?;
         let operator = Operator::launch(&Launch {
-            program: &machine::root().join("target/debug/reforge"),
+            program: &machine::operator(),
             folder,
             environment: self.access.operator_environment(),
             cleared: &CLEARED,
