@@ -362,15 +362,15 @@ fn stores(key_id: &str) -> Vec<Case> {
 
 fn lambda() -> Vec<Case> {
     let create = |name: String, variable: usize| {
-        let environment = json!({"Variables": {"A": "x".repeat(variable)}});
+        let environment = json!({"Variables": {"AB": "x".repeat(variable)}});
         let input = json!({
             "FunctionName": name, "Runtime": "python3.12", "Handler": "a.b", "Environment": environment,
             "Role": "arn:aws:iam::000000000000:role/limits", "Code": {"ZipFile": zipped()},
         });
         Ask::Rest("lambda", "POST", "/2015-03-31/functions".to_owned(), input.to_string().into_bytes())
     };
-    // `{"A":""}` has eight characters.
-    let environment = |bytes: usize| create("limits-environment".to_owned(), bytes - 8);
+    // `{"AB":""}` has nine characters.
+    let environment = |bytes: usize| create("limits-environment".to_owned(), bytes - 9);
     vec![
         Case("Lambda: function name", create("f".repeat(64), 1), create("f".repeat(65), 1), "ValidationException"),
         Case(

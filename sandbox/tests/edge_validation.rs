@@ -136,7 +136,8 @@ async fn sqs_has_codes_and_words_of_its_own() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_query_service_refuses_in_its_words() {
     let world = World::start().await;
-    let role = |name: &'static str| [("Action", "CreateRole"), ("RoleName", name), ("AssumeRolePolicyDocument", "{}")];
+    let trust = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
+    let role = |name: &'static str| [("Action", "CreateRole"), ("RoleName", name), ("AssumeRolePolicyDocument", trust)];
     let (code, message) = form_code(&world, "iam", &role("valid d")[..2]).await;
     assert_eq!(code, "ValidationError");
     assert!(
