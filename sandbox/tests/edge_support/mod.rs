@@ -62,7 +62,6 @@ impl World {
             "AWSEvents" => "events",
             "TrentService" => "kms",
             "CodeBuild_20161006" => "codebuild",
-            "TrentService" => "kms",
             "secretsmanager" => "secretsmanager",
             "com" if target.contains(".cloudtrail.") => "cloudtrail",
             other => panic!("no service for {other}"),
