@@ -278,17 +278,4 @@ resource "aws_iam_role_policy" "build" {
       error_message = "What the ${each.value.mode} builds of ${each.value.workspace} may do is longer than the ${local.inline_policy_limit} characters that IAM takes inline in a role: split the workspace, or give it fewer extra actions, pass_roles or kms_key_arns; one wildcard takes the place of many."
     }
   }
-
-  dynamic "statement" {
-    for_each = length(var.operator_principals.arns) > 0 ? [1] : []
-
-    content {
-      actions = ["sts:AssumeRole"]
-
-      principals {
-        type        = "AWS"
-        identifiers = var.operator_principals.arns
-      }
-    }
-  }
 }
