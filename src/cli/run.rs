@@ -14,7 +14,7 @@ use kube::api::Api;
 use kube::runtime::events::{Recorder, Reporter};
 use kube::runtime::reflector::{self, Store};
 use kube::runtime::{WatchStreamExt, watcher};
-use kube::{Client, Resource};
+use kube::{Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -102,7 +102,10 @@ async fn operate(args: Run, settings: Settings) -> Result<()> {
     ready.0.context("the cache of policies ended")?;
     ready.1.context("the cache of Incidents ended")?;
     let Some(since) = stop.run_until_cancelled(first_start(&client, &args.namespace)).await else { return Ok(()) };
-    let itself = settings.itself(&args.namespace, since);
+    // A lease that is made anew forgets no Incident: an operator was here before the oldest that there is.
+    let oldest =
+        incidents.state().iter().filter_map(|i| i.creation_timestamp()).map(|t| Time(t.0.as_millisecond())).min();
+    let itself = settings.itself(&args.namespace, oldest.map_or(since, |oldest| oldest.min(since)));
     open.send_replace(true);
     tasks.spawn(gate::keep(client.clone(), open.clone(), stop.clone()));
 

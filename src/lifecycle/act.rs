@@ -101,6 +101,7 @@ async fn try_start(ctx: &Context, incident: &Incident, kind: BuildKind) -> Resul
                 Ok(build) => build,
                 Err(CodeBuildError::Changed(what)) => return Ok(Started::NotYet(NotStarted::Changed(what))),
                 Err(CodeBuildError::Fault(fault)) => return Err(fault),
+                Err(CodeBuildError::Start(fault)) => return Ok(Started::NotYet(NotStarted::Asked(fault))),
             }
         }
     };

@@ -26,12 +26,17 @@ pub fn started(status: &IncidentStatus, kind: BuildKind, build: &BuildState, now
     status.trouble = None;
     status.recovery.next_attempt_time = None;
     record_build(&mut status, build_ref(kind, build));
+    runs(&mut status, kind, &build.id, now);
+    status
+}
+
+/// Says that a build is at work.
+fn runs(status: &mut IncidentStatus, kind: BuildKind, build: &str, now: Time) {
     let (why, what) = match kind {
         BuildKind::Plan => (reason::PLANNING, "plans"),
         BuildKind::Apply => (reason::APPLYING, "applies the plan"),
     };
-    progress(&mut status, why, &format!("Build {} {what}", build.id), now);
-    status
+    progress(status, why, &format!("Build {build} {what}"), now);
 }
 
 /// Plans again, since the policy is no longer the one that the plan was judged by.
@@ -52,14 +57,15 @@ pub fn not_started(status: &IncidentStatus, why: &NotStarted, name: &str, now: T
             let pause = trouble::note(&mut status, FaultClass::Ours, name, now);
             (reason::PROJECT_CHANGED, why.clone(), pause)
         }
-        NotStarted::Fault(fault) => {
+        NotStarted::Fault(fault) | NotStarted::Asked(fault) => {
             let pause = trouble::note(&mut status, fault.class, name, now);
             (fault.reason(), fault.to_string(), pause)
         }
     };
-    if let Some(intent) = status.recovery.intent.as_mut().filter(|i| i.tries == 1 && why.is_certain()) {
-        // Nothing was started, so nobody's session can be this build's, and a denial still counts.
-        intent.tries = 0;
+    if let Some(intent) = status.recovery.intent.as_mut().filter(|_| why.is_certain()) {
+        // This try has started nothing: where none before it may have either, nobody's session can be this build's, and a
+        // denial still counts.
+        intent.tries = intent.tries.saturating_sub(1);
     }
     let next = now.plus_millis(pause);
     status.recovery.next_attempt_time = Some(next);
@@ -81,14 +87,16 @@ pub enum NotStarted {
     OnHold(String),
     /// The project is not as the install made it.
     Changed(String),
-    /// A call did not go well.
+    /// A call before the start did not go well.
     Fault(Fault),
+    /// CodeBuild was asked to start it, once and without retries, and did not say that it has.
+    Asked(Fault),
 }
 
 impl NotStarted {
-    /// Whether it is certain that nothing was started: whoever gave no answer may have started it all the same.
+    /// Whether it is certain that nothing was started: who was asked and gave no answer may have started it all the same.
     fn is_certain(&self) -> bool {
-        !matches!(self, Self::Fault(Fault { class: FaultClass::Transient, .. }))
+        !matches!(self, Self::Asked(Fault { class: FaultClass::Transient, .. }))
     }
 }
 
@@ -111,6 +119,9 @@ pub fn wait_for_build(view: &View, kind: BuildKind, step: &mut Step) -> Option<B
         Seen::Workspace(None) => {
             if let Some(intent) = &mut step.status.recovery.intent {
                 intent.tries += 1;
+                // Whoever asks about the workspace must see somebody at work.
+                let why = if kind == BuildKind::Plan { reason::PLANNING } else { reason::APPLYING };
+                progress(&mut step.status, why, "The build is being started", view.now);
                 step.effects.push(Effect::StartBuild(kind));
             }
             None
@@ -120,7 +131,10 @@ pub fn wait_for_build(view: &View, kind: BuildKind, step: &mut Step) -> Option<B
             Some(BuildState { id, status: "UNKNOWN".into(), ..BuildState::default() })
         }
         Seen::Build(Some(build)) if build.is_over() => Some(build.clone()),
-        Seen::Build(Some(_)) => {
+        Seen::Build(Some(build)) => {
+            if view.status.trouble.is_some() {
+                runs(&mut step.status, kind, &build.id, view.now);
+            }
             step.wake = Some(POLL_BUILD);
             None
         }

@@ -219,7 +219,8 @@ pub fn decide(view: &View) -> Step {
         step.wake = Some(trouble::tell(&mut step.status, fault, &view.name, view.now));
         return step;
     }
-    if view.seen != Seen::Nothing {
+    // That the workspace is free says nothing of the start of a build, which is what did not go well there.
+    if !matches!(view.seen, Seen::Nothing | Seen::Workspace(_)) {
         step.status.trouble = None;
     }
     match view.status.step.name {
@@ -336,6 +337,7 @@ fn held(view: &View, policy: &PolicyState, mut step: Step) -> Step {
             ),
         ),
     };
+    step.status.trouble = None;
     stall(&mut step.status, why, &message, view.now);
     step.wake = view.hold.is_some().then_some(POLL_TROUBLE);
     step

@@ -45,6 +45,7 @@ pub fn stall(status: &mut IncidentStatus, why: &str, message: &str, now: Time) {
 /// Ends the Incident; it stays ended.
 pub fn end(status: &mut IncidentStatus, how: Ending, why: &str, message: &str, now: Time) {
     status.step.name = StepName::Ended;
+    status.trouble = None;
     status.recovery.intent = None;
     status.recovery.next_attempt_time = None;
     status.timeline.ended_at = Some(now);
@@ -70,6 +71,7 @@ pub fn end(status: &mut IncidentStatus, how: Ending, why: &str, message: &str, n
 pub fn plan_again(status: &mut IncidentStatus, targets: Vec<String>, why: &str, message: &str, now: Time) {
     status.step.attempt += 1;
     status.step.name = StepName::Plan;
+    status.trouble = None;
     want(status, BuildKind::Plan, targets, now);
     progress(status, why, message, now);
 }

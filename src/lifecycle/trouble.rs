@@ -11,13 +11,16 @@ use super::transition::progress;
 
 /// The first pause and the longest, in milliseconds.
 const PAUSES: (i64, i64) = (5_000, 600_000);
+/// The longest while a build is under way, or may be: its workspace is kept until its end is seen.
+const BUILDING: i64 = 60_000;
 /// The first pause after a refusal: rights are given by people, and AWS takes seconds to let them count.
 const DENIED: i64 = 60_000;
 
 /// How long nothing is looked at yet, in milliseconds.
 pub fn pause(status: &IncidentStatus, now: Time) -> Option<i64> {
     let left = status.trouble.as_ref()?.next_try_time.millis_since(now);
-    (left > 0).then_some(left)
+    // No pause is that long: the clock of whoever wrote it was ahead.
+    (left > 0 && left <= PAUSES.1 * 6 / 5).then_some(left)
 }
 
 /// Tells of a fault; gives back how long until the next try, in milliseconds. `name` spreads the pauses of many.
@@ -30,10 +33,14 @@ pub fn tell(status: &mut IncidentStatus, fault: &Fault, name: &str, now: Time) -
 
 /// Counts one more try that did not go well; gives back how long until the next.
 pub fn note(status: &mut IncidentStatus, class: FaultClass, name: &str, now: Time) -> i64 {
-    let before = status.trouble.as_ref().filter(|t| t.class == class);
+    // An AWS under load refuses now in this way, now in that: the pauses grow all the same.
+    let before = status.trouble.as_ref();
     let tries = before.map_or(0, |t| t.tries).saturating_add(1);
     let since = before.map_or(now, |t| t.since);
+    let recovery = &status.recovery;
+    let building = recovery.build.is_some() || recovery.intent.as_ref().is_some_and(|i| i.tries > 0);
     let pause = pause_after(class, tries, name);
+    let pause = if building { pause.min(BUILDING) } else { pause };
     status.trouble = Some(Trouble { class, tries, since, next_try_time: now.plus_millis(pause) });
     pause
 }
@@ -51,7 +58,7 @@ fn pause_after(class: FaultClass, tries: u32, name: &str) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::{condition, reason};
+    use crate::api::{BuildKind, Intent, condition, reason};
 
     fn fault(class: FaultClass) -> Fault {
         Fault::new("reading s3://b/inventory/shop.json", class, "AccessDenied: User: x is not authorized")
@@ -75,14 +82,31 @@ mod tests {
     }
 
     #[test]
-    fn another_kind_of_fault_begins_anew() {
+    fn faults_that_take_turns_are_not_hurried_either() {
         let mut status = IncidentStatus::default();
         for _ in 0..5 {
             tell(&mut status, &fault(FaultClass::Throttled), "a", Time(0));
         }
         tell(&mut status, &fault(FaultClass::Denied), "a", Time(9));
         let trouble = status.trouble.expect("it is told");
-        assert_eq!((trouble.class, trouble.tries, trouble.since), (FaultClass::Denied, 1, Time(9)));
+        assert_eq!((trouble.class, trouble.tries, trouble.since), (FaultClass::Denied, 6, Time(0)));
+    }
+
+    #[test]
+    fn while_a_build_may_be_under_way_nobody_waits_longer_than_a_minute() {
+        let mut status = IncidentStatus::default();
+        let targets = Vec::new();
+        status.recovery.intent = Some(Intent { kind: BuildKind::Apply, targets, since: Time(0), tries: 1 });
+        let pauses = (0..9).map(|_| note(&mut status, FaultClass::Transient, "a", Time(0)));
+        assert_eq!(pauses.max(), Some(BUILDING));
+    }
+
+    #[test]
+    fn a_time_that_no_pause_reaches_is_no_pause() {
+        let mut status = IncidentStatus::default();
+        note(&mut status, FaultClass::Denied, "a", Time(3_600_000));
+        assert_eq!(pause(&status, Time(0)), None, "the clock of whoever wrote it was an hour ahead");
+        assert!(pause(&status, Time(3_600_000)).is_some());
     }
 
     #[test]

@@ -226,7 +226,12 @@ pub fn works(status: &IncidentStatus) -> bool {
     };
     let stalled = says(condition::STALLED, None);
     match status.step.name {
-        StepName::Plan | StepName::Apply => !stalled,
+        StepName::Plan | StepName::Apply => {
+            let recovery = &status.recovery;
+            // A start that may have been carried out holds the workspace, whatever else is said of the Incident.
+            let starting = recovery.build.is_none() && recovery.intent.as_ref().is_some_and(|i| i.tries > 0);
+            !stalled || starting
+        }
         StepName::Gate => !stalled && !says(condition::RECONCILING, Some(reason::WAITING)),
         _ => false,
     }

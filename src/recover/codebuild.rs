@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_codebuild::Client;
+use aws_sdk_codebuild::config::retry::RetryConfig;
 use aws_sdk_codebuild::types::{Build, EnvironmentVariable, Project, ProjectEnvironment, RegistryCredential};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -32,9 +33,12 @@ pub enum CodeBuildError {
     /// The project is not as the install made it: no build of it is started.
     #[error("{0}")]
     Changed(String),
-    /// A call did not go well.
+    /// A call before the start did not go well.
     #[error(transparent)]
     Fault(#[from] Fault),
+    /// The start itself did not go well. It was tried once: where the class is another than Transient, nothing was started.
+    #[error("{0}")]
+    Start(Fault),
 }
 
 /// What a build is started with; the list is fixed, and none of it is free text from an event or a policy.
@@ -192,10 +196,12 @@ impl Builds {
             .idempotency_token(&order.token)
             .set_source_version(order.source_version.clone())
             .set_environment_variables_override(Some(variables))
-            .send();
-        let started = ask(&doing, TIMEOUT, call).await?;
+            // A retry of the SDK's own that is refused would hide that the try before it was carried out.
+            .customize()
+            .config_override(aws_sdk_codebuild::Config::builder().retry_config(RetryConfig::disabled()));
+        let started = ask(&doing, TIMEOUT, call.send()).await.map_err(CodeBuildError::Start)?;
         let build = started.build_value().map(state);
-        build.ok_or_else(|| Fault::transient(doing, "CodeBuild answered without a build").into())
+        build.ok_or_else(|| CodeBuildError::Start(Fault::transient(doing, "CodeBuild answered without a build")))
     }
 
     /// The state of one build; None when CodeBuild does not know it. Questions asked at the same time share a call.

@@ -10,7 +10,7 @@ use crate::fault::Fault;
 
 /// Error codes by which AWS's services say that they want fewer calls, or run as much as they may (botocore's retry
 /// rules, "legacy" and "standard", and CodeBuild's API reference).
-const THROTTLED: [&str; 12] = [
+const THROTTLED: [&str; 16] = [
     "Throttling",
     "ThrottlingException",
     "ThrottledException",
@@ -23,7 +23,15 @@ const THROTTLED: [&str; 12] = [
     "BandwidthLimitExceeded",
     "SlowDown",
     "AccountLimitExceededException",
+    "LimitExceededException",
+    "KMS.ThrottlingException",
+    "PriorRequestNotComplete",
+    "EC2ThrottledException",
 ];
+
+/// Answers that say nothing of what becomes of the same call later, though they are 4xx (S3 API reference, "List of error
+/// codes").
+const PASSING: [&str; 3] = ["RequestTimeout", "OperationAborted", "ConditionalRequestConflict"];
 
 /// Error codes that begin like this say that the caller may not, or is not believed to be who it says.
 const DENIED: [&str; 12] = [
@@ -105,9 +113,13 @@ fn class(code: &str, status: Option<u16>) -> FaultClass {
     if absent.iter().any(|word| code.starts_with(word)) || code.ends_with("NonExistentQueue") {
         return FaultClass::Absent;
     }
+    if PASSING.iter().any(|passing| code.starts_with(passing)) {
+        return FaultClass::Transient;
+    }
     match status {
         Some(403) => FaultClass::Denied,
         Some(404) => FaultClass::Absent,
+        Some(408 | 409) => FaultClass::Transient,
         Some(400..=499) => FaultClass::Ours,
         _ => FaultClass::Transient,
     }

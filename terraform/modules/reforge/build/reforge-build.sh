@@ -175,7 +175,7 @@ find_source_version() {
   [[ $source == s3://*/* ]] || return 0
   source=${source#s3://}
   aws s3api head-object --bucket "${source%%/*}" --key "${source#*/}" --output json >"$scratch/source.json" 2>/dev/null || return 0
-  modified=$(date -u -d "$(jq -r '.LastModified' "$scratch/source.json")" +%s)
+  modified=$(date -u -d "$(jq -r '.LastModified' "$scratch/source.json")" +%s) || return 0
   if [ "$modified" -lt "$((${CODEBUILD_START_TIME:-0} / 1000))" ]; then
     source_version=$(jq -r '.VersionId // "" | if . == "null" then "" else . end' "$scratch/source.json")
   fi
@@ -329,6 +329,7 @@ plan() {
   empty_workdir
   find_source_version
   cp -Rp "$CODEBUILD_SRC_DIR/." "$REFORGE_WORKDIR/"
+  chmod 0700 "$REFORGE_WORKDIR"
   rm -rf "$REFORGE_WORKDIR/.git"
   cd "$REFORGE_WORKDIR/$REFORGE_ROOT"
   rm -rf .terraform plan.bin
@@ -410,6 +411,7 @@ apply() {
 
   empty_workdir
   tar -C "$REFORGE_WORKDIR" --no-same-owner -xf "$scratch/plan.tar"
+  chmod 0700 "$REFORGE_WORKDIR"
   cd "$REFORGE_WORKDIR/$REFORGE_ROOT"
   if [ "$(jq .undoInstead "$scratch/summary.json")" != true ]; then
     tf "$scratch/apply.log" apply -input=false -no-color -lock-timeout="$lock_timeout" plan.bin || code=$?
