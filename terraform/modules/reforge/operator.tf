@@ -133,7 +133,8 @@ data "aws_iam_policy_document" "operator" {
         "artifacts", "buildBatchConfig", "cache", "encryptionKey", "environment.certificate", "environment.computeType",
         "environment.fleet.fleetArn", "environment.image", "environment.imagePullCredentialsType", "environment.privilegedMode",
         "environment.registryCredential", "environment.type", "logsConfig", "secondaryArtifacts", "secondarySources", "serviceRole",
-        "source.auth.resource", "source.auth.type", "source.buildspec", "source.insecureSsl", "source.location",
+        "source.auth.resource", "source.auth.type", "source.buildspec", "source.buildStatusConfig.context",
+        "source.buildStatusConfig.targetUrl", "source.insecureSsl", "source.location", "autoRetryLimit",
       ])
 
       content {

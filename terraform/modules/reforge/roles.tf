@@ -204,13 +204,15 @@ data "aws_iam_policy_document" "build" {
     }
   }
 
+  # Who may attach policies to any role may attach an administrator's to its own: only roles that are named in full are
+  # put back with what runs under them.
   dynamic "statement" {
-    for_each = each.value.mode == "apply" && local.reads_roles[each.key] && length(each.value.roles) > 0 ? [1] : []
+    for_each = each.value.mode == "apply" && local.reads_roles[each.key] && length(local.named_roles[each.key]) > 0 ? [1] : []
 
     content {
       sid       = "PutBackRoles"
       actions   = distinct(flatten([for s in each.value.services : lookup(local.own_roles, s, [])]))
-      resources = each.value.roles
+      resources = local.named_roles[each.key]
     }
   }
 
@@ -262,6 +264,7 @@ locals {
 
   # To whom a project may pass roles, and whether its workspace makes some of its own.
   passes      = { for key, p in local.projects : key => distinct(flatten([for s in p.services : lookup(local.passed_to, s, [])])) }
+  named_roles = { for key, p in local.projects : key => [for role in p.roles : role if !strcontains(role, "*")] }
   reads_roles = { for key, p in local.projects : key => anytrue([for s in p.services : contains(keys(local.own_roles), s)]) }
 }
 
