@@ -9,7 +9,8 @@
 locals {
   # Every refresh needs these, and so every plan.
   read_actions = {
-    dynamodb = ["dynamodb:Describe*", "dynamodb:ListTagsOfResource"]
+    # A table's key is compared with DynamoDB's own, which is found by its alias.
+    dynamodb = ["dynamodb:Describe*", "dynamodb:ListTagsOfResource", "kms:DescribeKey"]
     ec2      = ["ec2:Describe*"]
     # Unseen in the sandbox: eks:DescribeCluster, eks:DescribeNodegroup, eks:DescribeAddon, eks:DescribeUpdate, eks:DescribeAccessEntry, eks:ListAssociatedAccessPolicies: the sandbox's AWS has no EKS; modules/eks needs them
     eks    = ["eks:DescribeCluster", "eks:DescribeNodegroup", "eks:DescribeAddon", "eks:DescribeUpdate", "eks:DescribeAccessEntry", "eks:ListAssociatedAccessPolicies"]
