@@ -160,7 +160,7 @@ async fn first_start(client: &Client, namespace: &str) -> Time {
         match leader::first_start(client.clone(), namespace).await {
             Ok(since) => return since,
             Err(error) => {
-                tracing::warn!(%error, "the leader's lease says since when there is an operator; it is asked again")
+                tracing::warn!(%error, "the leader's lease says since when there is an operator; it is asked again");
             }
         }
         tokio::time::sleep(Duration::from_secs(2)).await;

@@ -41,7 +41,6 @@ pub struct UnknownAccount(pub String);
 
 impl UnknownAccount {
     /// The fault that it is.
-    #[expect(clippy::needless_pass_by_value, reason = "it is given to map_err")]
     pub fn fault(self) -> Fault {
         Fault::ours(format!("looking for account {}", self.0), &self.to_string())
     }
