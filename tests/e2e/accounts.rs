@@ -42,8 +42,10 @@ fn a_table_in_another_account_comes_back_by_that_accounts_builds() {
         let role = account["roleArn"].as_str().expect("a role");
         let assume = ["sts", "assume-role", "--role-session-name", "test", "--role-arn", role];
         let external_id = account["externalId"].as_str().expect("an external id");
+        world.nothing_was_refused();
         let refused = world.sandbox.aws(Caller::Operator, &assume).await.expect_err("refused without it");
         assert!(refused.to_string().contains("AccessDenied"), "{refused}");
+        world.refusals_were_wanted();
         let knows = [&assume[..], &["--external-id", external_id]].concat();
         world.sandbox.aws(Caller::Operator, &knows).await.expect("given with it");
     });

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use sandbox::edge::{BuildInfo, ModelMode};
@@ -28,6 +28,8 @@ pub struct World {
     /// Whether the operator runs with other settings than those of the install.
     changed: AtomicBool,
     turn: tokio::sync::Mutex<()>,
+    /// What was refused in tests before, or is what a test is about.
+    refused: Mutex<BTreeSet<String>>,
 }
 
 /// Runs a test in its turn, with everything as it was installed.
@@ -36,6 +38,8 @@ pub fn in_turn(test: impl AsyncFnOnce(&World)) {
     RUNTIME.block_on(async {
         let _turn = world.turn.lock().await;
         world.reset().await;
+        // A test that failed has said so itself.
+        world.refusals_were_wanted();
         test(world).await;
         world.nothing_was_refused();
     });
@@ -88,7 +92,8 @@ impl World {
         settings["identities"] = json!([known("alice", "alice"), known("bob", "bob"), known("mal", "mallory")]);
         let operator = Mutex::new(None);
         let (changed, turn) = (AtomicBool::new(false), tokio::sync::Mutex::new(()));
-        let world = Self { sandbox, settings, operator, changed, turn };
+        let refused = Mutex::default();
+        let world = Self { sandbox, settings, operator, changed, turn, refused };
         // Carol may write Incidents, but lacks the verb that decisions take.
         let write = [
             "--verb=get,list,update,patch,create,delete",
@@ -132,16 +137,36 @@ impl World {
     /// Every call of the operator, the builds and AWS's own services was within the rights that the module gives them, and
     /// every answer was of the shape that AWS's has: a test that gets along with less shows nothing. A read that Terraform
     /// needs fails its build when it is refused; those that it goes on without are `cargo xtask iam`'s to name.
-    fn nothing_was_refused(&self) {
-        let edge = self.sandbox.edge();
-        let reads = |action: &str| [":Describe", ":Get", ":List"].iter().any(|verb| action.contains(verb));
-        for mut actor in edge.iam().actors {
-            let builds = actor.actor.ends_with("-plan") || actor.actor.ends_with("-apply");
-            actor.denied.retain(|denied| !(builds && reads(&denied.action)));
-            assert!(actor.denied.is_empty(), "{} lacks a right: {:#?}", actor.actor, actor.denied);
-        }
-        let misshapen = edge.faults().misshapen_answers();
+    pub fn nothing_was_refused(&self) {
+        let refused = self.refusals();
+        let new: Vec<&String> = refused.iter().filter(|refusal| !self.known_refusals().contains(*refusal)).collect();
+        assert!(new.is_empty(), "a right is missing: {new:#?}");
+        let misshapen = self.sandbox.edge().faults().misshapen_answers();
         assert!(misshapen.is_empty(), "the emulated AWS answers as AWS does not: {misshapen:#?}");
+    }
+
+    /// What was refused up to now is what the test wanted.
+    pub fn refusals_were_wanted(&self) {
+        let all = self.refusals();
+        self.known_refusals().extend(all);
+    }
+
+    fn known_refusals(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn refusals(&self) -> BTreeSet<String> {
+        let reads = |action: &str| [":Describe", ":Get", ":List"].iter().any(|verb| action.contains(verb));
+        let mut all = BTreeSet::new();
+        for actor in self.sandbox.edge().iam().actors {
+            let builds = actor.actor.ends_with("-plan") || actor.actor.ends_with("-apply");
+            let denied = actor.denied.iter().filter(|denied| !(builds && reads(&denied.action)));
+            all.extend(
+                denied
+                    .map(|d| format!("{}: {} on {} for {}: {}", actor.actor, d.action, d.resource, d.operation, d.why)),
+            );
+        }
+        all
     }
 
     fn program() -> PathBuf {
