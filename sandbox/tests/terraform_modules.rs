@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::LazyLock;
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use sandbox::parts;
 use tempfile::TempDir;
@@ -30,8 +30,12 @@ fn said(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
+/// A provider of this size side by side with itself gains nothing.
+static TURN: Mutex<()> = Mutex::new(());
+
 /// What `terraform test` says of a folder.
 fn ran(folder: &str) -> (bool, String) {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let root = PLACE.1.path().join("terraform").join(folder);
     let init = terraform(&root, &["init", "-backend=false", "-input=false", "-no-color"]);
     assert!(init.status.success(), "{}", said(&init));
