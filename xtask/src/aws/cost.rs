@@ -1,6 +1,6 @@
 //! What a run costs, by AWS's public prices. Pure.
 //!
-//! Prices of us-east-1 in US dollars, read on 2026-11-26: AWS CodeBuild Pricing (general1.small, Linux), Amazon EC2
+//! Prices of us-east-1 in US dollars, as known on 2026-11-26, in part from memory and not from the page: AWS CodeBuild Pricing (general1.small, Linux), Amazon EC2
 //! On-Demand Pricing (t3.nano), Amazon EBS Pricing (gp3), AWS KMS Pricing (a key, prorated by the hour, nothing once its
 //! deletion is scheduled), AWS CloudTrail Pricing (a further copy of management events). Other regions cost up to twice
 //! that. Free tiers are not counted; requests to SQS, SNS, EventBridge, S3, DynamoDB, Lambda and SSM are below a cent.
