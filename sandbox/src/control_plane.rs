@@ -7,7 +7,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use tokio::sync::OnceCell;
 
+use crate::incidents::Incidents;
 use crate::parts;
 use crate::process::{Process, Scratch, free_port};
 
@@ -21,6 +23,7 @@ pub struct ControlPlane {
     _etcd: Process,
     port: u16,
     etcd_port: u16,
+    incidents: OnceCell<Incidents>,
     folder: Scratch,
 }
 
@@ -45,7 +48,7 @@ impl ControlPlane {
         fs::write(folder.path().join("sa.key"), key.serialize_pem())?;
         fs::write(folder.path().join("sa.pub"), key.public_key_pem())?;
         fs::write(folder.path().join("tokens.csv"), format!("{ADMIN_TOKEN},sandbox-admin,1,\"system:masters\"\n"))?;
-        let plane = Self { apiserver: Mutex::new(None), _etcd: etcd, port, etcd_port, folder };
+        let plane = Self { apiserver: Mutex::new(None), _etcd: etcd, port, etcd_port, incidents: OnceCell::new(), folder };
         plane.write_kubeconfig("admin", ADMIN_TOKEN)?;
         plane.start_apiserver()?;
         Ok(plane)
@@ -131,6 +134,14 @@ impl ControlPlane {
             bail!("kubectl {}: {}", args.join(" "), String::from_utf8_lossy(&output.stderr).trim());
         }
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// The Incidents, as the administrator sees them.
+    ///
+    /// # Errors
+    /// When the apiserver can't be reached by its kubeconfig.
+    pub async fn incidents(&self) -> Result<&Incidents> {
+        self.incidents.get_or_try_init(async || { Incidents::at(&self.kubeconfig()).await }).await
     }
 
     fn write_kubeconfig(&self, name: &str, token: &str) -> Result<PathBuf> {

@@ -6,9 +6,11 @@ use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use futures::{StreamExt as _, TryStreamExt as _};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::process::Command;
@@ -29,6 +31,18 @@ pub const ACCOUNT: &str = "000000000000";
 pub const REGION: &str = "us-east-1";
 const SOURCE_BUCKET: &str = "platform-source";
 const SOURCE_KEY: &str = "terraform.zip";
+
+/// How many of the workspaces are applied and planned at once: Terraform waits for the emulated AWS half of its time.
+const AT_ONCE: usize = 3;
+
+/// What kind of a sandbox.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Setup {
+    /// How long things take in its AWS.
+    pub times: Times,
+    /// Services whose resources any workspace may have, beside its own.
+    pub services: &'static [&'static str],
+}
 
 /// Who calls AWS: the access key tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,6 +107,8 @@ pub struct Sandbox {
     /// Dropped last: the others write into it.
     _aws: Aws,
     folder: Scratch,
+    /// Whether the source is another than the repository's.
+    edited: AtomicBool,
 }
 
 /// Programs that are had, and not expected on the machine.
@@ -107,11 +123,11 @@ struct Tools {
 impl Sandbox {
     /// Gets all parts, starts everything and applies the Terraform of `repository`; `say` is told each step.
     pub async fn start(repository: &Path, say: impl Fn(&str)) -> Result<Self> {
-        Self::start_with(repository, Times::default(), say).await
+        Self::start_with(repository, Setup::default(), say).await
     }
 
-    /// The same in an AWS that takes its times.
-    pub async fn start_with(repository: &Path, times: Times, say: impl Fn(&str)) -> Result<Self> {
+    /// The same, of another kind.
+    pub async fn start_with(repository: &Path, setup: Setup, say: impl Fn(&str)) -> Result<Self> {
         let tools = tokio::task::spawn_blocking(|| -> Result<Tools> {
             parts::apiserver()?;
             parts::ministack()?;
@@ -134,7 +150,7 @@ impl Sandbox {
             ("REFORGE_LOCK_TIMEOUT".to_owned(), "3s".to_owned()),
         ];
         config.path_prefix = vec![tools.aws_bin.clone()];
-        config.times = times;
+        config.times = setup.times;
         let edge = Edge::start(config).await?;
         let plane = plane.await??;
         copy_terraform(&repository.join("terraform"), &folder.path().join("terraform"))?;
@@ -148,20 +164,18 @@ impl Sandbox {
             repository: repository.to_owned(),
             _aws: aws,
             folder,
+            edited: AtomicBool::new(false),
         };
         sandbox.create_source_bucket(Caller::Terraform.access_key(), SOURCE_BUCKET).await?;
         sandbox.publish_source().await?;
         say("applying the AWS side of the install: queue, rules, projects, roles, bucket, topic (1 min)");
-        sandbox.outputs = sandbox.apply_install().await?;
+        sandbox.outputs = sandbox.apply_install(setup.services).await?;
         sandbox.subscribe().await?;
         say("applying the five workspaces, as their owner would (1 min)");
-        for workspace in WORKSPACES {
-            sandbox.apply_workspace(workspace).await?;
-        }
+        let each = || futures::stream::iter(WORKSPACES).map(Ok);
+        each().try_for_each_concurrent(AT_ONCE, |workspace| sandbox.apply_workspace(workspace)).await?;
         say("publishing the first inventories: one plan build for each workspace (1 min)");
-        for workspace in WORKSPACES {
-            sandbox.run_plan(workspace).await?;
-        }
+        each().try_for_each_concurrent(AT_ONCE, |workspace| sandbox.run_plan(workspace)).await?;
         Ok(sandbox)
     }
 
@@ -261,14 +275,20 @@ impl Sandbox {
         let text = fs::read_to_string(&path)?;
         let edited = edit(text.clone());
         anyhow::ensure!(edited != text, "the edit of {file} changes nothing");
+        self.edited.store(true, Ordering::SeqCst);
         fs::write(&path, edited)?;
         self.publish_source().await
     }
 
     /// Takes back all edits.
     pub async fn restore_source(&self) -> Result<()> {
+        if !self.edited.load(Ordering::SeqCst) {
+            return Ok(());
+        }
         copy_terraform(&self.repository.join("terraform"), &self.terraform_folder())?;
-        self.publish_source().await
+        self.publish_source().await?;
+        self.edited.store(false, Ordering::SeqCst);
+        Ok(())
     }
 
     /// Applies a workspace by hand, as its owner does the first time.
@@ -404,9 +424,10 @@ impl Sandbox {
         self.edge.shutdown().await;
     }
 
-    async fn apply_install(&self) -> Result<Outputs> {
+    async fn apply_install(&self, services: &[&str]) -> Result<Outputs> {
         let bucket = format!("source_bucket={SOURCE_BUCKET}");
-        let outputs = self.apply_root(Caller::Terraform.access_key(), "install", &[&bucket]).await?;
+        let services = format!("services={}", json!(services));
+        let outputs = self.apply_root(Caller::Terraform.access_key(), "install", &[&bucket, &services]).await?;
         serde_json::from_value(outputs).context("the outputs of the install")
     }
 

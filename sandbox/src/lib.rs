@@ -10,6 +10,7 @@ mod control_plane;
 pub mod edge;
 mod emulated;
 mod git;
+mod incidents;
 mod install;
 mod member;
 mod operator;
@@ -23,8 +24,9 @@ pub use aws::Aws;
 pub use control_plane::ControlPlane;
 pub use emulated::Emulated;
 pub use git::GitServer;
+pub use incidents::{Incidents, StillNot};
 pub use install::{
-    ACCOUNT, Caller, NAMESPACE, Outputs, PLATFORM, REGION, Sandbox, WORKSPACES, copy_terraform, tail, zip_folder,
+    ACCOUNT, Caller, NAMESPACE, Outputs, PLATFORM, REGION, Sandbox, Setup, WORKSPACES, copy_terraform, tail, zip_folder,
 };
 pub use member::{ELSEWHERE, MEMBER, MEMBER_POLICY};
 pub use operator::{Launch, Operator, get};

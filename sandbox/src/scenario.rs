@@ -144,12 +144,14 @@ impl Scenario {
 
     /// Breaks the resource and waits for the end of its Incident, `patience` at most.
     pub async fn run(&self, place: &impl Place, patience: Duration) -> Result<Outcome> {
-        let before: BTreeSet<String> = incidents(place, Some(self.name)).await?.iter().map(name_of).collect();
+        let incidents = place.plane().incidents().await?;
+        let before = incidents.names(Some(self.name)).await?;
         let (began, clock) = (Timestamp::now(), Instant::now());
         self.break_it(place).await?;
         let broken = Timestamp::now();
         let incident = loop {
-            let new: Vec<Value> = incidents(place, Some(self.name))
+            let new: Vec<Value> = incidents
+                .list(Some(self.name))
                 .await?
                 .into_iter()
                 .filter(|i| !before.contains(&name_of(i)) && is_of_a_policy(i))
@@ -178,23 +180,6 @@ pub async fn running_instance(place: &impl Place) -> Result<String> {
         (Some(id), None) => Ok(id.to_owned()),
         (first, second) => bail!("there is not one running instance: {first:?} {second:?}"),
     }
-}
-
-/// The Incidents of a type, or all.
-pub async fn incidents(place: &impl Place, resource_type: Option<&str>) -> Result<Vec<Value>> {
-    let selector = resource_type.map(|t| format!("spec.resource.type={t}")).unwrap_or_default();
-    let kubeconfig = place.plane().kubeconfig();
-    let output = tokio::process::Command::new("kubectl")
-        .arg("--kubeconfig")
-        .arg(kubeconfig)
-        .args(["get", "incidents", "-n", NAMESPACE, "--field-selector", &selector, "-o", "json"])
-        .output()
-        .await?;
-    if !output.status.success() {
-        bail!("listing Incidents: {}", String::from_utf8_lossy(&output.stderr));
-    }
-    let list: Value = serde_json::from_slice(&output.stdout)?;
-    Ok(list["items"].as_array().cloned().unwrap_or_default())
 }
 
 /// Whether it is more than a canary, or an alert on what Reforge itself stands on.

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use sandbox::{Caller, NAMESPACE, scenario as scenarios};
+use sandbox::{Caller, NAMESPACE};
 use serde_json::{Value, json};
 
 use crate::gate::decide;
@@ -17,7 +17,7 @@ fn origin(incident: &Value) -> &str {
 async fn found(world: &World, resource_type: &str, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
     let start = Instant::now();
     loop {
-        let all = scenarios::incidents(&world.sandbox, Some(resource_type)).await.expect("Incidents");
+        let all = world.incidents().await.list(Some(resource_type)).await.expect("Incidents");
         if let Some(incident) = all.into_iter().find(|i| wanted(i)) {
             return incident;
         }
@@ -142,8 +142,18 @@ fn a_project_that_was_changed_is_not_built() {
     in_turn(async |world| {
         let project = "aiops-ssm-plan";
         let role = async |arn: &str| {
-            world.aws(&["codebuild", "update-project", "--name", project, "--service-role", arn]).await;
+            // A new role is of no use to CodeBuild for some seconds.
+            let start = Instant::now();
+            let update = ["codebuild", "update-project", "--name", project, "--service-role", arn];
+            while let Err(error) = world.sandbox.aws(Caller::Mallory, &update).await {
+                assert!(start.elapsed() < Duration::from_secs(60), "{error:#}");
+            }
         };
+        let trust = json!({"Version": "2012-10-17", "Statement": {
+            "Effect": "Allow", "Principal": {"Service": "codebuild.amazonaws.com"}, "Action": "sts:AssumeRole",
+        }});
+        let make = ["iam", "create-role", "--role-name", "mallorys-own", "--assume-role-policy-document"];
+        world.aws(&[&make[..], &[&trust.to_string()]].concat()).await;
         let read = ["codebuild", "batch-get-projects", "--names", project, "--query", "projects[0].serviceRole"];
         let before = world.aws(&[&read[..], &["--output", "text"]].concat()).await.trim().to_owned();
         role("arn:aws:iam::000000000000:role/mallorys-own").await;

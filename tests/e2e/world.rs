@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use sandbox::edge::{BuildInfo, ModelMode};
 use sandbox::scenario::{self, Scenario};
-use sandbox::{ACCOUNT, Caller, NAMESPACE, Operator, Sandbox, tail};
+use sandbox::{ACCOUNT, Caller, Incidents, NAMESPACE, Operator, Sandbox, StillNot, tail};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
@@ -74,10 +74,6 @@ pub fn reason(incident: &Value) -> &str {
 /// The message of an Incident's Ready condition.
 pub fn message(incident: &Value) -> &str {
     condition(incident, "Ready")["message"].as_str().unwrap_or_default()
-}
-
-fn name_of(incident: &Value) -> String {
-    incident["metadata"]["name"].as_str().unwrap_or_default().to_owned()
 }
 
 impl World {
@@ -244,10 +240,14 @@ impl World {
         self.sandbox.aws(Caller::Mallory, args).await.expect("the AWS CLI")
     }
 
+    /// All Incidents.
+    pub async fn incidents(&self) -> &Incidents {
+        self.sandbox.plane().incidents().await.expect("the apiserver")
+    }
+
     /// The names of all Incidents of a type.
     pub async fn names(&self, resource_type: &str) -> BTreeSet<String> {
-        let all = scenario::incidents(&self.sandbox, Some(resource_type)).await.expect("Incidents");
-        all.iter().map(name_of).collect()
+        self.incidents().await.names(Some(resource_type)).await.expect("Incidents")
     }
 
     /// Does something, and gives the name of the Incident that it opens.
@@ -272,14 +272,9 @@ impl World {
 
     /// Waits until an Incident is as wanted.
     pub async fn until(&self, name: &str, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
-        let start = Instant::now();
-        loop {
-            let incident = self.incident(name);
-            if wanted(&incident) {
-                return incident;
-            }
-            assert!(start.elapsed() < PATIENCE, "still not {what}: {incident:#}\n{}", self.log());
-            tokio::time::sleep(Duration::from_millis(50)).await;
+        match self.incidents().await.until(name, PATIENCE, wanted).await {
+            Ok(incident) => incident,
+            Err(StillNot(last)) => panic!("still not {what}: {last:#?}\n{}", self.log()),
         }
     }
 

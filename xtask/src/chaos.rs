@@ -39,7 +39,7 @@ impl Chaos {
     async fn go(self) -> Result<()> {
         let start = Instant::now();
         let say = |what: &str| eprintln!("chaos: [{:>4} s] {what}", start.elapsed().as_secs());
-        let sandbox = Sandbox::start(&machine::root(), say).await?;
+        let sandbox = Sandbox::start_with(&machine::root(), chaos::SETUP, say).await?;
         let settings = sandbox.install_chart().await?;
         let program = machine::operator();
         let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;

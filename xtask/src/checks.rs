@@ -1,5 +1,6 @@
 //! `cargo xtask test` and `cargo xtask lint`.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
@@ -36,6 +37,7 @@ pub fn lint() -> Result<()> {
     machine::run("cargo", &["fmt", "--all", "--check"])?;
     machine::run("cargo", &["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
     codegen::check()?;
+    compiled_once()?;
     let deny = parts::cargo_deny()?;
     // The advisories' database is not part of the repository; a scheduled job asks it.
     machine::run(&deny.display().to_string(), &["check", "licenses", "bans", "sources"])?;
@@ -46,6 +48,34 @@ pub fn lint() -> Result<()> {
     machine::run(&parts::helm()?.display().to_string(), &["lint", "--strict", "charts/reforge", "--set", required])?;
     eprintln!("xtask: nothing to complain of");
     Ok(())
+}
+
+/// What this command and the tests both stand on has the same features in both, or it would be compiled twice: the AWS SDKs
+/// take most of the time that a build takes.
+fn compiled_once() -> Result<()> {
+    let (own, tests) = (features(&["--package", "xtask", "--edges", "normal,build"])?, features(&["--workspace"])?);
+    let sdks = tests.keys().filter(|package| package.starts_with("aws-sdk-")).count();
+    ensure!(sdks > 0, "cargo tree shows no AWS SDK: this check sees nothing");
+    let twice: Vec<String> = own
+        .iter()
+        .filter_map(|(package, own)| Some((package, own, tests.get(package).filter(|tests| *tests != own)?)))
+        .map(|(package, own, tests)| format!("{package}: {own:?} here, {tests:?} with the tests"))
+        .collect();
+    ensure!(twice.is_empty(), "give xtask the features that the tests have, or all is compiled twice:\n{}", twice.join("\n"));
+    Ok(())
+}
+
+/// The features of all packages that a selection needs; a package that is built in several ways has a line for each.
+fn features(selection: &[&str]) -> Result<BTreeMap<String, BTreeSet<String>>> {
+    let tree = ["tree", "--locked", "--quiet", "--prefix", "none", "--format", "{p}\t{f}"];
+    let output = std::process::Command::new("cargo").args(tree).args(selection).current_dir(machine::root()).output()?;
+    ensure!(output.status.success(), "cargo tree: {}", String::from_utf8_lossy(&output.stderr));
+    let mut all: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for line in String::from_utf8(output.stdout)?.lines() {
+        let (package, features) = line.trim_end_matches(" (*)").split_once('\t').unwrap_or((line, ""));
+        all.entry(package.to_owned()).or_default().insert(features.to_owned());
+    }
+    Ok(all)
 }
 
 /// No engine builds the image here; that what it copies is a whole workspace is seen without one.

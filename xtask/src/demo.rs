@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use sandbox::edge::Times;
 use sandbox::scenario::{Outcome, SCENARIOS, Scenario};
-use sandbox::{Caller, NAMESPACE, Operator, Sandbox, scenario};
+use sandbox::{Caller, NAMESPACE, Operator, Sandbox, Setup, scenario};
 
 use crate::machine;
 use crate::outcome::Outcomes;
@@ -42,7 +42,8 @@ impl Demo {
         let start = Instant::now();
         let say = |what: &str| eprintln!("demo: [{:>4.0?} s] {what}", start.elapsed().as_secs());
         let times = Times { provisioning: self.codebuild_start, ..Times::default() };
-        let sandbox = Sandbox::start_with(&machine::root(), times, say).await?;
+        let setup = Setup { times, ..Setup::default() };
+        let sandbox = Sandbox::start_with(&machine::root(), setup, say).await?;
         say("installing the chart, starting the operator under its ServiceAccount");
         let settings = sandbox.install_chart().await?;
         let kubeconfig = sandbox.operator_kubeconfig()?;

@@ -99,7 +99,7 @@ async fn elsewhere(sandbox: &Sandbox) -> Result<()> {
     let start = Instant::now();
     sandbox.aws_as(MEMBER, &["dynamodb", "delete-table", "--table-name", "AiOpsDataTable"]).await?;
     loop {
-        let incidents = scenario::incidents(sandbox, Some("dynamodb")).await?;
+        let incidents = sandbox.plane().incidents().await?.list(Some("dynamodb")).await?;
         let ended = incidents
             .iter()
             .find(|i| i["spec"]["event"]["accountId"] == MEMBER && i["status"]["step"]["name"] == "Ended");

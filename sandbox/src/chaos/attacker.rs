@@ -5,12 +5,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::scenario::{SCENARIOS, Scenario};
-use crate::{ACCOUNT, Caller};
+use crate::{ACCOUNT, Caller, Sandbox};
 
 use super::{OPEN, PARAMETERS, Run, WORKSPACES, has_ended, incidents, text};
+
+const ROLE: &str = "attacker";
 
 /// What is broken: the resource's name, and since when.
 pub struct Attacker<'a> {
@@ -26,6 +28,20 @@ pub struct Attacker<'a> {
 /// The names of all parameters of a chaos run.
 pub fn parameters() -> impl Iterator<Item = String> {
     WORKSPACES.iter().flat_map(|w| (0..PARAMETERS).map(move |i| format!("/chaos/{w}/{i}")))
+}
+
+/// A role that the attacker may assume, with rights on parameters.
+pub async fn make_role(sandbox: &Sandbox) -> Result<()> {
+    let trust = json!({"Version": "2012-10-17", "Statement": {
+        "Effect": "Allow", "Principal": {"AWS": format!("arn:aws:iam::{ACCOUNT}:root")}, "Action": "sts:AssumeRole",
+    }});
+    let rights = json!({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "ssm:*", "Resource": "*"}});
+    let (trust, rights) = (trust.to_string(), rights.to_string());
+    let make = ["iam", "create-role", "--role-name", ROLE, "--assume-role-policy-document", &trust];
+    sandbox.aws(Caller::Terraform, &make).await?;
+    let give = ["iam", "put-role-policy", "--role-name", ROLE, "--policy-name", "parameters", "--policy-document", &rights];
+    sandbox.aws(Caller::Terraform, &give).await?;
+    Ok(())
 }
 
 impl<'a> Attacker<'a> {
@@ -79,7 +95,7 @@ impl<'a> Attacker<'a> {
             if start.elapsed() > super::PATIENCE {
                 bail!("nothing recovers any more: {:?}", self.broken.keys());
             }
-            // A look costs kubectl and the apiserver more than an Incident costs the operator.
+            // A look at all of them costs the apiserver more than an Incident costs the operator.
             tokio::time::sleep(Duration::from_secs(2)).await;
         }
     }
@@ -152,7 +168,7 @@ impl<'a> Attacker<'a> {
                 Ok("a harmless edit in each workspace, which makes every plan unexplained")
             }
             2 => {
-                let role = format!("arn:aws:iam::{ACCOUNT}:role/attacker");
+                let role = format!("arn:aws:iam::{ACCOUNT}:role/{ROLE}");
                 let assume =
                     ["sts", "assume-role", "--output", "json", "--role-arn", &role, "--role-session-name", "deploy"];
                 let session: Value = serde_json::from_str(&self.run.sandbox.aws_as(mallory, &assume).await?)?;

@@ -17,7 +17,8 @@ use anyhow::{Context, Result, bail};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::{Caller, NAMESPACE, Sandbox};
+use crate::edge::Times;
+use crate::{Caller, NAMESPACE, Sandbox, Setup};
 
 use attacker::Attacker;
 use replicas::Replicas;
@@ -104,7 +105,10 @@ impl Run<'_> {
     }
 }
 
-/// Runs in a sandbox in which the chart is installed and no operator runs; `program` is the operator, `settings` the
+/// The sandbox that it takes: parameters are the cheapest to break, so each workspace has some.
+pub const SETUP: Setup = Setup { times: Times::DEFAULT, services: &["ssm"] };
+
+/// Runs in a sandbox of [`SETUP`] in which the chart is installed and no operator runs; `program` is the operator, `settings` the
 /// chart's. `say` is told how far it is.
 pub async fn run(
     sandbox: &Sandbox,
@@ -160,6 +164,7 @@ async fn prepare(sandbox: &Sandbox) -> Result<()> {
         sandbox.apply_workspace(workspace).await?;
         sandbox.run_plan(workspace).await?;
     }
+    attacker::make_role(sandbox).await?;
     let purge = ["sqs", "purge-queue", "--queue-url", &sandbox.outputs().queue_url];
     sandbox.aws(Caller::Terraform, &purge).await?;
     sandbox.messages().await?;
@@ -203,7 +208,7 @@ fn has_ended(incident: &Value) -> bool {
 async fn incidents(sandbox: &Sandbox) -> Result<Vec<Value>> {
     let start = Instant::now();
     loop {
-        match crate::scenario::incidents(sandbox, None).await {
+        match sandbox.plane().incidents().await?.list(None).await {
             Ok(all) => return Ok(all),
             Err(error) if start.elapsed() > Duration::from_secs(60) => return Err(error.context("listing Incidents")),
             Err(_) => tokio::time::sleep(Duration::from_millis(500)).await,

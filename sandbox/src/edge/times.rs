@@ -21,16 +21,21 @@ pub struct Times {
     pub settling: Duration,
 }
 
+impl Times {
+    /// Those of tests.
+    pub const DEFAULT: Self = Self {
+        queued: Duration::ZERO,
+        provisioning: Duration::ZERO,
+        download: Duration::ZERO,
+        delivery: Duration::from_millis(200),
+        lookup: Duration::ZERO,
+        deletion: Duration::from_secs(3),
+        settling: Duration::from_secs(2),
+    };
+}
+
 impl Default for Times {
     fn default() -> Self {
-        Self {
-            queued: Duration::ZERO,
-            provisioning: Duration::ZERO,
-            download: Duration::ZERO,
-            delivery: Duration::from_millis(200),
-            lookup: Duration::ZERO,
-            deletion: Duration::from_secs(3),
-            settling: Duration::from_secs(2),
-        }
+        Self::DEFAULT
     }
 }

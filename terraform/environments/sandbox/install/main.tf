@@ -40,7 +40,7 @@ module "reforge" {
     platform = { services = ["ec2", "events", "iam", "kms", "logs", "secretsmanager", "sns", "sqs"] }
     } : name => {
     root         = "environments/sandbox/workspaces/${name}"
-    services     = w.services
+    services     = distinct(concat(w.services, var.services))
     pass_roles   = try(w.roles, [])
     kms_key_arns = try(w.keys, [])
   } }

@@ -8,3 +8,9 @@ variable "source_key" {
   type        = string
   default     = "terraform.zip"
 }
+
+variable "services" {
+  description = "Services whose resources any workspace may have, beside its own."
+  type        = list(string)
+  default     = []
+}
