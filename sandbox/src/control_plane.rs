@@ -48,7 +48,8 @@ impl ControlPlane {
         fs::write(folder.path().join("sa.key"), key.serialize_pem())?;
         fs::write(folder.path().join("sa.pub"), key.public_key_pem())?;
         fs::write(folder.path().join("tokens.csv"), format!("{ADMIN_TOKEN},sandbox-admin,1,\"system:masters\"\n"))?;
-        let plane = Self { apiserver: Mutex::new(None), _etcd: etcd, port, etcd_port, incidents: OnceCell::new(), folder };
+        let plane =
+            Self { apiserver: Mutex::new(None), _etcd: etcd, port, etcd_port, incidents: OnceCell::new(), folder };
         plane.write_kubeconfig("admin", ADMIN_TOKEN)?;
         plane.start_apiserver()?;
         Ok(plane)
@@ -141,7 +142,7 @@ impl ControlPlane {
     /// # Errors
     /// When the apiserver can't be reached by its kubeconfig.
     pub async fn incidents(&self) -> Result<&Incidents> {
-        self.incidents.get_or_try_init(async || { Incidents::at(&self.kubeconfig()).await }).await
+        self.incidents.get_or_try_init(async || Incidents::at(&self.kubeconfig()).await).await
     }
 
     fn write_kubeconfig(&self, name: &str, token: &str) -> Result<PathBuf> {

@@ -1,6 +1,5 @@
 //! The five scenarios: what is broken, and how long its recovery may take.
 
-use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -8,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::ControlPlane;
-use crate::install::{ACCOUNT, Caller, NAMESPACE, Sandbox};
+use crate::install::{ACCOUNT, Caller, Sandbox};
 use crate::stretches::{self, BuildTimes, STRETCHES};
 
 /// The policies of the five workspaces, as manifests.

@@ -1,36 +1,11 @@
-//! `cargo xtask test` and `cargo xtask lint`.
+//! `cargo xtask lint`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Instant;
 
 use anyhow::{Result, ensure};
-use clap::Args;
 use sandbox::parts;
 
 use crate::{codegen, machine};
-
-/// Set up what is needed, and run every test.
-#[derive(Debug, Args)]
-pub struct Test {
-    /// Given to the test programs: a filter, or options after `--`.
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    rest: Vec<String>,
-}
-
-impl Test {
-    pub fn run(self) -> Result<()> {
-        machine::check()?;
-        machine::setup()?;
-        let start = Instant::now();
-        eprintln!(
-            "xtask: building and running the tests; about 5 min to build on two cores the first time, 40 min to run"
-        );
-        let rest: Vec<&str> = self.rest.iter().map(String::as_str).collect();
-        machine::run("cargo", &[&["test", "--locked", "--workspace", "--no-fail-fast"], &rest[..]].concat())?;
-        eprintln!("xtask: all tests passed ({:.0?})", start.elapsed());
-        Ok(())
-    }
-}
 
 /// Format, lints, generated files, licences and sources of dependencies.
 pub fn lint() -> Result<()> {
@@ -61,14 +36,19 @@ fn compiled_once() -> Result<()> {
         .filter_map(|(package, own)| Some((package, own, tests.get(package).filter(|tests| *tests != own)?)))
         .map(|(package, own, tests)| format!("{package}: {own:?} here, {tests:?} with the tests"))
         .collect();
-    ensure!(twice.is_empty(), "give xtask the features that the tests have, or all is compiled twice:\n{}", twice.join("\n"));
+    ensure!(
+        twice.is_empty(),
+        "give xtask the features that the tests have, or all is compiled twice:\n{}",
+        twice.join("\n")
+    );
     Ok(())
 }
 
 /// The features of all packages that a selection needs; a package that is built in several ways has a line for each.
 fn features(selection: &[&str]) -> Result<BTreeMap<String, BTreeSet<String>>> {
     let tree = ["tree", "--locked", "--quiet", "--prefix", "none", "--format", "{p}\t{f}"];
-    let output = std::process::Command::new("cargo").args(tree).args(selection).current_dir(machine::root()).output()?;
+    let output =
+        std::process::Command::new("cargo").args(tree).args(selection).current_dir(machine::root()).output()?;
     ensure!(output.status.success(), "cargo tree: {}", String::from_utf8_lossy(&output.stderr));
     let mut all: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for line in String::from_utf8(output.stdout)?.lines() {

@@ -10,6 +10,7 @@ mod iam;
 mod machine;
 mod model_check;
 mod outcome;
+mod tests;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -28,7 +29,7 @@ enum Command {
     /// Prove the five recoveries on a real AWS account, and remove everything again.
     Aws(aws::Aws),
     /// Set up what is needed, and run every test.
-    Test(checks::Test),
+    Test(tests::Test),
     /// Write the CustomResourceDefinitions into crds/ and the chart.
     Codegen(codegen::Codegen),
     /// Check format, lints, generated files, licences and sources of dependencies.

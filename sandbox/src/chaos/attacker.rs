@@ -39,7 +39,8 @@ pub async fn make_role(sandbox: &Sandbox) -> Result<()> {
     let (trust, rights) = (trust.to_string(), rights.to_string());
     let make = ["iam", "create-role", "--role-name", ROLE, "--assume-role-policy-document", &trust];
     sandbox.aws(Caller::Terraform, &make).await?;
-    let give = ["iam", "put-role-policy", "--role-name", ROLE, "--policy-name", "parameters", "--policy-document", &rights];
+    let give =
+        ["iam", "put-role-policy", "--role-name", ROLE, "--policy-name", "parameters", "--policy-document", &rights];
     sandbox.aws(Caller::Terraform, &give).await?;
     Ok(())
 }
