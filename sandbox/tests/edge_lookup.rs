@@ -6,7 +6,9 @@ use edge_support::{World, within};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-const LOOKUP: &str = "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101.LookupEvents";
+/// As the operator's SDK names it; botocore, and so the CLI, puts a package before.
+const LOOKUP: &str = "CloudTrail_20131101.LookupEvents";
+const QUALIFIED: &str = "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101.LookupEvents";
 
 /// Looks up, again when throttled.
 async fn lookup(world: &World, signer: &str, input: Value) -> (u16, Value) {
@@ -15,6 +17,17 @@ async fn lookup(world: &World, signer: &str, input: Value) -> (u16, Value) {
         (answer["__type"] != "ThrottlingException").then_some((status, answer))
     };
     within(Duration::from_secs(10), ask).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_call_is_known_by_either_of_its_names() {
+    let world = World::start().await;
+    for target in [LOOKUP, QUALIFIED] {
+        let (status, answer) = world.json("AKIAMALLORY", target, json!({})).await;
+        assert_eq!((status, &answer["Events"]), (200, &json!([])), "{target}");
+    }
+    let (status, answer) = world.json("AKIAMALLORY", "CloudTrail_2013.LookupEvents", json!({})).await;
+    assert_eq!((status, answer["__type"].as_str()), (400, Some("UnknownOperationException")));
 }
 
 /// The events' tables, in the order of the answer.

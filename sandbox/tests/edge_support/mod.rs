@@ -63,6 +63,7 @@ impl World {
             "TrentService" => "kms",
             "CodeBuild_20161006" => "codebuild",
             "secretsmanager" => "secretsmanager",
+            other if other.starts_with("CloudTrail_") => "cloudtrail",
             "com" if target.contains(".cloudtrail.") => "cloudtrail",
             other => panic!("no service for {other}"),
         };

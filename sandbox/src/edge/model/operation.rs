@@ -38,7 +38,9 @@ pub enum Read {
 pub fn read(request: &Request, services: &[Arc<Service>]) -> Read {
     if let Some((prefix, name)) = request.header("x-amz-target").rsplit_once('.') {
         let speaking = |s: &&Arc<Service>| s.metadata.protocol == Protocol::Json;
-        let addressed = |s: &&Arc<Service>| s.metadata.target_prefix.as_deref() == Some(prefix);
+        let addressed = |s: &&Arc<Service>| {
+            s.metadata.target_prefix.as_deref().is_some_and(|p| unqualified(p) == unqualified(prefix))
+        };
         let Some(service) = services.iter().filter(speaking).find(addressed).or_else(|| services.iter().find(speaking))
         else {
             return Read::NotModelled;
@@ -53,6 +55,12 @@ pub fn read(request: &Request, services: &[Arc<Service>]) -> Read {
         return of(service, Some(action), action, |shape| decode::query(service, shape, &pairs));
     }
     rest(request, services)
+}
+
+/// The name of the service itself: AWS takes it with its package (`com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101`, as
+/// botocore says it) and without (as Smithy's protocols and so the newer SDKs say it).
+fn unqualified(prefix: &str) -> &str {
+    prefix.rsplit('.').next().unwrap_or_default()
 }
 
 fn of(service: &Arc<Service>, found: Option<&str>, name: &str, decode: impl Fn(&str) -> Decoded) -> Read {
