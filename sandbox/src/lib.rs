@@ -15,6 +15,7 @@ mod install;
 mod member;
 mod operator;
 pub mod parts;
+pub mod platform;
 mod process;
 pub mod rights;
 pub mod scenario;

@@ -106,12 +106,20 @@ pub fn compare(report: &IamReport, allowed: &BTreeMap<String, Vec<String>>, argu
         rights.unmapped.extend(actor.unmapped.iter().map(|o| Unmapped { actor: name(), operation: o.clone() }));
     }
     for (actor, patterns) in allowed {
-        let seen = report.of(actor).map(|a| a.seen.as_slice()).unwrap_or_default();
-        let unseen = patterns.iter().filter(|pattern| !seen.iter().any(|s| is_under(pattern, &s.action)));
+        let alike = report.actors.iter().filter(|other| kind(&other.actor) == kind(actor));
+        let seen: Vec<&str> = alike.flat_map(|other| &other.seen).map(|s| s.action.as_str()).collect();
+        let unseen = patterns.iter().filter(|pattern| !seen.iter().any(|action| is_under(pattern, action)));
         rights.unseen.extend(unseen.map(|action| Right { actor: actor.clone(), action: action.clone() }));
     }
     rights.unargued = rights.unseen.iter().filter(|r| !argued.contains(&r.action.to_lowercase())).cloned().collect();
     rights
+}
+
+/// Of which kind a role is, by the last word of its name: an operator's, a plan's, an apply's. The roles of a kind have their
+/// rights from one list by service, in whichever account and for whichever workspace: one that uses a right shows what it is
+/// there for.
+fn kind(actor: &str) -> &str {
+    actor.rsplit(['-', '/']).next().unwrap_or(actor)
 }
 
 /// The actions, in small letters, that comments of the form `# Unseen in the sandbox: a:B, c:D*: why` in a folder's `.tf` files argue for.
@@ -186,6 +194,21 @@ mod tests {
         assert_eq!(names(&rights.unseen), ["idle ec2:Describe*", "r ec2:DeleteTags", "r s3:Get*Policy"]);
         assert_eq!(names(&rights.unargued), ["idle ec2:Describe*"]);
         assert!(!rights.is_good());
+    }
+
+    #[test]
+    fn a_right_that_another_role_of_the_kind_used_is_seen() {
+        let judged = Judged { action: "ec2:RunInstances".to_owned(), times: 1, resources: 1 };
+        let role = |name: &str| format!("arn:aws:iam::111122223333:role/{name}");
+        let actor = role("reforge-ec2-apply");
+        let report = IamReport {
+            actors: vec![ActorReport { actor, seen: vec![judged], denied: Vec::new(), unmapped: Vec::new() }],
+        };
+        let pattern = vec!["ec2:RunInstances".to_owned()];
+        let allowed = ["reforge-platform-apply", "reforge-platform-plan"].map(|name| (role(name), pattern.clone()));
+        let rights = compare(&report, &BTreeMap::from(allowed), &BTreeSet::new());
+        let unseen: Vec<&str> = rights.unseen.iter().map(|r| r.actor.as_str()).collect();
+        assert_eq!(unseen, [role("reforge-platform-plan")]);
     }
 
     #[test]

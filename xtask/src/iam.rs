@@ -4,14 +4,19 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use clap::Args;
 use sandbox::rights::{self, Rights};
 use sandbox::scenario::{self, SCENARIOS, Scenario};
-use sandbox::{ACCOUNT, ELSEWHERE, MEMBER, MEMBER_POLICY, NAMESPACE, Operator, PLATFORM, Sandbox};
+use sandbox::{ACCOUNT, Caller, ELSEWHERE, MEMBER, MEMBER_POLICY, NAMESPACE, Operator, Sandbox, platform};
 use serde_json::{Value, json};
 
 use crate::machine;
+
+/// Longer than any recovery takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(360);
+/// Who approves, as the sandbox's apiserver knows them.
+const ADMINISTRATOR: &str = "sandbox-admin";
 
 /// Compare the rights of the operator and of the builds with those that a run makes use of.
 #[derive(Debug, Args)]
@@ -51,14 +56,16 @@ impl Iam {
     }
 }
 
-/// Everything that makes calls: another account, a further workspace, the operator, the five scenarios, a table elsewhere.
+/// Everything that makes calls: another account, a further workspace, the operator with its sweep and its canary, the five
+/// scenarios, each further type, a table elsewhere, a message that can't be read.
 async fn exercise(sandbox: &Sandbox, say: impl Fn(&str)) -> Result<()> {
-    say("applying the further workspace, and having another account join (2 min)");
-    sandbox.apply_workspace(PLATFORM).await?;
-    sandbox.run_plan(PLATFORM).await?;
+    say("having another account join, installing the chart, starting the operator (2 min)");
     let (account, roles) = sandbox.join().await?;
-    say("installing the chart, starting the operator under its ServiceAccount");
-    let settings = with_member(sandbox.install_chart().await?, &account, roles)?;
+    let mut settings = with_member(sandbox.install_chart().await?, &account, roles)?;
+    settings["sweep"] = json!({"every": "5s", "lag": "2s"});
+    settings["canary"] = json!({"parameter": sandbox.outputs().canary_parameter, "every": "60s", "patience": "60s"});
+    let who = format!("arn:aws:iam::{ACCOUNT}:user/administrator");
+    settings["identities"] = json!([{"user": ADMINISTRATOR, "arns": [who]}]);
     let kubeconfig = sandbox.operator_kubeconfig()?;
     let program = machine::operator();
     let operator = Operator::start(sandbox, &program, &kubeconfig, &settings, "operator-0").await?;
@@ -72,8 +79,34 @@ async fn exercise(sandbox: &Sandbox, say: impl Fn(&str)) -> Result<()> {
         run(&scenario, sandbox).await?;
     }
     say("elsewhere: the table of another account is deleted");
-    elsewhere(sandbox).await?;
+    let delete = ["dynamodb", "delete-table", "--table-name", "AiOpsDataTable"];
+    let is_elsewhere = |incident: &Value| incident["spec"]["event"]["accountId"] == MEMBER;
+    broken_and_recovered(sandbox, MEMBER, "dynamodb", &delete, is_elsewhere).await?;
+    say("applying the further workspace (1 min)");
+    platform::set_up(sandbox).await?;
+    let mallory = Caller::Mallory.access_key();
+    for (resource_type, call) in platform::breakages(sandbox).await? {
+        say(&format!("{resource_type}: {}", call[..2].join(" ")));
+        let call: Vec<&str> = call.iter().map(String::as_str).collect();
+        broken_and_recovered(sandbox, mallory, resource_type, &call, |_| true).await?;
+    }
+    say("the queue: a message that can't be read");
+    let send = ["sqs", "send-message", "--queue-url", &sandbox.outputs().queue_url, "--message-body", "no event"];
+    sandbox.aws(Caller::Terraform, &send).await?;
+    for (service, operation) in [("sqs", "SendMessage"), ("ssm", "PutParameter"), ("cloudtrail", "LookupEvents")] {
+        called(sandbox, service, operation).await?;
+    }
     drop(operator);
+    Ok(())
+}
+
+/// Waits until the operator has made a call.
+async fn called(sandbox: &Sandbox, service: &str, operation: &str) -> Result<()> {
+    let start = Instant::now();
+    while sandbox.edge().faults().calls(service, operation, Some("reforge")) == 0 {
+        ensure!(start.elapsed() < PATIENCE, "the operator does not call {operation}");
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
     Ok(())
 }
 
@@ -94,23 +127,43 @@ async fn run(scenario: &Scenario, sandbox: &Sandbox) -> Result<()> {
     Ok(())
 }
 
-/// Deletes the member's table, and waits until its Incident has ended.
-async fn elsewhere(sandbox: &Sandbox) -> Result<()> {
+/// Breaks something, approves where a human is asked, and waits until its Incident has ended well.
+async fn broken_and_recovered(
+    sandbox: &Sandbox,
+    access_key: &str,
+    resource_type: &str,
+    call: &[&str],
+    is_wanted: impl Fn(&Value) -> bool,
+) -> Result<()> {
+    let incidents = sandbox.plane().incidents().await?;
+    let before = incidents.names(Some(resource_type)).await?;
+    sandbox.aws_as(access_key, call).await?;
     let start = Instant::now();
-    sandbox.aws_as(MEMBER, &["dynamodb", "delete-table", "--table-name", "AiOpsDataTable"]).await?;
-    loop {
-        let incidents = sandbox.plane().incidents().await?.list(Some("dynamodb")).await?;
-        let ended = incidents
-            .iter()
-            .find(|i| i["spec"]["event"]["accountId"] == MEMBER && i["status"]["step"]["name"] == "Ended");
-        if let Some(ended) = ended {
-            let phase = ended["status"]["phase"].as_str().unwrap_or_default();
-            ensure!(phase == "Recovered", "the table elsewhere ended as {phase}");
-            return Ok(());
+    let name = loop {
+        let all = incidents.list(Some(resource_type)).await?;
+        let names = all.iter().filter(|i| is_wanted(i)).filter_map(|i| i["metadata"]["name"].as_str());
+        if let Some(name) = names.map(ToOwned::to_owned).find(|name| !before.contains(name)) {
+            break name;
         }
-        ensure!(start.elapsed() < Duration::from_secs(360), "the Incident of the table elsewhere does not end");
+        ensure!(start.elapsed() < PATIENCE, "{} opens no Incident", call.join(" "));
         tokio::time::sleep(Duration::from_millis(250)).await;
+    };
+    let has_ended = |incident: &Value| incident["status"]["step"]["name"] == "Ended";
+    let asks = |incident: &Value| incident["status"]["phase"] == "AwaitingApproval";
+    let until = async |what: &str, wanted: &(dyn Fn(&Value) -> bool + Sync)| {
+        incidents.until(&name, PATIENCE, wanted).await.map_err(|last| anyhow!("{name} is still not {what}: {last:#?}"))
+    };
+    let incident = until("asking or at its end", &|i| has_ended(i) || asks(i)).await?;
+    if asks(&incident) {
+        let digest = &incident["status"]["plan"]["changeDigest"];
+        let value = json!({"by": ADMINISTRATOR, "decision": "Approve", "changeDigest": digest});
+        let patch = json!([{"op": "add", "path": "/spec/approvals/-", "value": value}]).to_string();
+        sandbox.plane().kubectl(&["patch", "incident", &name, "-n", NAMESPACE, "--type=json", "-p", &patch])?;
     }
+    let incident = until("at its end", &has_ended).await?;
+    let phase = incident["status"]["phase"].as_str().unwrap_or_default();
+    ensure!(phase == "Recovered", "{name} ended as {phase}: {}", incident["status"]["conditions"]);
+    Ok(())
 }
 
 async fn compared(sandbox: &Sandbox) -> Result<Rights> {

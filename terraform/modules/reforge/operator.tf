@@ -117,6 +117,7 @@ data "aws_iam_policy_document" "operator" {
   # Starting a build is power: it may override the commit and these variables, and nothing else. Keys by the Service
   # Authorization Reference of CodeBuild; the timeout has none, and shortening or lengthening a build harms nobody. Calls
   # that read have none of these keys, so that the conditions hold for them: one list of projects does for all four.
+  # Unseen in the sandbox: codebuild:ListBuildsForProject: finds the build of a StartBuild whose answer was lost
   statement {
     sid       = "Builds"
     actions   = ["codebuild:StartBuild", "codebuild:BatchGetBuilds", "codebuild:ListBuildsForProject", "codebuild:BatchGetProjects"]
@@ -188,6 +189,7 @@ data "aws_iam_policy_document" "operator_home" {
 
   source_policy_documents = [data.aws_iam_policy_document.operator.json]
 
+  # Unseen in the sandbox: sqs:ChangeMessageVisibility: gives a message back that can't be handled now
   statement {
     sid       = "Take"
     actions   = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"]
