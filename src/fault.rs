@@ -6,7 +6,8 @@
 
 use std::fmt;
 
-use crate::api::{FaultClass, reason};
+use reforge_api::{FaultClass, reason};
+
 use crate::intake::event::shorten;
 
 /// The most of what the other side said that is kept, in characters.

@@ -3,7 +3,7 @@
 //! The modules in the order in which an event meets them:
 //!
 //! 1. [`intake`] takes a message from SQS, parses the CloudTrail record in it, looks the event up in the catalogue,
-//!    asks [`policy`] whose it is, and creates an [`api::Incident`]; only then the message is deleted.
+//!    asks [`policy`] whose it is, and creates an [`Incident`](reforge_api::Incident); only then the message is deleted.
 //! 2. [`lifecycle`] takes the Incident from there. Each reconcile observes (I/O in), decides (pure), writes the status,
 //!    then acts (I/O out). What it observes comes from
 //!    - [`recover`]: the inventory that locates the resource, the builds, the plan's summary and the pure gate;
@@ -20,7 +20,6 @@
 //!
 //! [`runtime`] holds what any server needs (settings, leadership, probes, telemetry), [`cli`] the commands.
 
-pub mod api;
 pub mod backtest;
 pub mod classify;
 pub mod cli;

@@ -2,16 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use reforge::api::{
-    ApprovalMode, ApprovalPolicy, Classification, Data, IncidentSpec, IncidentStatus, Judge, Mode, RecoveryPolicySpec,
-    StepName, Time, Verdict, Verification, WorkspaceRef,
-};
 use reforge::lifecycle::decide::{AtGate, PolicyState, Seen, View, is_held};
 use reforge::lifecycle::workspace::works;
 use reforge::policy::limits::Ledger;
 use reforge::recover::codebuild::BuildState;
 use reforge::recover::inventory::Location;
 use reforge::recover::plan::{PlanChange, PlanDigest, Summary};
+use reforge_api::{
+    ApprovalMode, ApprovalPolicy, Classification, Data, IncidentSpec, IncidentStatus, Judge, Mode, RecoveryPolicySpec,
+    StepName, Time, Verdict, Verification, WorkspaceRef,
+};
 use serde_json::json;
 
 use crate::world::{Build, BuildProgress, INCIDENTS, TICK, World};
@@ -162,7 +162,7 @@ fn look(world: &World, incident: usize, status: &IncidentStatus) -> Seen {
         StepName::Plan | StepName::Apply => build(world, incident, status),
         StepName::Gate => at_gate(world, incident, status).unwrap_or(Seen::Nothing),
         StepName::Verify => Seen::Verified(Verification {
-            checks: vec![reforge::api::Check {
+            checks: vec![reforge_api::Check {
                 name: "table is ACTIVE".to_owned(),
                 passed: !world.lost[incident],
                 detail: String::new(),

@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use reforge::api::{Approval, BuildKind, IncidentStatus, Time};
 use reforge::lifecycle::decide::Effect;
+use reforge_api::{Approval, BuildKind, IncidentStatus, Time};
 
 /// How many Incidents, and resources, there are.
 pub const INCIDENTS: usize = 2;

@@ -3,9 +3,11 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::api::{
+use kube::ResourceExt;
+use reforge_api::{
     Change, ClassifierMode, IncidentSpec, RecoveryPolicy, RecoveryPolicySpec, Time, Verdict, duration_millis,
 };
+
 use crate::classify::rules;
 use crate::policy::limits::{self, Apply, Ledger, Opened};
 use crate::recover::gate::{self, Attribution, Gate, Question};
@@ -14,8 +16,6 @@ use crate::recover::plan::{PlanChange, Summary};
 
 use super::Backtest;
 use super::order::Event;
-
-use kube::ResourceExt;
 
 /// How long an apply is taken to last, for the limit on those at the same time.
 const APPLY_MILLIS: i64 = 180_000;
@@ -224,7 +224,7 @@ impl<'a> Judge<'a> {
         policy: &RecoveryPolicy,
         policy_key: &(String, String),
         (backend, own): (&str, &[String]),
-        classification: &crate::api::Classification,
+        classification: &reforge_api::Classification,
     ) -> Gate {
         let now = spec.event.time;
         let entry = self.backtest.catalog.entry(&spec.resource.r#type);

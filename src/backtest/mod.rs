@@ -17,9 +17,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Result;
+use reforge_api::RecoveryPolicy;
 use reforge_scan::{Input, Progress};
 
-use crate::api::RecoveryPolicy;
 use crate::intake::catalog::Catalog;
 use crate::policy::grants::Grants;
 use crate::recover::inventory::Inventory;

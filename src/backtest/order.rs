@@ -8,9 +8,9 @@ use std::io::{self, BufRead as _, BufReader, BufWriter, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use reforge_api::{IncidentSpec, PolicyRef, Time};
 use serde::{Deserialize, Serialize};
 
-use crate::api::{IncidentSpec, PolicyRef, Time};
 use crate::intake::detect::Candidate;
 
 /// Events held in memory before a piece is written: some 50 MiB.
@@ -149,11 +149,11 @@ impl Iterator for Merge {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::{self, Actor, Change, Resource};
+    use reforge_api::{Actor, Change, Resource};
 
     fn event(time: i64, id: &str) -> Event {
-        let event = api::Event {
-            origin: api::Origin::CloudTrail,
+        let event = reforge_api::Event {
+            origin: reforge_api::Origin::CloudTrail,
             id: id.into(),
             time: Time(time),
             name: "DeleteTable".into(),
@@ -175,7 +175,7 @@ mod tests {
             event,
             resource,
             change: Change::Deleted,
-            handling: api::Handling::Recover,
+            handling: reforge_api::Handling::Recover,
         })
     }
 

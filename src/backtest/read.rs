@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Result, anyhow};
+use reforge_api::Time;
 use reforge_scan::{Input, Kept, Progress, Totals, Wanted, scan};
 
-use crate::api::Time;
 use crate::intake::detect::{Detection, Ours, Surroundings, detect};
 use crate::intake::event;
 use crate::intake::itself::Itself;

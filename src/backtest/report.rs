@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use anyhow::Result;
 use kube::ResourceExt;
+use reforge_api::Time;
 use reforge_scan::Totals;
 use serde_json::{Value, json};
 
-use crate::api::Time;
 use crate::intake::event::shorten;
 use crate::policy::select;
 

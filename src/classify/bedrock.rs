@@ -9,8 +9,8 @@ use aws_sdk_bedrockruntime::operation::converse::ConverseOutput;
 use aws_sdk_bedrockruntime::types::{
     ContentBlock, ConversationRole, InferenceConfiguration, Message, SystemContentBlock,
 };
+use reforge_api::{Classification, ClassificationPolicy, ClassifierMode, IncidentSpec};
 
-use crate::api::{Classification, ClassificationPolicy, ClassifierMode, IncidentSpec};
 use crate::runtime::aws_fault;
 use crate::runtime::settings::ClassifierSettings;
 

@@ -1,8 +1,8 @@
 //! What the model is asked. Pure. The event's fields are data between delimiters that its author cannot know.
 
+use reforge_api::IncidentSpec;
 use serde_json::json;
 
-use crate::api::IncidentSpec;
 use crate::intake::event::shorten;
 
 /// The seed's instructions, and how to answer.

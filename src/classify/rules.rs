@@ -1,6 +1,6 @@
 //! The rules: a verdict from the event alone. Pure.
 
-use crate::api::{Change, Classification, ClassificationPolicy, Criticality, IncidentSpec, Judge, Verdict};
+use reforge_api::{Change, Classification, ClassificationPolicy, Criticality, IncidentSpec, Judge, Verdict};
 
 /// Judges without a model.
 pub fn judge(incident: &IncidentSpec, policy: &ClassificationPolicy, recovery_roles: &[String]) -> Classification {

@@ -1,8 +1,8 @@
 //! What of a model's answer counts. Pure. It can make Reforge more careful, never less.
 
+use reforge_api::{Change, Classification, Criticality, Judge, Verdict};
 use serde::Deserialize;
 
-use crate::api::{Change, Classification, Criticality, Judge, Verdict};
 use crate::intake::event::shorten;
 
 /// Below this a model's NORMAL dismisses nothing, in percent.

@@ -12,9 +12,9 @@ use aws_config::BehaviorVersion;
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use kube::ResourceExt;
+use reforge_api::RecoveryPolicy;
 use reforge_scan::{Input, Progress};
 
-use crate::api::RecoveryPolicy;
 use crate::backtest::Backtest;
 use crate::backtest::judge::Decision;
 use crate::intake::catalog::Catalog;

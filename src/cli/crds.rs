@@ -2,9 +2,8 @@
 
 use anyhow::Result;
 use kube::CustomResourceExt;
+use reforge_api::{Incident, RecoveryPolicy};
 use serde_json::Value;
-
-use crate::api::{Incident, RecoveryPolicy};
 
 /// The manifests of both kinds, each with its file name: what `crds/` and the chart hold.
 pub fn manifests() -> Result<Vec<(&'static str, String)>> {

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use clap::Args;
+use reforge_api::{Match, RecoveryPolicy};
 use serde::Deserialize as _;
 
-use crate::api::{Match, RecoveryPolicy};
 use crate::intake::pattern;
 
 use super::catalog::catalog_of;

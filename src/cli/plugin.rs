@@ -8,9 +8,9 @@ use clap::{Args, Parser, Subcommand};
 use k8s_openapi::api::authentication::v1::SelfSubjectReview;
 use kube::api::{Api, Patch, PatchParams, PostParams};
 use kube::{Client, ResourceExt};
+use reforge_api::{Decision, Incident, Phase, StepName};
 use serde_json::json;
 
-use crate::api::{Decision, Incident, Phase, StepName};
 use crate::runtime::kube_call;
 
 /// Decide on what Reforge would apply.

@@ -15,12 +15,12 @@ use kube::runtime::events::{Recorder, Reporter};
 use kube::runtime::reflector::{self, Store};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Client, Resource, ResourceExt};
+use reforge_api::{Incident, RecoveryPolicy, Time};
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::api::{Incident, RecoveryPolicy, Time};
 use crate::classify::Classifier;
 use crate::intake::Intake;
 use crate::intake::catalog::Catalog;

@@ -7,11 +7,10 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use jmespath::Expression;
+use reforge_api::Change;
 use regex::Regex;
 use serde_json::Value;
 use thiserror::Error;
-
-use crate::api::Change;
 
 mod entry;
 

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use kube::ResourceExt;
-
-use crate::api::{
+use reforge_api::{
     Change, Event, Handling, IncidentSpec, IncidentStatus, Intent, PolicyRef, RecoveryPolicy, Resource, Time,
 };
+
 use crate::policy::grants::Grants;
 use crate::policy::select;
 use crate::recover::codebuild::uuid_of;
@@ -289,7 +289,7 @@ pub fn own_build<'a>(statuses: impl Iterator<Item = &'a IncidentStatus>, uuid: &
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::{BuildKind, BuildRef};
+    use reforge_api::{BuildKind, BuildRef};
 
     #[test]
     fn the_session_of_a_build_is_ours_only_while_the_build_was_at_work() {

@@ -1,12 +1,11 @@
 //! Reads a queue message: an EventBridge envelope around a CloudTrail record or a build's state change. Gives typed
 //! values back or says why it cannot; asks nobody, and trusts no field further than its form.
 
+use reforge_api::{Actor, Event, Origin, Time};
 use reforge_scan::without_version;
 use serde::Deserialize;
 use serde_json::Value;
 use thiserror::Error;
-
-use crate::api::{Actor, Event, Origin, Time};
 
 use super::notice::{self, CONFIG_ITEM, CONFIG_RULE, INSTANCE_STATE, Notice};
 

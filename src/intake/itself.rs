@@ -1,9 +1,8 @@
 //! What Reforge itself stands on: the trail, the rules, the queues, the projects and the roles of its install, and its canary.
 //! What happens to these is told to people and never put back: who can change them could bend what a recovery does. Pure.
 
+use reforge_api::{Change, Event, Handling, PolicyRef, Resource, Time};
 use serde::Deserialize;
-
-use crate::api::{Change, Event, Handling, PolicyRef, Resource, Time};
 
 use super::detect::Candidate;
 

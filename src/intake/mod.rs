@@ -16,11 +16,12 @@ use std::sync::Arc;
 use kube::api::{Api, ListParams, Patch, PatchParams};
 use kube::runtime::reflector::Store;
 use kube::{Client, ResourceExt};
+use reforge_api::{ANNOTATION_HINT, Event, Handling, Incident, RecoveryPolicy, Time};
 use serde_json::json;
 use tokio::sync::watch;
 
-use crate::api::{ANNOTATION_HINT, Event, Handling, Incident, RecoveryPolicy, Time};
 use crate::policy::grants::Grants;
+use crate::runtime::clock;
 use crate::runtime::metrics::Metrics;
 use crate::runtime::{KubeCallError, kube_call};
 
@@ -90,7 +91,7 @@ impl Intake {
     pub async fn api_call(&self, record: &Record) -> (Handled, Vec<String>) {
         let ours = match self.claims_to_be_ours(&record.event).await {
             // A build whose id is not stored by then is none that an Incident waits for.
-            Ok(Ours::NotYetKnown) if Time::now() > record.event.time.plus_seconds(PATIENCE) => Ours::No,
+            Ok(Ours::NotYetKnown) if clock::now() > record.event.time.plus_seconds(PATIENCE) => Ours::No,
             Ok(ours) => ours,
             Err(error) => {
                 tracing::error!(event_id = record.event.id, %error, "whose build acts is not known; the message stays in the queue");
@@ -236,7 +237,7 @@ impl Intake {
         };
         let Some(incident) = self.incidents.state().into_iter().find(waits) else { return };
         let api: Api<Incident> = Api::namespaced(self.client.clone(), &incident.namespace().unwrap_or_default());
-        let now = Time::now().to_string();
+        let now = clock::now().to_string();
         let patch = json!({"metadata": {"annotations": {ANNOTATION_HINT: now}}});
         let params = PatchParams { field_manager: Some("reforge-intake".to_owned()), ..PatchParams::default() };
         if let Err(error) = kube_call(api.patch(&incident.name_any(), &params, &Patch::Merge(&patch))).await {

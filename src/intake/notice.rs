@@ -1,9 +1,8 @@
 //! What other sources than CloudTrail tell of a resource: EC2's state changes, AWS Config's items and findings. None of
 //! them says who did it. Pure.
 
+use reforge_api::{Actor, Change, Event, Origin, Time};
 use serde_json::Value;
-
-use crate::api::{Actor, Change, Event, Origin, Time};
 
 use super::event::{Unreadable, shorten};
 

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 
 use kube::Client;
 use kube::api::{Api, ObjectMeta, PostParams};
+use reforge_api::{Incident, LABEL_POLICY, LABEL_TYPE};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use crate::api::{Incident, LABEL_POLICY, LABEL_TYPE};
 use crate::runtime::{KubeCallError, kube_call};
 
 use super::detect::Candidate;

@@ -7,9 +7,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use reforge_api::Match;
 use serde_json::{Value, json};
-
-use crate::api::Match;
 
 use super::catalog::{Catalog, Entry};
 

@@ -3,19 +3,20 @@
 
 use kube::ResourceExt;
 use kube::api::{Api, Patch, PatchParams};
-use serde_json::json;
-use sha2::{Digest, Sha256};
-
-use crate::api::{
+use reforge_api::{
     ANNOTATION_HINT, BuildKind, Change, Evidence, Incident, IncidentStatus, Intent, LABEL_WORKSPACE, Origin,
     RecoveryPolicy, RecoverySpec, Time, Workspace,
 };
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
 use crate::fault::Fault;
 use crate::intake::catalog::Entry;
 use crate::policy::limits::{self, Apply};
 use crate::policy::select;
 use crate::recover::codebuild::{BuildState, CodeBuildError, Order, RestorePoint, uuid_of};
 use crate::runtime::accounts::UnknownAccount;
+use crate::runtime::clock;
 use crate::runtime::kube_call;
 
 use super::builds::NotStarted;
@@ -74,7 +75,7 @@ async fn try_start(ctx: &Context, incident: &Incident, kind: BuildKind) -> Resul
 
     let name = incident.name_any();
     let install = ctx.reach.install(&incident.spec.event.account_id).await.map_err(UnknownAccount::fault)?;
-    let known = if looks_first(intent, Time::now()) {
+    let known = if looks_first(intent, clock::now()) {
         install.builds.find(project, &name, status.step.attempt).await?
     } else {
         None
@@ -189,7 +190,7 @@ pub async fn label_workspace(api: &Api<Incident>, incident: &mut Incident) {
 pub async fn wake(ctx: &Context, who: &str) {
     let Some(Holder { namespace, name }) = Holder::parse(who) else { return };
     let api: Api<Incident> = Api::namespaced(ctx.client.clone(), &namespace);
-    let patch = json!({"metadata": {"annotations": {ANNOTATION_HINT: Time::now().to_string()}}});
+    let patch = json!({"metadata": {"annotations": {ANNOTATION_HINT: clock::now().to_string()}}});
     let params = PatchParams { field_manager: Some("reforge-hints".to_owned()), ..PatchParams::default() };
     if let Err(error) = kube_call(api.patch(&name, &params, &Patch::Merge(&patch))).await {
         tracing::debug!(%error, incident = who, "the Incident was not woken; it polls");
@@ -218,7 +219,7 @@ pub fn still_stands(status: &IncidentStatus, policy_uid: &str, policy_generation
 fn apply_of(incident: &Incident, status: &IncidentStatus) -> Apply {
     let spec = incident.judged_spec();
     Apply {
-        at: Time::now(),
+        at: clock::now(),
         incident: Holder::of(incident).text(),
         attempt: status.step.attempt,
         resource: limits::resource_key(&spec),

@@ -1,6 +1,7 @@
 //! The builds of an Incident, as decisions: wait for one, judge how it ended, plan again. Pure.
 
-use crate::api::{BuildFailure, BuildKind, BuildRef, FaultClass, IncidentStatus, RecoveryPolicySpec, Time, reason};
+use reforge_api::{BuildFailure, BuildKind, BuildRef, FaultClass, IncidentStatus, RecoveryPolicySpec, Time, reason};
+
 use crate::fault::Fault;
 use crate::recover::artifacts::{Failure, Lock};
 use crate::recover::codebuild::BuildState;
@@ -242,8 +243,8 @@ pub fn build_ref(kind: BuildKind, build: &BuildState) -> BuildRef {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::{IncidentStatus, Phase, StepName, WorkspaceRef, condition};
     use crate::lifecycle::decide::{PolicyState, decide};
+    use reforge_api::{IncidentStatus, Phase, StepName, WorkspaceRef, condition};
     use serde_json::json;
 
     /// An Incident whose apply build has ended like this.

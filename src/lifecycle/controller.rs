@@ -10,12 +10,13 @@ use kube::runtime::controller::{Action, Config};
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::{Controller, watcher};
 use kube::{Client, ResourceExt};
+use reforge_api::{Handling, Incident, RecoveryPolicy, StepName};
 
-use crate::api::{Handling, Incident, RecoveryPolicy, StepName, Time};
 use crate::classify::Classifier;
 use crate::intake::catalog::Catalog;
 use crate::intake::itself::Itself;
 use crate::notify::Notifier;
+use crate::runtime::clock;
 use crate::runtime::metrics::Metrics;
 use crate::runtime::settings::Settings;
 use crate::runtime::{KubeCallError, kube_call};
@@ -131,11 +132,11 @@ async fn carry_out(
             Effect::StartBuild(kind) => {
                 let before = incident.status.clone().unwrap_or_default();
                 let (after, pause) = match act::start_build(ctx, incident, *kind).await {
-                    Started::Running(build) => (builds::started(&before, *kind, &build, Time::now()), None),
-                    Started::Overtaken => (builds::overtaken(&before, Time::now()), None),
+                    Started::Running(build) => (builds::started(&before, *kind, &build, clock::now()), None),
+                    Started::Overtaken => (builds::overtaken(&before, clock::now()), None),
                     Started::NotYet(why) => {
                         tracing::warn!(incident = incident.name_any(), ?why, "a build was not started");
-                        let (after, pause) = builds::not_started(&before, &why, &incident.name_any(), Time::now());
+                        let (after, pause) = builds::not_started(&before, &why, &incident.name_any(), clock::now());
                         (after, Some(Duration::from_millis(pause.unsigned_abs())))
                     }
                 };
@@ -153,7 +154,7 @@ async fn write(
     ctx: &Context,
     api: &Api<Incident>,
     incident: &Incident,
-    to: &crate::api::IncidentStatus,
+    to: &reforge_api::IncidentStatus,
 ) -> Result<Incident, KubeCallError> {
     let before = incident.status.as_ref().map(|s| (s.phase, s.step));
     let written = status::write(api, incident, to).await?;
@@ -165,7 +166,7 @@ async fn write(
             phase = ?to.phase,
             attempt = to.step.attempt,
             step = ?to.step.name,
-            message = to.conditions.iter().find(|c| c.r#type == crate::api::condition::READY).map(|c| c.message.as_str()),
+            message = to.conditions.iter().find(|c| c.r#type == reforge_api::condition::READY).map(|c| c.message.as_str()),
             "the Incident moved on"
         );
     }

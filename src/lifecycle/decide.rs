@@ -4,11 +4,12 @@
 //! together with a status that differs from the one before. A restart between any two instructions therefore finds
 //! either the old status, and decides the same again, or the new one, and goes on from there.
 
-use crate::api::{
+use reforge_api::{
     Approval, BuildKind, BuildRef, Classification, ConditionStatus, Data, Decision, Evidence, Handling, IncidentSpec,
     IncidentStatus, Judge, Moment, Phase, Plan, PlannedChange, RecoveryPolicySpec, StepName, Time, Verdict,
     Verification, condition, duration, duration_millis, reason,
 };
+
 use crate::fault::Fault;
 use crate::policy::approval::Identity;
 use crate::policy::limits::{Ledger, Opened};
@@ -496,7 +497,7 @@ fn verify(view: &View, policy: &RecoveryPolicySpec, step: &mut Step) {
     let Seen::Verified(verification) = &view.seen else { return };
     let status = &mut step.status;
     status.verification = Some(verification.clone());
-    if crate::verify::passed(verification) {
+    if verification.passed() {
         let message = match verification.data {
             Data::Empty => "The resource is back in its shape; its data is not: it is empty",
             Data::Unknown => {

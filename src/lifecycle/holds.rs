@@ -9,10 +9,10 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Client;
 use kube::api::Api;
 use kube::runtime::{WatchStreamExt, watcher};
+use reforge_api::{IncidentSpec, Time};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::api::{IncidentSpec, Time};
 use crate::policy::hold::Hold;
 use crate::runtime::{KubeCallError, kube_call};
 

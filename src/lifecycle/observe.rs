@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
-
-use crate::api::{
+use reforge_api::{
     BuildKind, BuildRef, Classification, Evidence, Incident, IncidentSpec, IncidentStatus, Origin, Phase,
     RecoveryPolicySpec, RollbackMode, StepName, Time,
 };
+
 use crate::fault::Fault;
 use crate::intake::catalog::Verify;
 use crate::policy::limits::{self, Opened};
@@ -18,6 +18,7 @@ use crate::recover::artifacts::{ArtifactError, Changed};
 use crate::recover::codebuild::uuid_of;
 use crate::recover::inventory::{self, Location, Owned};
 use crate::runtime::accounts::UnknownAccount;
+use crate::runtime::clock;
 use crate::verify::{ResourceIdentity, Verifier};
 
 use super::controller::Context;
@@ -41,7 +42,7 @@ pub async fn observe(ctx: &Context, incident: &Incident) -> View {
     let hold = ctx.holds.of(&spec);
     let seen = match &policy {
         // What does not go well is not asked again before its time.
-        _ if trouble::pause(&status, Time::now()).is_some() => Seen::Nothing,
+        _ if trouble::pause(&status, clock::now()).is_some() => Seen::Nothing,
         PolicyState::Stands { spec: policy, .. } if !is_held(&status, policy, hold.as_deref()) && elder.is_none() => {
             look(ctx, incident, (&spec, &evidence.0), &status, policy).await.unwrap_or_else(Seen::Trouble)
         }
@@ -58,7 +59,7 @@ pub async fn observe(ctx: &Context, incident: &Incident) -> View {
         _ => None,
     };
     let builds_here = if failed_locked(&seen) { builds_here(ctx, &status) } else { Vec::new() };
-    let now = Time::now();
+    let now = clock::now();
     let created = incident.creation_timestamp().map_or(now, |t| Time(t.0.as_millisecond()));
     View {
         now,
@@ -180,7 +181,7 @@ async fn locate(ctx: &Context, incident: &Incident, policy: &RecoveryPolicySpec)
 }
 
 async fn build(ctx: &Context, incident: &Incident, status: &IncidentStatus, kind: BuildKind) -> Result<Seen, Fault> {
-    if status.recovery.next_attempt_time.is_some_and(|at| at > Time::now()) {
+    if status.recovery.next_attempt_time.is_some_and(|at| at > clock::now()) {
         return Ok(Seen::Nothing);
     }
     let Some(workspace) = &status.workspace else {

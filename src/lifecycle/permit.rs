@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use crate::api::{
+use reforge_api::{
     Asked, BuildKind, ConditionStatus, Evidence, IncidentStatus, Moment, Origin, Plan, PlannedChange,
     RecoveryPolicySpec, SeenApproval, StepName, Time, Verdict, condition, reason,
 };
+
 use crate::policy::approval::deadlines;
 use crate::policy::limits::{self, Held};
 use crate::recover::gate::{self, Attribution, Cleared, Gate, Nothing, Question};

@@ -9,11 +9,12 @@ use kube::ResourceExt;
 use kube::api::{Api, Patch, PatchParams};
 use kube::runtime::controller::{Action, Config};
 use kube::runtime::{Controller, watcher};
+use reforge_api::{ConditionStatus, RecoveryPolicy, RecoveryPolicyStatus, Time, condition, reason, set_condition};
 use serde_json::json;
 
-use crate::api::{ConditionStatus, RecoveryPolicy, RecoveryPolicyStatus, Time, condition, reason, set_condition};
 use crate::intake::pattern;
 use crate::policy::select::validate;
+use crate::runtime::clock;
 use crate::runtime::{KubeCallError, kube_call};
 use crate::watch::drift;
 
@@ -32,7 +33,7 @@ pub async fn run(ctx: Arc<Context>, stop: impl Future<Output = ()> + Send + Sync
 }
 
 async fn reconcile(policy: Arc<RecoveryPolicy>, ctx: Arc<Context>) -> Result<Action, KubeCallError> {
-    let now = Time::now();
+    let now = clock::now();
     let (mut status, usable) = said(&policy, &ctx, now);
     let wake = if usable { drift::schedule(&policy, &mut status.drift, now) } else { None };
     let policy = write(&ctx, &policy, &status).await?;

@@ -1,8 +1,7 @@
 //! Whether two Incidents are about the same change, told by different sources; and whether a build of ours made it. Pure.
 
 use kube::ResourceExt;
-
-use crate::api::{
+use reforge_api::{
     BuildKind, Evidence, Handling, Incident, IncidentSpec, IncidentStatus, Origin, Phase, StepName, Time, WorkspaceRef,
     condition, reason,
 };
@@ -139,7 +138,7 @@ pub fn own_build<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::{BuildRef, Condition, ConditionStatus};
+    use reforge_api::{BuildRef, Condition, ConditionStatus};
     use serde_json::json;
 
     fn incident(name: &str, origin: &str, seconds: i64) -> Incident {
@@ -195,7 +194,7 @@ mod tests {
         let mut others_policy = incident("a", "StateChange", 100);
         others_policy.spec.policy_ref.name = "q".into();
         let mut stopped = incident("a", "StateChange", 100);
-        stopped.spec.change = crate::api::Change::Stopped;
+        stopped.spec.change = reforge_api::Change::Stopped;
         for other in [same_source, long_ago, elsewhere, others_policy, stopped] {
             assert_eq!(elder(&me, [&other].into_iter()), None, "{other:?}");
         }

@@ -3,9 +3,9 @@
 
 use kube::ResourceExt;
 use kube::api::{Api, Patch, PatchParams};
+use reforge_api::{Incident, IncidentStatus};
 use serde_json::json;
 
-use crate::api::{Incident, IncidentStatus};
 use crate::runtime::{KubeCallError, kube_call};
 
 /// The field manager of every status that the operator writes.

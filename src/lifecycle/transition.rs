@@ -2,7 +2,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use crate::api::{
+use reforge_api::{
     BuildKind, BuildRef, ConditionStatus, IncidentStatus, Intent, Phase, RecoverySpec, RollbackMode, StepName, Time,
     condition, duration, duration_millis, reason, set_condition,
 };
@@ -171,7 +171,7 @@ fn pause_seconds(retries: &Retries<'_>, failures: u32) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::{Backoff, Rollback};
+    use reforge_api::{Backoff, Rollback};
 
     fn policy(rollback: RollbackMode) -> RecoverySpec {
         let backoff = Backoff { initial: "30s".into(), max: "2m".into() };

@@ -4,7 +4,8 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use crate::api::{FaultClass, IncidentStatus, Time, Trouble};
+use reforge_api::{FaultClass, IncidentStatus, Time, Trouble};
+
 use crate::fault::Fault;
 
 use super::transition::progress;
@@ -58,7 +59,7 @@ fn pause_after(class: FaultClass, tries: u32, name: &str) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::{BuildKind, Intent, condition, reason};
+    use reforge_api::{BuildKind, Intent, condition, reason};
 
     fn fault(class: FaultClass) -> Fault {
         Fault::new("reading s3://b/inventory/shop.json", class, "AccessDenied: User: x is not authorized")

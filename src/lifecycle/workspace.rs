@@ -11,10 +11,11 @@ use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kube::api::{Api, ObjectMeta, PostParams};
 use kube::{Client, ResourceExt};
+use reforge_api::{Condition, ConditionStatus, Incident, IncidentStatus, StepName, Time, condition, reason};
 use sha2::{Digest, Sha256};
 
-use crate::api::{Condition, ConditionStatus, Incident, IncidentStatus, StepName, Time, condition, reason};
 use crate::policy::limits::{Apply, Ledger};
+use crate::runtime::clock;
 use crate::runtime::{KubeCallError, kube_call};
 
 use super::reach::Reach;
@@ -248,7 +249,7 @@ fn ledger_of(lease: &Lease) -> Result<Ledger, KubeCallError> {
 
 fn age_seconds(lease: &Lease) -> i64 {
     let acquired = lease.spec.as_ref().and_then(|s| s.acquire_time.as_ref()).map(|t| t.0.as_millisecond());
-    acquired.map_or(i64::MAX, |t| Time::now().millis_since(Time(t)) / 1000)
+    acquired.map_or(i64::MAX, |t| clock::now().millis_since(Time(t)) / 1000)
 }
 
 fn lease_name(backend: &str) -> String {

@@ -4,8 +4,7 @@
 use std::fmt::Write as _;
 
 use kube::ResourceExt;
-
-use crate::api::{BuildKind, Data, Incident, Moment, Time, condition, duration};
+use reforge_api::{BuildKind, Data, Incident, Moment, Time, condition, duration};
 
 /// "Less than 100 characters long" (API reference of SNS, Publish).
 const SUBJECT_CHARACTERS: usize = 99;
@@ -157,7 +156,7 @@ fn now(incident: &Incident) -> Lines {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::*;
+    use reforge_api::*;
 
     fn incident() -> Incident {
         let spec = serde_json::json!({

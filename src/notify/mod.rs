@@ -8,8 +8,8 @@ use std::time::Duration;
 use aws_sdk_sns::Client;
 use kube::runtime::events::{Event, EventType, Recorder};
 use kube::{Resource, ResourceExt};
+use reforge_api::{Incident, Moment, RecoveryPolicy, condition};
 
-use crate::api::{Incident, Moment, RecoveryPolicy, condition};
 use crate::runtime::aws_fault::ask;
 use crate::runtime::metrics::Metrics;
 

@@ -5,9 +5,8 @@
 
 use std::collections::BTreeSet;
 
+use reforge_api::{Actor, Approval, ApprovalPolicy, Decision, SeenApproval, Time, duration_millis};
 use serde::Deserialize;
-
-use crate::api::{Actor, Approval, ApprovalPolicy, Decision, SeenApproval, Time, duration_millis};
 
 /// Which AWS identities a Kubernetes user has, as the operator's settings say.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize)]

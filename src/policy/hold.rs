@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::api::IncidentSpec;
+use reforge_api::IncidentSpec;
 
 use super::select::matches_glob;
 

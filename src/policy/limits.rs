@@ -7,10 +7,9 @@
 
 use std::collections::BTreeMap;
 
+use reforge_api::{Criticality, IncidentSpec, LimitsPolicy, Time, duration, duration_millis};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-
-use crate::api::{Criticality, IncidentSpec, LimitsPolicy, Time, duration, duration_millis};
 
 /// What is remembered of applies: at most so many, and for a day.
 const MAX_APPLIES: usize = 256;

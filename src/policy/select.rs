@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use kube::ResourceExt;
+use reforge_api::{Event, Match, RecoveryPolicy, RecoveryPolicySpec, Resource, reason};
 use thiserror::Error;
 
-use crate::api::{Event, Match, RecoveryPolicy, RecoveryPolicySpec, Resource, reason};
+use crate::watch::drift;
 
 use super::grants::Grants;
 use super::{expression, window};
-use crate::watch::drift;
 
 /// Why a policy cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

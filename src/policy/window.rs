@@ -3,8 +3,7 @@
 use jiff::civil::{Time as TimeOfDay, Weekday};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan, Zoned};
-
-use crate::api::{Day, Hours, Time, Window};
+use reforge_api::{Day, Hours, Time, Window};
 
 /// How far ahead an opening is looked for, in days: a week, and a day on either side for other time zones.
 const AHEAD: i64 = 9;

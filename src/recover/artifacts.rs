@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::ProvideErrorMetadata;
+use reforge_api::Time;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
-use crate::api::Time;
 use crate::fault::Fault;
 use crate::intake::event::shorten;
 use crate::runtime::aws_fault;

@@ -7,12 +7,12 @@ use std::time::Duration;
 use aws_sdk_codebuild::Client;
 use aws_sdk_codebuild::config::retry::RetryConfig;
 use aws_sdk_codebuild::types::{Build, EnvironmentVariable, Project, ProjectEnvironment, RegistryCredential};
+use reforge_api::Time;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::api::Time;
 use crate::fault::Fault;
 use crate::intake::catalog::Undo;
 use crate::runtime::aws_fault::{self, ask};

@@ -3,12 +3,12 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::json;
-
-use crate::api::{
+use reforge_api::{
     Approval, ApprovalMode, ApprovalPolicy, Change, Classification, Decision, GateRecord, IncidentSpec, Mode,
     RecoveryPolicySpec, SeenApproval, Time, Unexplained,
 };
+use serde_json::json;
+
 use crate::policy::approval::{self, Identity, Word};
 use crate::policy::expression::{self, Facts};
 use crate::policy::limits::Held;
@@ -381,8 +381,8 @@ mod tests {
     use std::sync::LazyLock;
 
     use super::*;
-    use crate::api::{LimitsPolicy, Match, PlanPolicy, RecoverySpec, Window};
     use crate::recover::plan::Drift;
+    use reforge_api::{LimitsPolicy, Match, PlanPolicy, RecoverySpec, Window};
 
     fn change(address: &str, actions: &[&str]) -> PlanChange {
         PlanChange {
@@ -415,14 +415,14 @@ mod tests {
             suspend: false,
             priority: 0,
             r#match: Match::default(),
-            classification: crate::api::ClassificationPolicy::default(),
+            classification: reforge_api::ClassificationPolicy::default(),
             recovery: RecoverySpec::default(),
             plan: PlanPolicy::default(),
             approval: Some(ApprovalPolicy { mode: ApprovalMode::Never, ..ApprovalPolicy::default() }),
             limits: LimitsPolicy::default(),
             windows: vec![],
             drift: None,
-            verification: crate::api::VerificationPolicy::default(),
+            verification: reforge_api::VerificationPolicy::default(),
             notifications: vec![],
         }
     }

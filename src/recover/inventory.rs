@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
+use reforge_api::WorkspaceRef;
 use serde::Deserialize;
 
-use crate::api::WorkspaceRef;
 use crate::intake::catalog::Entry;
 
 /// The most addresses that one resource and its attachments are looked at with.

@@ -3,10 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use reforge_api::Time;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
-
-use crate::api::Time;
 
 /// SHA-256 of a summary's bytes, in lower-case hex. The summary holds the digest of the plan's tar, so this covers both.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -4,8 +4,8 @@ use std::error::Error;
 use std::time::Duration;
 
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use reforge_api::FaultClass;
 
-use crate::api::FaultClass;
 use crate::fault::Fault;
 
 /// Error codes by which AWS's services say that they want fewer calls, or run as much as they may (botocore's retry

@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use kube::Client;
 use kube::api::{Api, ListParams};
+use reforge_api::RecoveryPolicy;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-
-use crate::api::RecoveryPolicy;
 
 use super::kube_call;
 

@@ -11,12 +11,12 @@ use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kube::api::{Api, ObjectMeta, PostParams};
 use kube::{Client, ResourceExt};
+use reforge_api::Time;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::api::Time;
-
+use super::clock;
 use super::{KubeCallError, kube_call};
 
 const NAME: &str = "reforge-leader";
@@ -43,7 +43,7 @@ pub async fn first_start(client: Client, namespace: &str) -> Result<Time, KubeCa
             }
         }
     };
-    Ok(lease.creation_timestamp().map_or_else(Time::now, |t| Time(t.0.as_millisecond())))
+    Ok(lease.creation_timestamp().map_or_else(clock::now, |t| Time(t.0.as_millisecond())))
 }
 
 /// What was last seen of the lease, and when by our own clock.

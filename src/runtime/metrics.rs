@@ -4,8 +4,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
-
-use crate::api::IncidentStatus;
+use reforge_api::IncidentStatus;
 
 /// One label and its value: a reason, a type or a step. Never anything that an event's author can choose freely.
 type Label = [(&'static str, String); 1];

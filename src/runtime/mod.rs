@@ -3,6 +3,7 @@
 
 pub mod accounts;
 pub mod aws_fault;
+pub mod clock;
 pub mod gate;
 pub mod http;
 pub mod leader;
@@ -12,9 +13,9 @@ pub mod telemetry;
 
 use std::time::Duration;
 
+use reforge_api::FaultClass;
 use thiserror::Error;
 
-use crate::api::FaultClass;
 use crate::fault::Fault;
 
 /// kube's client has no read timeout of its own.

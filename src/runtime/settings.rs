@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use reforge_api::{ClassifierMode, Time, duration_millis};
 use serde::Deserialize;
 use thiserror::Error;
 
-use crate::api::{ClassifierMode, Time, duration_millis};
 use crate::intake::catalog::Entry;
 use crate::intake::itself::{self, Itself, Plumbing};
 use crate::policy::approval::Identity;

@@ -1,9 +1,9 @@
 //! Any type that AWS Cloud Control reads: whether the resource is there, and its properties for a policy's expectations.
 
 use aws_sdk_cloudcontrol::Client;
+use reforge_api::Check;
 use serde_json::{Value, json};
 
-use crate::api::Check;
 use crate::fault::Fault;
 use crate::policy::expression::{self, Facts};
 
@@ -68,8 +68,8 @@ pub(super) fn checks(seen: &Seen, question: &Question<'_>, id: &str) -> Vec<Chec
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::Change;
     use crate::intake::catalog::Verify;
+    use reforge_api::Change;
 
     fn question(expect: &[String]) -> Question<'_> {
         Question {

@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use reforge_api::{Change, Check, Data, Verification};
 
-use crate::api::{Change, Check, Data, Verification};
 use crate::fault::Fault;
 use crate::intake::catalog::Verify;
 use crate::runtime::aws_fault;
@@ -161,11 +161,6 @@ impl Verifier {
         let seen = cloud_control::look(&self.cloud_control, question, id).await?;
         Ok(cloud_control::checks(&seen, question, id))
     }
-}
-
-/// Whether every check passed.
-pub fn passed(verification: &Verification) -> bool {
-    !verification.checks.is_empty() && verification.checks.iter().all(|c| c.passed)
 }
 
 fn check(name: &str, passed: bool, detail: impl Into<String>) -> Check {

@@ -7,14 +7,15 @@ use std::time::Duration;
 use aws_sdk_ssm::Client;
 use aws_sdk_ssm::types::ParameterType;
 use kube::runtime::reflector::Store;
+use reforge_api::{Actor, Change, Event, Handling, Incident, Origin, Resource, Time, duration_millis};
 use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
-use crate::api::{Actor, Change, Event, Handling, Incident, Origin, Resource, Time, duration_millis};
 use crate::intake::itself::CANARY_TYPE;
 use crate::intake::{Intake, open};
 use crate::runtime::KubeCallError;
 use crate::runtime::aws_fault::ask;
+use crate::runtime::clock;
 
 use super::Notes;
 
@@ -108,7 +109,7 @@ impl Canary {
     async fn look(&self, every: i64, patience: i64) -> Result<(), String> {
         let noted = |e: KubeCallError| format!("the notes: {e}");
         let written = self.notes.time(NOTE).await.map_err(noted)?;
-        let now = Time::now();
+        let now = clock::now();
         match next(written, self.seen(), now, every, patience) {
             Next::Wait => Ok(()),
             Next::SayLost(written) => self.say_lost(written).await,

@@ -4,12 +4,12 @@
 //! What is scheduled, and which build does it, is in the policy's status before anything is started.
 
 use kube::ResourceExt;
-use sha2::{Digest, Sha256};
-
-use crate::api::{
+use reforge_api::{
     Actor, Change, DriftPolicy, DriftStatus, Event, Handling, Incident, Origin, Phase, PolicyRef, RecoveryPolicy,
     Resource, StepName, Time, Workspace,
 };
+use sha2::{Digest, Sha256};
+
 use crate::intake::catalog::{Catalog, Entry};
 use crate::intake::detect::Candidate;
 use crate::intake::event::shorten;
@@ -20,6 +20,7 @@ use crate::policy::select;
 use crate::recover::codebuild::{BuildState, Order, uuid_of};
 use crate::recover::inventory::{Inventory, Owned};
 use crate::recover::plan::{PlanChange, Summary};
+use crate::runtime::clock;
 
 /// How long until a running build is asked for again, in milliseconds.
 const POLL: i64 = 5_000;
@@ -95,7 +96,7 @@ pub async fn go_on(ctx: &Context, policy: &RecoveryPolicy, drift: &mut [DriftSta
         };
         match step(ctx, policy, workspace, entry).await {
             Ok(()) => {}
-            Err(error) if Time::now() > entry.last_schedule_time.plus_seconds(GIVE_UP) => {
+            Err(error) if clock::now() > entry.last_schedule_time.plus_seconds(GIVE_UP) => {
                 entry.result = Some(shorten(&format!("Given up: {error}"), 512));
             }
             Err(error) => {
@@ -189,7 +190,7 @@ async fn open_all(
 ) -> Result<Vec<String>, String> {
     let (all, policies, grants) = (ctx.incidents.state(), ctx.policies.state(), ctx.settings.grants());
     let incidents: Vec<&Incident> = all.iter().map(AsRef::as_ref).collect();
-    let at = build.start.unwrap_or_else(Time::now);
+    let at = build.start.unwrap_or_else(clock::now);
     let mut opened = Vec::new();
     for candidate in candidates(&ctx.catalog, policy, (summary, inventory), &incidents, at) {
         let Candidate { event, resource, .. } = &candidate;
@@ -387,7 +388,7 @@ mod tests {
     fn incident(candidate: &Candidate, ended: Option<Phase>) -> Incident {
         let mut incident = Incident::new("i", candidate.spec());
         incident.status = ended.map(|phase| {
-            let mut status = crate::api::IncidentStatus { phase, ..Default::default() };
+            let mut status = reforge_api::IncidentStatus { phase, ..Default::default() };
             status.step.name = StepName::Ended;
             status
         });

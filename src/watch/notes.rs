@@ -4,8 +4,8 @@
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::api::{Api, ObjectMeta, PostParams};
 use kube::{Client, ResourceExt};
+use reforge_api::Time;
 
-use crate::api::Time;
 use crate::runtime::{KubeCallError, kube_call};
 
 const NAME: &str = "reforge-notes";

@@ -10,16 +10,17 @@ use aws_sdk_cloudtrail::error::ProvideErrorMetadata;
 use aws_sdk_cloudtrail::operation::lookup_events::LookupEventsOutput;
 use aws_sdk_cloudtrail::primitives::DateTime;
 use aws_sdk_cloudtrail::types::{LookupAttribute, LookupAttributeKey};
+use reforge_api::{Time, duration_millis};
 use serde::Deserialize;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use crate::api::{Time, duration_millis};
 use crate::intake::queue::Handled;
 use crate::intake::{Intake, event};
 use crate::policy::grants::Grants;
 use crate::runtime::accounts::Accounts;
 use crate::runtime::aws_fault;
+use crate::runtime::clock;
 
 use super::Notes;
 
@@ -93,10 +94,10 @@ impl Sweep {
     async fn scope(&self, account: &str, region: &str, lag_millis: i64) -> Result<(), String> {
         let client = Client::new(&self.accounts.config(account, region).await.map_err(|e| e.to_string())?);
         let (began, swept) = (format!("sweeps-since-{account}-{region}"), format!("swept-{account}-{region}"));
-        let until = Time(Time::now().0 - lag_millis);
+        let until = Time(clock::now().0 - lag_millis);
         let Some(since) = self.notes.time(&began).await.map_err(|e| e.to_string())? else {
             // What happened before the first sweep of all is nobody's gap.
-            return self.notes.note(&began, Time::now()).await.map_err(|e| e.to_string());
+            return self.notes.note(&began, clock::now()).await.map_err(|e| e.to_string());
         };
         let last = self.notes.time(&swept).await.map_err(|e| e.to_string())?;
         let from = last.map_or(since, |t| t.plus_seconds(-OVERLAP)).max(since);

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use reforge::api::{Change, RecoveryPolicy};
 use reforge::intake::catalog::{Catalog, Entry};
 use reforge::intake::event;
 use reforge::policy::expression;
+use reforge_api::{Change, RecoveryPolicy};
 use serde::Deserialize;
 use serde_json::{Value, json};
 

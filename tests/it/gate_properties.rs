@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
-use reforge::api::{Approval, Decision, IncidentSpec, Mode, RecoveryPolicySpec, Time, Unexplained};
 use reforge::policy::limits::Held;
 use reforge::recover::gate::{self, Attribution, Cleared, Gate, Question};
 use reforge::recover::plan::{Drift, PlanChange, StateRef, Summary};
+use reforge_api::{Approval, Decision, IncidentSpec, Mode, RecoveryPolicySpec, Time, Unexplained};
 use serde_json::json;
 
 /// The addresses that plans are made of; the first is the Incident's own.

@@ -4,7 +4,6 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use reforge::api::{ClassificationPolicy, Incident, Moment, RecoveryPolicy, Verdict};
 use reforge::classify::{prompt, rules};
 use reforge::intake::catalog::Catalog;
 use reforge::intake::detect::{Candidate, Detection, Ours, Surroundings, detect};
@@ -12,6 +11,7 @@ use reforge::intake::event::{Message, parse};
 use reforge::intake::itself::Itself;
 use reforge::intake::open::name_of;
 use reforge::notify::message;
+use reforge_api::{ClassificationPolicy, Incident, Moment, RecoveryPolicy, Verdict};
 use serde::Deserialize;
 use serde_json::{Value, json};
 

@@ -1,8 +1,8 @@
 //! Opening Incidents on a real apiserver.
 
-use reforge::api::Incident;
 use reforge::intake::detect::Candidate;
 use reforge::intake::open::{OpenError, Opened, name_of, open};
+use reforge_api::Incident;
 use serde_json::json;
 
 use crate::world::{client, namespace, plane};
@@ -19,8 +19,8 @@ fn candidate(namespace: &str, table: &str) -> Candidate {
         policy: serde_json::from_value(json!({"name": "all"})).expect("a reference"),
         event: serde_json::from_value(event).expect("an event"),
         resource: serde_json::from_value(resource).expect("a resource"),
-        change: reforge::api::Change::Deleted,
-        handling: reforge::api::Handling::Recover,
+        change: reforge_api::Change::Deleted,
+        handling: reforge_api::Handling::Recover,
     }
 }
 

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use reforge::api::{Change, Handling, Origin, RecoveryPolicy, Time};
 use reforge::intake::catalog::Catalog;
 use reforge::intake::detect::{Candidate, Detection, DropReason, Ours, Surroundings, detect, detect_notice};
 use reforge::intake::event::{Message, Record, Unreadable, parse};
 use reforge::intake::itself::{Itself, Plumbing};
 use reforge::policy::grants::{Grant, Grants};
+use reforge_api::{Change, Handling, Origin, RecoveryPolicy, Time};
 use serde_json::{Value, json};
 
 use crate::world::policy;

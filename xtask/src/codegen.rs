@@ -4,9 +4,9 @@ use std::fs;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use reforge::api::RecoveryPolicy;
 use reforge::intake::catalog::Catalog;
 use reforge::intake::pattern;
+use reforge_api::RecoveryPolicy;
 use sandbox::scenario;
 
 use crate::machine;
@@ -43,7 +43,7 @@ fn write() -> Result<()> {
 pub fn check() -> Result<()> {
     for (path, text) in files()? {
         if fs::read_to_string(&path).unwrap_or_default() != text {
-            bail!("{} differs from the types in src/api or the catalogue; run: cargo xtask codegen", path.display());
+            bail!("{} differs from the types in crates/api or the catalogue; run: cargo xtask codegen", path.display());
         }
     }
     Ok(())

@@ -1,8 +1,7 @@
 //! What the catalogue says of one type of resource, and what follows from it for an id. Pure.
 
+use reforge_api::Change;
 use serde::{Deserialize, Serialize};
-
-use crate::api::Change;
 
 /// One type of resource.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]

@@ -3,7 +3,9 @@
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Actor, Condition, Origin, Time};
+use crate::conditions::Condition;
+use crate::event::{Actor, Origin};
+use crate::time::Time;
 
 /// What became of the event so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, KubeSchema)]
@@ -491,6 +493,13 @@ pub struct Verification {
     pub new_arn: Option<String>,
     /// Whether the data is back: shape is not data.
     pub data: Data,
+}
+
+impl Verification {
+    /// Whether every check passed; without any, nobody can tell.
+    pub fn passed(&self) -> bool {
+        !self.checks.is_empty() && self.checks.iter().all(|c| c.passed)
+    }
 }
 
 /// One question to AWS and its answer.

@@ -3,7 +3,9 @@
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
-use super::{ApprovalPolicy, Condition, LimitsPolicy, PlanPolicy, Time, Window};
+use crate::conditions::Condition;
+use crate::safeguards::{ApprovalPolicy, LimitsPolicy, PlanPolicy, Window};
+use crate::time::Time;
 
 /// Says which AWS resources Reforge puts back, from which Terraform, and who is asked first.
 #[derive(CustomResource, Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, KubeSchema)]

@@ -1,4 +1,4 @@
-//! Instants as integers, so that what decides can compare, hash and replay them.
+//! Instants as integers, so that what decides can compare, hash and replay them. Nothing here knows what time it is.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,11 +11,6 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 pub struct Time(pub i64);
 
 impl Time {
-    /// The wall clock's now. Only the edges of the program ask for it.
-    pub fn now() -> Self {
-        Self(jiff::Timestamp::now().as_millisecond())
-    }
-
     /// This instant and `seconds` more.
     #[must_use]
     pub fn plus_seconds(self, seconds: i64) -> Self {

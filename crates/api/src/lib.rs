@@ -1,4 +1,5 @@
-//! The custom resources of group `reforge.dev`: types and their schema, nothing else.
+//! The custom resources of group `reforge.dev`: types, their schema, and the vocabulary of conditions; nothing else. Knows no
+//! client, no clock and no network.
 //!
 //! What is written here is what `kubectl explain` shows and what the apiserver enforces; `reforge crds` prints the
 //! manifests, which are committed under `crds/` and in the chart, and checked for drift.
@@ -7,6 +8,7 @@
 #![allow(clippy::duplicated_attributes)]
 
 mod conditions;
+mod event;
 mod incident;
 mod incident_status;
 mod recovery_policy;
@@ -14,6 +16,7 @@ mod safeguards;
 mod time;
 
 pub use conditions::{Condition, ConditionStatus, condition, reason, set_condition};
+pub use event::{Actor, Change, Event, Origin, Resource};
 pub use incident::*;
 pub use incident_status::*;
 pub use recovery_policy::*;
