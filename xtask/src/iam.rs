@@ -46,13 +46,14 @@ impl Iam {
             let json = format!("{}\n", serde_json::to_string_pretty(&rights)?);
             std::fs::write(file, json).with_context(|| format!("writing {}", file.display()))?;
         }
+        outcome.context("the run that was to show which rights are used")?;
         ensure!(
             rights.is_good(),
             "{} actions were denied, and {} that are allowed were neither seen nor argued for",
             rights.denied.len(),
             rights.unargued.len()
         );
-        outcome
+        Ok(())
     }
 }
 

@@ -81,4 +81,7 @@ resource "aws_cloudwatch_event_target" "hub" {
   dead_letter_config {
     arn = aws_sqs_queue.dead_letters[0].arn
   }
+
+  # What the install itself sets off is not lost on the way.
+  depends_on = [aws_sqs_queue_policy.this]
 }

@@ -37,6 +37,9 @@ resource "aws_cloudwatch_event_target" "queue" {
   dead_letter_config {
     arn = aws_sqs_queue.dead_letters[0].arn
   }
+
+  # What the install itself sets off is not lost on the way.
+  depends_on = [aws_sqs_queue_policy.this]
 }
 
 resource "aws_sqs_queue" "dead_letters" {
