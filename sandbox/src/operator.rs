@@ -77,7 +77,10 @@ impl Operator {
         let log = launch.folder.join(format!("{}.log", launch.name));
         let mut env: Vec<(&str, String)> = launch.environment.iter().map(|(k, v)| (k.as_str(), v.clone())).collect();
         env.push(("KUBECONFIG", launch.kubeconfig.display().to_string()));
-        let mut args: Vec<String> = launch.cleared.iter().map(|name| format!("--unset={name}")).collect();
+        // `env` sees both what is inherited and what is set: what is set here stays.
+        let is_set = |name: &str| env.iter().any(|(set, _)| *set == name);
+        let cleared = launch.cleared.iter().filter(|name| !is_set(name));
+        let mut args: Vec<String> = cleared.map(|name| format!("--unset={name}")).collect();
         args.extend([
             launch.program.display().to_string(),
             "run".to_owned(),
