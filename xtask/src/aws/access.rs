@@ -1,35 +1,26 @@
-//! How AWS is reached: the AWS CLI and Terraform under the caller's profile, the operator under its role.
+//! How AWS is reached: the AWS CLI and Terraform as the caller, the operator under its role.
 //!
-//! Both by a configuration file of their own, so that nothing of the machine's environment decides who calls. With a
-//! profile the credentials come from `aws configure export-credentials`, each time they are needed; none are written down.
-//! An emulated AWS has keys that mean nothing elsewhere.
+//! By a configuration file of their own, and with what the caller's profile gave when the run began: nothing that happens
+//! to the profile, or to the machine's environment, changes who calls while a run is under way. And yet whoever calls is
+//! asked for again before each call that is not known to read only: a run removes nothing from an account but its own.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use sandbox::{Caller, parts};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::Command;
 
-use super::stop::Stop;
-
-/// What of the environment would go before the configuration file.
-pub const CLEARED: [&str; 10] = [
-    "AWS_ACCESS_KEY_ID",
-    "AWS_SECRET_ACCESS_KEY",
-    "AWS_SESSION_TOKEN",
-    "AWS_PROFILE",
-    "AWS_DEFAULT_PROFILE",
-    "AWS_ENDPOINT_URL",
-    "AWS_ROLE_ARN",
-    "AWS_WEB_IDENTITY_TOKEN_FILE",
-    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-];
-const OPERATOR: &str = "operator";
+use super::calls::reads;
+use super::config::{self, OPERATOR};
+use super::identity::{Identity, is_there};
+use super::names::Site;
+use super::session::{Lasts, Session};
+use super::{environment, programs};
 
 /// Whose credentials.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,33 +36,62 @@ pub enum Credentials {
 pub struct Access {
     credentials: Credentials,
     region: String,
+    session: Mutex<Session>,
+    /// Where the run is; nothing is changed before this is known.
+    site: OnceLock<Site>,
     aws: PathBuf,
     terraform_config: PathBuf,
     folder: TempDir,
 }
 
 impl Access {
-    /// The parts must be there already.
-    pub fn new(credentials: Credentials, region: &str) -> Result<Self> {
+    /// Signs in. The parts must be there already.
+    pub async fn open(credentials: Credentials, region: &str) -> Result<Self> {
+        let session = sign_in(&credentials).await?;
+        let folder = tempfile::Builder::new().prefix("reforge-acceptance-").tempdir()?;
         let access = Self {
             credentials,
             region: region.to_owned(),
+            session: Mutex::new(session),
+            site: OnceLock::new(),
             aws: parts::aws_cli()?.join("aws"),
             terraform_config: parts::terraform_config()?,
-            folder: tempfile::Builder::new().prefix("reforge-acceptance-").tempdir()?,
+            folder,
         };
-        fs::write(access.config(), access.caller()?)?;
-        fs::write(access.folder.path().join("none"), "")?;
+        fs::write(access.print_session(), config::PRINT_SESSION)?;
+        fs::set_permissions(access.print_session(), Permissions::from_mode(0o700))?;
+        fs::write(access.none(), "")?;
+        fs::write(access.config(), access.caller())?;
         Ok(access)
+    }
+
+    /// Signs in once more: a teardown must get through, and a profile may give a session that lasts longer by now. That it
+    /// is one of the same account is asked before the first call that changes anything, as ever.
+    pub async fn sign_in_again(&self) -> Result<()> {
+        let session = sign_in(&self.credentials).await?;
+        *self.session.lock().unwrap_or_else(PoisonError::into_inner) = session;
+        Ok(())
+    }
+
+    /// Until when the session is good.
+    pub fn lasts(&self) -> Lasts {
+        self.session.lock().unwrap_or_else(PoisonError::into_inner).lasts()
+    }
+
+    /// Says where the run is; once. From then on things can be changed, there and nowhere else.
+    pub fn bind(&self, site: &Site) -> Result<()> {
+        let bound = self.site.get_or_init(|| site.clone());
+        Ok(is_there(bound, site, &self.teardown())?)
+    }
+
+    /// Where the run is.
+    pub fn site(&self) -> Result<&Site> {
+        self.site.get().context("nothing is looked for or changed before it is known whose account this is")
     }
 
     /// Lets the operator become its role.
     pub fn allow_operator(&self, role_arn: &str) -> Result<()> {
-        let region = &self.region;
-        let operator = format!(
-            "\n[profile {OPERATOR}]\nregion = {region}\nrole_arn = {role_arn}\nrole_session_name = reforge\nsource_profile = default\n"
-        );
-        fs::write(self.config(), self.caller()? + &operator)?;
+        fs::write(self.config(), self.caller() + &config::operator(&self.region, role_arn))?;
         Ok(())
     }
 
@@ -88,6 +108,15 @@ impl Access {
         &self.region
     }
 
+    /// How what is left is torn down.
+    pub fn teardown(&self) -> String {
+        let of = match &self.credentials {
+            Credentials::Profile(name) => format!("--profile {name}"),
+            Credentials::Emulated(url) => format!("--endpoint {url} --yes"),
+        };
+        format!("cargo xtask aws {of} --region {} --teardown", self.region)
+    }
+
     /// What the operator needs in its environment.
     pub fn operator_environment(&self) -> Vec<(String, String)> {
         let mut environment = self.environment();
@@ -95,14 +124,31 @@ impl Access {
         environment
     }
 
-    /// Runs the AWS CLI as the caller, and gives back what it printed.
+    /// Runs the AWS CLI as the caller, and gives back what it printed. If it may change anything, the caller must be of the
+    /// run's account still.
     pub async fn aws(&self, args: &[&str]) -> Result<String> {
+        if !reads(args) {
+            let call = args.iter().take(2).copied().collect::<Vec<_>>().join(" ");
+            self.is_still_there(&format!("aws {call}")).await?;
+        }
         self.aws_as("default", args).await
     }
 
-    /// Runs the AWS CLI under the operator's role.
-    pub async fn aws_as_operator(&self, args: &[&str]) -> Result<String> {
-        self.aws_as(OPERATOR, args).await
+    /// Asks AWS who calls, and that it is the run's account: before anything is made or removed.
+    pub async fn is_still_there(&self, before: &str) -> Result<()> {
+        let site = self.site()?;
+        let again = self.teardown();
+        let ask = || format!("asking AWS who you are, before {before}; sign in again, and then: {again}");
+        // Not by `aws`, which may ask this.
+        let said = self.aws_as("default", &["sts", "get-caller-identity"]).await.with_context(ask)?;
+        let caller = serde_json::from_str(&said).with_context(ask)?;
+        let now = Identity::of(&caller, &self.region, String::new()).with_context(ask)?;
+        is_there(site, &now.site, &again).with_context(|| format!("before {before}"))
+    }
+
+    /// Asks AWS under the operator's role who calls: whether it can be become.
+    pub async fn operator_is_known(&self) -> Result<()> {
+        self.aws_as(OPERATOR, &["sts", "get-caller-identity"]).await.map(drop)
     }
 
     async fn aws_as(&self, profile: &str, args: &[&str]) -> Result<String> {
@@ -111,7 +157,7 @@ impl Access {
         if let Some(url) = self.endpoint() {
             command.args(["--endpoint-url", url]);
         }
-        command.args(["--profile", profile, "--output", "json"]).args(args).stdin(Stdio::null()).kill_on_drop(true);
+        command.args(["--profile", profile, "--output", "json"]).args(args).kill_on_drop(true);
         let output = command.output().await.context("starting the AWS CLI")?;
         if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stderr);
@@ -120,7 +166,7 @@ impl Access {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
-    /// The same, as JSON; nothing printed is null.
+    /// The same as [`Access::aws`], as JSON; nothing printed is null.
     pub async fn json(&self, args: &[&str]) -> Result<Value> {
         let text = self.aws(args).await?;
         if text.trim().is_empty() {
@@ -129,129 +175,56 @@ impl Access {
         serde_json::from_str(&text).with_context(|| format!("what aws {} printed", args.join(" ")))
     }
 
-    /// Runs Terraform as the caller. Told to stop, it gets one interrupt and ends at its next
-    /// safe point, its state written.
-    pub async fn terraform(&self, root: &Path, args: &[&str], stop: &Stop) -> Result<String> {
-        ensure!(!stop.is_told(), "told to stop");
-        let mut command = self.command(Path::new("terraform"));
-        command.args(args).arg("-no-color").current_dir(root).stdin(Stdio::null());
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        if let Some(url) = self.endpoint() {
-            // S3 Control puts the account before the host; only the edge knows that host.
-            command.env("HTTP_PROXY", url);
-        }
-        let child = command.spawn().context("starting terraform")?;
-        let id = child.id().unwrap_or_default().to_string();
-        let output = child.wait_with_output();
-        tokio::pin!(output);
-        let output = tokio::select! {
-            output = &mut output => output?,
-            () = stop.told() => {
-                // It may have ended this moment; then there is nobody to interrupt.
-                let _ = Command::new("kill").args(["-INT", &id]).stderr(Stdio::null()).status().await;
-                output.await?
-            }
-        };
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        if !output.status.success() {
-            let said = format!("{text}\n{}", String::from_utf8_lossy(&output.stderr));
-            let lines: Vec<&str> = said.trim_end().lines().collect();
-            let end = lines[lines.len().saturating_sub(40)..].join("\n");
-            bail!("terraform {} in {}: {}\n{end}", args[0], root.display(), output.status);
-        }
-        Ok(text)
-    }
-
-    /// In a process group of its own: a terminal's ctrl-c is for the run alone, whose teardown needs these programs.
-    fn command(&self, program: &Path) -> Command {
-        let mut command = Command::new(program);
-        command.process_group(0);
-        for name in CLEARED {
-            command.env_remove(name);
-        }
-        command.envs(self.environment());
-        command
+    /// A tool of AWS or Terraform, in the environment of this access.
+    pub fn command(&self, program: &Path) -> Command {
+        programs::command(program, self.environment())
     }
 
     fn environment(&self) -> Vec<(String, String)> {
-        let pair = |k: &str, v: String| (k.to_owned(), v);
-        let mut all = vec![
-            pair("AWS_CONFIG_FILE", self.config().display().to_string()),
-            pair("AWS_SHARED_CREDENTIALS_FILE", self.folder.path().join("none").display().to_string()),
-            pair("AWS_REGION", self.region.clone()),
-            pair("AWS_DEFAULT_REGION", self.region.clone()),
-            pair("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
-            pair("AWS_PAGER", String::new()),
-            pair("TF_CLI_CONFIG_FILE", self.terraform_config.display().to_string()),
-            pair("TF_IN_AUTOMATION", "1".to_owned()),
-            pair("CHECKPOINT_DISABLE", "1".to_owned()),
-        ];
-        if let Some(url) = self.endpoint() {
-            all.push(pair("AWS_ENDPOINT_URL", url.to_owned()));
-        }
-        all
+        let text = |path: &Path| path.display().to_string();
+        let files = [text(&self.config()), text(&self.none()), text(&self.terraform_config)];
+        let session = self.session.lock().unwrap_or_else(PoisonError::into_inner).text().to_owned();
+        config::variables(files.each_ref().map(String::as_str), &self.region, &session, self.endpoint())
+    }
+
+    fn caller(&self) -> String {
+        config::caller(&self.region, &self.print_session().display().to_string(), self.endpoint().is_some())
     }
 
     fn config(&self) -> PathBuf {
         self.folder.path().join("config")
     }
 
-    /// The section of the caller. S3 takes no presigned URL of signature version 2 for a new bucket, and none of another
-    /// region's host; the CLI's version 1 takes a parameter's value that is an address for what is found there.
-    fn caller(&self) -> Result<String> {
-        let region = &self.region;
-        let head =
-            format!("[default]\nregion = {region}\ncli_timestamp_format = iso8601\ncli_follow_urlparam = false\n");
-        Ok(match &self.credentials {
-            Credentials::Emulated(_) => {
-                let key = Caller::Terraform.access_key();
-                format!(
-                    "{head}aws_access_key_id = {key}\naws_secret_access_key = sandbox\ns3 =\n  signature_version = s3v4\n  addressing_style = path\n"
-                )
-            }
-            Credentials::Profile(name) => {
-                let export = self.export(name)?;
-                format!(
-                    "{head}credential_process = \"{}\"\ns3 =\n  signature_version = s3v4\n  addressing_style = virtual\n",
-                    export.display()
-                )
-            }
-        })
+    fn none(&self) -> PathBuf {
+        self.folder.path().join("none")
     }
 
-    /// A program that prints the credentials of a profile, found as the caller's own shell would.
-    fn export(&self, profile: &str) -> Result<PathBuf> {
-        let program = self.folder.path().join("credentials");
-        let own = |name: &str| {
-            let value = std::env::var(name).unwrap_or_default();
-            if value.is_empty() { format!("unset {name}\n") } else { format!("export {name}={}\n", quoted(&value)) }
-        };
-        // The caller's own CLI knows ways to sign in that the sandbox's need not know.
-        let text = format!(
-            "#!/bin/sh\n{}{}{}unset AWS_ENDPOINT_URL AWS_PROFILE\naws=$(command -v aws || echo {})\nexec \"$aws\" configure export-credentials --profile {} --format process\n",
-            own("AWS_CONFIG_FILE"),
-            own("AWS_SHARED_CREDENTIALS_FILE"),
-            own("AWS_CA_BUNDLE"),
-            quoted(&self.aws.display().to_string()),
-            quoted(profile)
-        );
-        fs::write(&program, text)?;
-        std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
-        Ok(program)
+    fn print_session(&self) -> PathBuf {
+        self.folder.path().join("session")
     }
 }
 
-/// As one word of a shell.
-fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', r"'\''"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::quoted;
-
-    #[test]
-    fn a_profile_is_one_word_whatever_is_in_it() {
-        assert_eq!(quoted("it's; rm -rf"), r"'it'\''s; rm -rf'");
+/// An emulated AWS has keys that mean nothing elsewhere. A profile's are had as the caller's own shell would, by the
+/// caller's own AWS CLI, which knows every way to sign in; version 1 has no command for it.
+async fn sign_in(credentials: &Credentials) -> Result<Session> {
+    let profile = match credentials {
+        Credentials::Emulated(_) => {
+            let key = Caller::Terraform.access_key();
+            let keys = serde_json::json!({"Version": 1, "AccessKeyId": key, "SecretAccessKey": "sandbox"});
+            return Session::parse(&keys.to_string());
+        }
+        Credentials::Profile(name) => name,
+    };
+    let mut command = programs::command("aws", environment::of_profiles());
+    command.args(["configure", "export-credentials", "--profile", profile, "--format", "process"]);
+    let needed = "the AWS CLI, version 2, must be on the PATH: it has `aws configure export-credentials`";
+    let output = command.output().await.context(needed)?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    if said.contains("Invalid choice") || said.contains("invalid choice") {
+        bail!("{needed}, and the one that is there has not");
     }
+    if !output.status.success() {
+        bail!("signing in under the profile {profile}: {}", said.trim());
+    }
+    Session::parse(&String::from_utf8_lossy(&output.stdout)).with_context(|| format!("the session of {profile}"))
 }

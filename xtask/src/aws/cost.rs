@@ -5,13 +5,16 @@
 //! deletion is scheduled), AWS CloudTrail Pricing (a further copy of management events). Other regions cost up to twice
 //! that. Free tiers are not counted; requests to SQS, SNS, EventBridge, S3, DynamoDB, Lambda and SSM are below a cent.
 
+use super::session::{PLAY, TEARDOWN};
+
 /// A build's minute, begun minutes counted.
 const BUILD_MINUTE: f64 = 0.005;
 /// The web server's hour: the instance, and 8 GiB of its volume at 0.08 a GiB and month.
 const SERVER_HOUR: f64 = 0.0052 + 8.0 * 0.08 / HOURS_OF_MONTH;
 /// The key's hour.
 const KEY_HOUR: f64 = 1.0 / HOURS_OF_MONTH;
-/// A management event, where the account has a trail already.
+/// A management event, where the account has a trail already: then the run's is the second copy, which is charged for, of
+/// whatever else happens in the region meanwhile, too.
 const EVENT: f64 = 2.0 / 100_000.0;
 const HOURS_OF_MONTH: f64 = 730.0;
 
@@ -20,8 +23,6 @@ const HOURS_OF_MONTH: f64 = 730.0;
 const BUILDS: u32 = 5 + 2 * 5 * 2;
 /// Minutes that a build is charged for: `terraform init` downloads the provider in each.
 const MINUTES_OF_BUILD: u32 = 3;
-/// Hours that a run takes with its teardown, amply.
-const HOURS: f64 = 2.0;
 /// Management events of a run, reads included, amply; events of others in the account come on top.
 const EVENTS: u32 = 10_000;
 
@@ -32,7 +33,9 @@ pub fn an_hour() -> f64 {
 
 /// What a whole run costs.
 pub fn in_all() -> f64 {
-    an_hour() * HOURS + f64::from(BUILDS * MINUTES_OF_BUILD) * BUILD_MINUTE + f64::from(EVENTS) * EVENT
+    an_hour() * (PLAY + TEARDOWN).as_secs_f64() / 3600.0
+        + f64::from(BUILDS * MINUTES_OF_BUILD) * BUILD_MINUTE
+        + f64::from(EVENTS) * EVENT
 }
 
 /// The estimate in words.

@@ -2,58 +2,28 @@
 
 use std::io::{BufRead as _, Write as _};
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use super::access::Access;
-use super::cost;
 use super::found;
+use super::identity::Identity;
 use super::names::{PREFIX, Site, TAG};
+use super::{cost, programs};
 
-/// Who runs this.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Identity {
-    /// Where.
-    pub site: Site,
-    /// The caller's ARN.
-    pub arn: String,
-    /// The account's alias, if it has one and the caller may know it.
-    pub alias: String,
-}
-
-impl Identity {
-    /// Asks AWS.
-    pub async fn ask(access: &Access) -> Result<Self> {
-        let caller = access.json(&["sts", "get-caller-identity"]).await.context("asking AWS who you are")?;
-        let aliases = access.json(&["iam", "list-account-aliases", "--query", "AccountAliases[0]"]).await;
-        let alias = aliases.unwrap_or_default().as_str().unwrap_or("no alias").to_owned();
-        Self::of(&caller, access.region(), alias).context("AWS's answer to who you are")
-    }
-
-    fn of(caller: &Value, region: &str, alias: String) -> Option<Self> {
-        let arn = caller["Arn"].as_str()?.to_owned();
-        let account = caller["Account"].as_str()?.to_owned();
-        let partition = arn.split(':').nth(1)?.to_owned();
-        Some(Self { site: Site { account, region: region.to_owned(), partition }, arn, alias })
-    }
-
-    /// Why this caller cannot do it.
-    pub fn refusal(&self) -> Option<String> {
-        let resource = self.arn.splitn(6, ':').nth(5).unwrap_or_default();
-        match resource.split('/').next() {
-            Some("user" | "assumed-role") => None,
-            Some("root") => Some(format!("you are {}: the root user cannot become the operator's role", self.arn)),
-            _ => Some(format!("you are {}: a user or a session of a role is needed", self.arn)),
-        }
-    }
+/// Who runs this, as AWS says.
+pub async fn identity(access: &Access) -> Result<Identity> {
+    let caller = access.json(&["sts", "get-caller-identity"]).await.context("asking AWS who you are")?;
+    let aliases = access.json(&["iam", "list-account-aliases", "--query", "AccountAliases[0]"]).await;
+    let alias = aliases.unwrap_or_default().as_str().unwrap_or("no alias").to_owned();
+    Identity::of(&caller, access.region(), alias).context("AWS's answer to who you are")
 }
 
 /// Why Terraform cannot come to the builds: they run on linux/amd64, and get this machine's own.
-pub fn terraform() -> Result<PathBuf, String> {
-    let output = Command::new("terraform").args(["version", "-json"]).stdin(Stdio::null()).output();
+pub async fn terraform() -> Result<PathBuf, String> {
+    let output = programs::plain("terraform").args(["version", "-json"]).output().await;
     let version: Value = output.ok().and_then(|o| serde_json::from_slice(&o.stdout).ok()).unwrap_or_default();
     let instead = "give --terraform-url and --terraform-sha256 of a zip for linux/amd64";
     if version["platform"] != "linux_amd64" {
@@ -73,21 +43,22 @@ pub fn terraform() -> Result<PathBuf, String> {
     }
 }
 
-/// What is there of our names, as refusals.
+/// What is there of our names or of any run, as refusals.
 pub async fn names(access: &Arc<Access>) -> Result<Vec<String>> {
-    let found = found::by_name(access).await?;
-    Ok(found.iter().map(|thing| format!("{thing} is there already")).collect())
+    let survey = found::survey(access, None).await?;
+    let unknown = survey.unknown.iter().map(|arn| format!("{arn} has the tag of a run"));
+    Ok(survey.there.iter().map(|found| format!("{found}, is there already")).chain(unknown).collect())
 }
 
 /// Fails with all that was refused.
-pub fn refuse(refusals: &[String], identity: &Identity) -> Result<()> {
+pub fn refuse(refusals: &[String], site: &Site, teardown: &str) -> Result<()> {
     if refusals.is_empty() {
         return Ok(());
     }
     bail!(
-        "not in {} {}:\n  {}\nwhat is left of another run goes with: cargo xtask aws --profile P --region R --teardown",
-        identity.site.account,
-        identity.site.region,
+        "not in {} {}:\n  {}\nwhat is left of another run goes with: {teardown}",
+        site.account,
+        site.region,
         refusals.join("\n  ")
     )
 }
@@ -126,32 +97,16 @@ pub fn ask(account: &str, what: &str) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Identity, refuse};
-    use serde_json::json;
-
-    fn identity(arn: &str) -> Identity {
-        let caller = json!({"Arn": arn, "Account": "111122223333"});
-        Identity::of(&caller, "eu-west-1", "shop".to_owned()).expect("an identity")
-    }
+    use super::refuse;
+    use crate::aws::names::Site;
 
     #[test]
-    fn users_and_sessions_may_and_the_root_user_may_not() {
-        assert_eq!(identity("arn:aws:iam::111122223333:user/ann").refusal(), None);
-        assert_eq!(identity("arn:aws:sts::111122223333:assumed-role/admin/ann").refusal(), None);
-        assert!(identity("arn:aws:iam::111122223333:root").refusal().is_some());
-        assert!(identity("arn:aws:sts::111122223333:federated-user/ann").refusal().is_some());
-    }
-
-    #[test]
-    fn the_partition_is_that_of_the_caller() {
-        assert_eq!(identity("arn:aws-us-gov:iam::111122223333:user/ann").site.partition, "aws-us-gov");
-    }
-
-    #[test]
-    fn all_refusals_are_named_at_once() {
+    fn all_refusals_are_named_at_once_with_what_to_do() {
+        let site =
+            Site { account: "111122223333".to_owned(), region: "eu-west-1".to_owned(), partition: "aws".to_owned() };
         let refusals = ["Bucket a is there already".to_owned(), "Role b is there already".to_owned()];
-        let error =
-            refuse(&refusals, &identity("arn:aws:iam::111122223333:user/ann")).expect_err("refused").to_string();
-        assert!(refusals.iter().all(|r| error.contains(r)), "{error}");
+        let error = refuse(&refusals, &site, "the teardown").expect_err("refused").to_string();
+        assert!(refusals.iter().all(|r| error.contains(r)) && error.contains("the teardown"), "{error}");
+        assert!(refuse(&[], &site, "").is_ok());
     }
 }

@@ -5,30 +5,31 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use jiff::Timestamp;
 use sandbox::{Outputs, WORKSPACES};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use tokio::process::Command;
 
 use super::access::Access;
 use super::found::strings;
-use super::guard::Identity;
+use super::identity::Identity;
 use super::names::{PREFIX, SOURCE_KEY, Site, TAG, TERRAFORM_KEY};
+use super::programs;
 use super::record::Record;
 use super::stop::Stop;
+use super::terraform::Terraform;
 
-/// The builds' way to Terraform lasts longer than any run.
-const PRESIGNED_SECONDS: &str = "43200";
 /// The image of the web server on an emulated AWS, which has no public parameters.
 const EMULATED_AMI: &str = "ami-0c55b159cbfafe1f0";
 /// User Guide of Amazon EC2, "Reference the latest AMIs using Systems Manager public parameters".
 const AMI_PARAMETER: &str = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64";
 
+/// A plan build takes some three minutes; after so long something hangs.
+const BUILD_PATIENCE: Duration = Duration::from_secs(45 * 60);
 /// How often a build is started that CodeBuild refuses for now, five seconds apart.
 const START_TRIES: u32 = 120;
 
@@ -76,6 +77,11 @@ impl Maker<'_> {
         let name = Site::trail();
         let create = ["cloudtrail", "create-trail", "--name", &name, "--s3-bucket-name", &bucket, "--tags-list", &tag];
         self.aws(&create).await?;
+        if self.access.endpoint().is_some() {
+            // The emulated AWS takes a trail's tags at its creation, and has forgotten them.
+            let tags = ["cloudtrail", "add-tags", "--resource-id", &site.trail_arn(), "--tags-list", &tag];
+            self.aws(&tags).await?;
+        }
         self.aws(&["cloudtrail", "start-logging", "--name", &name]).await
     }
 
@@ -152,10 +158,10 @@ impl Maker<'_> {
             let root = self.record.workspace(workspace);
             let prebuild = root.join("reforge-prebuild.sh");
             if prebuild.exists() {
-                let status = Command::new("bash").arg(&prebuild).stdin(Stdio::null()).status().await?;
-                ensure!(status.success(), "the prebuild script of {workspace}: {status}");
+                let what = format!("the prebuild script of {workspace}");
+                programs::run(&what, programs::plain("bash").arg(&prebuild)).await?;
             }
-            init_workspace(self.access, self.record, workspace, &outputs.artifact_bucket, self.stop).await?;
+            self.terraform_here().init_workspace(workspace, &outputs.artifact_bucket).await?;
             self.terraform(&root, &["apply", "-input=false", "-auto-approve"]).await?;
         }
         Ok(())
@@ -170,7 +176,9 @@ impl Maker<'_> {
             let id = self.started(&project).await?;
             running.push(id);
         }
+        let start = Instant::now();
         while !running.is_empty() {
+            ensure!(start.elapsed() < BUILD_PATIENCE, "the plan builds {} do not end", running.join(", "));
             self.stop.pause(Duration::from_secs(1)).await?;
             let ids: Vec<&str> = running.iter().map(String::as_str).collect();
             let builds = self.access.json(&[&["codebuild", "batch-get-builds", "--ids"][..], &ids].concat()).await?;
@@ -236,15 +244,16 @@ impl Maker<'_> {
     async fn upload_terraform(&self, bucket: &str, program: &Path) -> Result<Download> {
         (self.say)("uploading this machine's Terraform for the builds");
         let zip = self.record.folder().join(TERRAFORM_KEY);
-        let packed = Command::new("zip").args(["-q", "-1", "-j"]).arg(&zip).arg(program).status().await?;
-        ensure!(packed.success(), "zip: {packed}");
+        programs::run("zip", programs::plain("zip").args(["-q", "-1", "-j"]).arg(&zip).arg(program)).await?;
         let file = zip.clone();
         let sha256 =
             tokio::task::spawn_blocking(move || fs::read(file).map(|bytes| hex::encode(Sha256::digest(bytes))));
         self.put(bucket, TERRAFORM_KEY, &zip).await?;
         fs::remove_file(&zip)?;
         let object = format!("s3://{bucket}/{TERRAFORM_KEY}");
-        let url = self.access.aws(&["s3", "presign", &object, "--expires-in", PRESIGNED_SECONDS]).await?;
+        // What is presigned ends with the session that signed it, whatever it says of itself.
+        let seconds = self.access.lasts().presigned(Timestamp::now()).as_secs().to_string();
+        let url = self.access.aws(&["s3", "presign", &object, "--expires-in", &seconds]).await?;
         let download = Download { url: url.trim().to_owned(), sha256: sha256.await?? };
         self.try_download(&download).await?;
         Ok(download)
@@ -260,9 +269,9 @@ impl Maker<'_> {
         }
         let folder = tempfile::tempdir()?;
         let file = folder.path().join("terraform.zip");
-        let got =
-            Command::new("curl").args(["-fsSL", "--retry", "5", "-o"]).arg(&file).arg(&download.url).status().await?;
-        ensure!(got.success(), "downloading the uploaded Terraform as a build will: {got}");
+        let mut curl = programs::plain("curl");
+        curl.args(["-fsSL", "--retry", "5", "-o"]).arg(&file).arg(&download.url);
+        programs::run("downloading the uploaded Terraform as a build will", &mut curl).await?;
         let file = tokio::task::spawn_blocking(move || fs::read(file)).await??;
         ensure!(
             hex::encode(Sha256::digest(file)) == download.sha256,
@@ -271,22 +280,29 @@ impl Maker<'_> {
         Ok(())
     }
 
+    /// Made with its tag: there is no moment in which it has the name and is nobody's.
     async fn bucket(&self, name: &str) -> Result<()> {
         let region = &self.identity.site.region;
-        let constraint = format!("LocationConstraint={region}");
-        let mut create = vec!["s3api", "create-bucket", "--bucket", name];
-        // API reference, CreateBucket: us-east-1 is where no constraint is given.
-        if region != "us-east-1" {
-            create.extend(["--create-bucket-configuration", &constraint]);
+        let mut configuration = json!({"Tags": [{"Key": TAG, "Value": self.run}]});
+        // API reference, CreateBucket: us-east-1 is where no constraint is given. There it says of a bucket that you have
+        // already that it was made, which must not become the run's.
+        if region == "us-east-1" {
+            let query = format!("Buckets[?Name=='{name}'].Name");
+            let there = self.access.json(&["s3api", "list-buckets", "--query", &query]).await?;
+            ensure!(strings(&there).is_empty(), "the bucket {name} is there by now, and is not this run's");
+        } else {
+            configuration["LocationConstraint"] = json!(region);
         }
-        self.aws(&create).await?;
-        let tags = format!("TagSet=[{{Key={TAG},Value={}}}]", self.run);
-        self.aws(&["s3api", "put-bucket-tagging", "--bucket", name, "--tagging", &tags]).await
+        let configuration = configuration.to_string();
+        let create = ["s3api", "create-bucket", "--bucket", name, "--create-bucket-configuration", &configuration];
+        self.aws(&create).await
     }
 
     async fn put(&self, bucket: &str, key: &str, file: &Path) -> Result<()> {
         let body = file.display().to_string();
-        self.aws(&["s3api", "put-object", "--bucket", bucket, "--key", key, "--body", &body]).await
+        let owner = self.identity.site.account.as_str();
+        let to = ["--bucket", bucket, "--expected-bucket-owner", owner, "--key", key, "--body", &body];
+        self.aws(&[&["s3api", "put-object"][..], &to].concat()).await
     }
 
     async fn aws(&self, args: &[&str]) -> Result<()> {
@@ -295,32 +311,12 @@ impl Maker<'_> {
     }
 
     async fn terraform(&self, root: &Path, args: &[&str]) -> Result<String> {
-        self.access.terraform(root, args, self.stop).await
+        self.terraform_here().run(root, args).await
     }
-}
 
-/// Prepares a workspace's folder for its state in the bucket.
-pub async fn init_workspace(
-    access: &Access,
-    record: &Record,
-    workspace: &str,
-    bucket: &str,
-    stop: &Stop,
-) -> Result<()> {
-    let bucket = format!("-backend-config=bucket={bucket}");
-    let key = format!("-backend-config=key=state/{workspace}/terraform.tfstate");
-    let region = format!("-backend-config=region={}", access.region());
-    let mut init =
-        vec!["init", "-input=false", "-reconfigure", "-backend-config=use_lockfile=true", &bucket, &key, &region];
-    if access.endpoint().is_some() {
-        init.extend([
-            "-backend-config=use_path_style=true",
-            "-backend-config=skip_credentials_validation=true",
-            "-backend-config=skip_metadata_api_check=true",
-            "-backend-config=skip_region_validation=true",
-        ]);
+    fn terraform_here(&self) -> Terraform<'_> {
+        Terraform { access: self.access, record: self.record, stop: self.stop }
     }
-    access.terraform(&record.workspace(workspace), &init, stop).await.map(drop)
 }
 
 /// Whether a build may be started a little later.

@@ -1,20 +1,35 @@
 //! `cargo xtask aws`: the five recoveries on a real AWS account, with everything removed again at the end.
 //!
 //! `guard` looks before anything is made, `record` notes what is about to be, `make` makes it, `play` breaks it and lets the
-//! operator put it back, `teardown` removes it, whatever happened in between. `access` is the way to AWS; `names`, `thing`
-//! and `cost` know and call nothing. With `--endpoint sandbox` the same runs on the emulated AWS, so that it is known to run.
+//! operator put it back, `teardown` removes it, whatever happened in between. With `--endpoint sandbox` the same runs on the
+//! emulated AWS, so that it is known to run.
+//!
+//! `access` is the way to AWS, `terraform` the way to Terraform, `programs` the only way to start anything, and `environment`
+//! what that gets of the caller's. `found` asks what there is. What decides calls nothing: `owner` whose a thing is,
+//! `identity` whether the account is still the same, `session` whether the credentials last, `calls` what a call does,
+//! `names`, `thing`, `config` and `cost` what the rest is told.
+#![deny(clippy::disallowed_methods)]
 
 mod access;
+mod calls;
+mod config;
 mod cost;
+mod environment;
 mod found;
 mod guard;
+mod identity;
 mod make;
 mod names;
+mod owner;
 mod play;
+mod programs;
 mod record;
+mod session;
 mod stop;
 mod teardown;
+mod terraform;
 mod thing;
+mod underway;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -27,10 +42,12 @@ use sandbox::{Emulated, NAMESPACE};
 use crate::machine;
 use crate::outcome::Outcomes;
 use access::{Access, Credentials};
-use guard::Identity;
+use identity::{Identity, is_there};
+use jiff::Timestamp;
 use make::{Download, Maker};
+use owner::Runs;
 use play::Stage;
-use record::Record;
+use record::{Noted, Record};
 use stop::Stop;
 use teardown::Teardown;
 
@@ -85,6 +102,7 @@ struct Run {
 
 impl Aws {
     pub fn run(self) -> Result<()> {
+        environment::shed()?;
         machine::check()?;
         machine::setup()?;
         tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(self.start())
@@ -93,7 +111,7 @@ impl Aws {
     async fn start(self) -> Result<()> {
         ensure!(
             self.endpoint.is_some(),
-            "an account of AWS's own is not touched yet: what the teardown of one run may take of another's is still to be bounded (docs/acceptance.md, \"What is missing\"); --endpoint sandbox --yes --region us-east-1 runs on the emulated AWS"
+            "an account of AWS's own is not touched yet (docs/acceptance.md, \"What is missing\"); --endpoint sandbox --yes --region us-east-1 runs on the emulated AWS"
         );
         let region = self.region.clone().context("--region is needed")?;
         let emulated = match self.endpoint.as_deref() {
@@ -106,7 +124,7 @@ impl Aws {
             (None, None, Some(profile)) => Credentials::Profile(profile.clone()),
             (None, None, None) => bail!("--profile is needed"),
         };
-        let access = Arc::new(tokio::task::spawn_blocking(move || Access::new(credentials, &region)).await??);
+        let access = Arc::new(Access::open(credentials, &region).await?);
         let ended = self.with(access).await;
         if let Some(emulated) = emulated {
             emulated.stop().await;
@@ -117,13 +135,15 @@ impl Aws {
     async fn with(self, access: Arc<Access>) -> Result<()> {
         let clock = Instant::now();
         let say = |what: &str| eprintln!("aws: [{:>4} s] {what}", clock.elapsed().as_secs());
-        let identity = Identity::ask(&access).await?;
+        let identity = guard::identity(&access).await?;
+        access.bind(&identity.site)?;
         let record = Record::open(&identity.site)?;
-        let unfinished = record.unfinished();
-        if let Some(run) = &unfinished {
+        let unfinished = record.unfinished()?;
+        if let Some(Noted { run, site }) = &unfinished {
+            is_there(site, &identity.site, &access.teardown())?;
             say(&format!("the run {run} was begun here and not torn down; that comes first"));
-            let (access, site, run) = (&access, &identity.site, Some(run.as_str()));
-            Teardown { access, site, record: &record, run, say: &say }.run().await?;
+            let runs = Runs::from([run.clone()]);
+            Teardown { access: &access, record: &record, noted: Some(run), runs: &runs, say: &say }.run().await?;
         }
         if self.teardown {
             return if unfinished.is_some() {
@@ -132,27 +152,31 @@ impl Aws {
                 self.teardown_unknown(&access, &identity, &record).await
             };
         }
+        machine::build_operator()?;
         let (download, program) = self.check(&access, &identity).await?;
-        let id = jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S").to_string();
+        let id = Timestamp::now().strftime("%Y%m%d-%H%M%S").to_string();
         println!("{}", guard::plan(&identity, &id));
         if self.yes {
             say("skipped: asking; this is an emulated AWS");
         } else {
             guard::ask(&identity.site.account, "Shall it?")?;
+            // A person may take their time, and others may have begun meanwhile.
+            self.check(&access, &identity).await?;
         }
-        machine::build_operator()?;
         let stop = Stop::listen()?;
         let keep = self.keep;
         let run = Arc::new(Run { access, identity, record, stop, id, clock, keep, download, program });
-        run.record.begin(&run.id, &run.identity.site, &machine::root().join("terraform"))?;
+        let noted = Noted { run: run.id.clone(), site: run.identity.site.clone() };
+        run.record.begin(&noted, &machine::root().join("terraform"))?;
         let outcomes = played(&run, self.json.as_deref()).await;
         let torn_down = run.tear_down().await;
+        let again = run.access.teardown();
         match (outcomes, torn_down) {
             (Ok(outcomes), Ok(())) => outcomes.all_recovered(),
             (Err(error), Ok(())) => Err(error),
-            (Ok(_), Err(error)) => Err(error.context("the teardown; run it again with --teardown")),
+            (Ok(_), Err(error)) => Err(error.context(format!("the teardown; again with: {again}"))),
             (Err(first), Err(error)) => {
-                Err(error.context(format!("the teardown, after: {first:#}; run it again with --teardown")))
+                Err(error.context(format!("the teardown, after: {first:#}; again with: {again}")))
             }
         }
     }
@@ -160,34 +184,45 @@ impl Aws {
     /// What is needed for the builds' Terraform, once nothing speaks against a run.
     async fn check(&self, access: &Arc<Access>, identity: &Identity) -> Result<(Option<Download>, Option<PathBuf>)> {
         let mut refusals: Vec<String> = identity.refusal().into_iter().collect();
+        refusals.extend(access.lasts().refusal(Timestamp::now()));
         let download = match (&self.terraform_url, &self.terraform_sha256) {
             (Some(url), Some(sha256)) => Some(Download { url: url.clone(), sha256: sha256.clone() }),
             _ => None,
         };
-        let program = if download.is_some() { Ok(None) } else { guard::terraform().map(Some) };
+        let program = if download.is_some() { Ok(None) } else { guard::terraform().await.map(Some) };
         let program = program.unwrap_or_else(|refusal| {
             refusals.push(refusal);
             None
         });
         refusals.extend(guard::names(access).await?);
-        guard::refuse(&refusals, identity)?;
+        guard::refuse(&refusals, &identity.site, &access.teardown())?;
         Ok((download, program))
     }
 
-    /// There is no record: what has our names may be of another machine's run.
+    /// There is no record: what has our names may be of another machine's run, or nobody's. What goes is what carries a tag
+    /// that was listed, and agreed to with the account's id.
     async fn teardown_unknown(&self, access: &Arc<Access>, identity: &Identity, record: &Record) -> Result<()> {
-        let found = found::by_name(access).await?;
-        if found.is_empty() {
-            println!("there is nothing of a run in {} {}", identity.site.account, identity.site.region);
+        let survey = found::survey(access, None).await?;
+        let (account, region) = (&identity.site.account, &identity.site.region);
+        let lines: Vec<String> = survey.there.iter().map(ToString::to_string).collect();
+        let lines = [lines, survey.unknown.iter().map(|arn| format!("{arn}, tagged by a run")).collect()].concat();
+        if lines.is_empty() {
+            println!("there is nothing of a run in {account} {region}");
             return record.end();
         }
-        let names: Vec<String> = found.iter().map(ToString::to_string).collect();
-        println!("This has names of a run, of which nothing is noted here:\n  {}", names.join("\n  "));
+        println!("This has names or tags of a run, of which nothing is noted here:\n  {}", lines.join("\n  "));
+        let runs = survey.runs();
+        if runs.is_empty() {
+            println!("None of it has the tag of a run and can be removed by it: it is another's and stays.");
+            return record.end();
+        }
+        let named = runs.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+        println!("What is of the runs {named} would be removed; see that none of them is under way. The rest stays.");
         if !self.yes {
-            guard::ask(&identity.site.account, "Shall all of it be removed?")?;
+            guard::ask(account, "Shall it be removed?")?;
         }
         let say = |what: &str| eprintln!("aws: {what}");
-        Teardown { access, site: &identity.site, record, run: None, say: &say }.run().await
+        Teardown { access, record, noted: None, runs: &runs, say: &say }.run().await
     }
 }
 
@@ -215,6 +250,8 @@ impl Run {
             stop: &self.stop,
             say: &say,
         };
+        let why = format!("the scenarios are not over after {} min", session::PLAY.as_secs() / 60);
+        let limit = self.stop.after(session::PLAY, why);
         maker.trail().await?;
         let download = maker.source(self.download.clone(), self.program.as_deref()).await?;
         let (outputs, network) = maker.install(&download).await?;
@@ -227,6 +264,7 @@ impl Run {
         let outcomes = stage.play(&self.stop, &say).await?;
         println!("\n$ kubectl get incidents\n{}", stage.incidents()?);
         outcomes.print();
+        drop(limit);
         if self.keep {
             self.wait(&stage).await;
         }
@@ -238,13 +276,18 @@ impl Run {
         println!("\nIt is left as it is. In another shell:\n");
         println!("  export KUBECONFIG={}", stage.kubeconfig().display());
         println!("  kubectl get incidents -n {NAMESPACE} --watch\n\nctrl-c tears it down.");
+        let limit = self.access.lasts().may_be_kept(Timestamp::now());
+        let _limit = limit.map(|left| self.stop.after(left, "your session ends soon".to_owned()));
         self.stop.told().await;
     }
 
     async fn tear_down(&self) -> Result<()> {
         let say = |what: &str| self.say(what);
-        let (access, site, run) = (&self.access, &self.identity.site, Some(self.id.as_str()));
-        Teardown { access, site, record: &self.record, run, say: &say }.run().await
+        if let Err(error) = self.access.sign_in_again().await {
+            say(&format!("teardown: with the session that there is: {error:#}"));
+        }
+        let (access, record, runs) = (&self.access, &self.record, Runs::from([self.id.clone()]));
+        Teardown { access, record, noted: Some(&self.id), runs: &runs, say: &say }.run().await
     }
 
     fn say(&self, what: &str) {

@@ -2,6 +2,7 @@
 //! by whoever knows nothing but that. Pure.
 
 use sandbox::scenario::Resources;
+use serde::{Deserialize, Serialize};
 
 /// What every name begins with; also the name of the module's install.
 pub const PREFIX: &str = "reforge-acceptance";
@@ -13,7 +14,7 @@ pub const TERRAFORM_KEY: &str = "terraform-linux-amd64.zip";
 pub const SOURCE_KEY: &str = "terraform.zip";
 
 /// Where a run is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Site {
     /// The account's id.
     pub account: String,
@@ -27,6 +28,11 @@ impl Site {
     /// The bucket with the source.
     pub fn source_bucket(&self) -> String {
         format!("{PREFIX}-source-{}-{}", self.account, self.region)
+    }
+
+    /// The install's bucket, with the workspaces' states.
+    pub fn artifact_bucket(&self) -> String {
+        format!("{PREFIX}-{}-{}", self.account, self.region)
     }
 
     /// The bucket that the trail writes to.

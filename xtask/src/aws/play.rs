@@ -10,7 +10,8 @@ use sandbox::stretches::BuildTimes;
 use sandbox::{ControlPlane, Launch, NAMESPACE, Operator, Outputs, WORKSPACES, chart, parts};
 use serde_json::{Value, json};
 
-use super::access::{Access, CLEARED};
+use super::access::Access;
+use super::environment;
 use super::names::{PREFIX, Site};
 use super::stop::Stop;
 use crate::machine;
@@ -95,11 +96,14 @@ impl<'a> Stage<'a> {
         let settings = settings(outputs, self.site);
         let settings = chart::install(&self.plane, &helm, &machine::root(), &settings).await?;
         let kubeconfig = chart::kubeconfig(&self.plane)?;
+        // The sandbox starts it: of the caller's variables none is left by now, and if any were, it would not get it.
+        let kept_back = environment::kept_back();
+        let kept_back: Vec<&str> = kept_back.iter().map(String::as_str).collect();
         let operator = Operator::launch(&Launch {
             program: &machine::operator(),
             folder,
             environment: self.access.operator_environment(),
-            cleared: &CLEARED,
+            cleared: &kept_back,
             kubeconfig: &kubeconfig,
             settings: &settings,
             name: "operator-0",
@@ -146,8 +150,8 @@ impl<'a> Stage<'a> {
     async fn wait_for_the_role(&self) -> Result<()> {
         let start = Instant::now();
         loop {
-            match self.access.aws_as_operator(&["sts", "get-caller-identity"]).await {
-                Ok(_) => return Ok(()),
+            match self.access.operator_is_known().await {
+                Ok(()) => return Ok(()),
                 Err(error) if start.elapsed() > Duration::from_secs(120) => {
                     return Err(error.context("becoming the operator's role"));
                 }

@@ -5,16 +5,27 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 /// Whether to stop; shared by all that waits.
 #[derive(Clone, Debug)]
-pub struct Stop(watch::Receiver<bool>);
+pub struct Stop(watch::Sender<bool>);
+
+/// Tells to stop at its time, unless it is dropped before.
+#[derive(Debug)]
+pub struct Limit(JoinHandle<()>);
+
+impl Drop for Limit {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
 
 impl Stop {
     /// Listens from now on.
     pub fn listen() -> Result<Self> {
         let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
-        let (sender, receiver) = watch::channel(false);
+        let sender = watch::Sender::new(false);
         for kind in kinds {
             let (mut signals, sender) = (signal(kind)?, sender.clone());
             tokio::spawn(async move {
@@ -24,12 +35,22 @@ impl Stop {
                 }
             });
         }
-        Ok(Self(receiver))
+        Ok(Self(sender))
+    }
+
+    /// Tells to stop when so much time has passed, if the limit is held on to until then.
+    pub fn after(&self, time: Duration, why: String) -> Limit {
+        let sender = self.0.clone();
+        Limit(tokio::spawn(async move {
+            tokio::time::sleep(time).await;
+            eprintln!("aws: {why}; what was made is torn down");
+            sender.send_replace(true);
+        }))
     }
 
     /// One that nobody stops: a teardown goes on to its end.
     pub fn never() -> Self {
-        Self(watch::channel(false).1)
+        Self(watch::Sender::new(false))
     }
 
     /// Whether it was told.
@@ -39,7 +60,7 @@ impl Stop {
 
     /// Waits until it is told.
     pub async fn told(&self) {
-        let mut receiver = self.0.clone();
+        let mut receiver = self.0.subscribe();
         if receiver.wait_for(|told| *told).await.is_err() {
             std::future::pending::<()>().await;
         }
@@ -60,5 +81,23 @@ impl Stop {
             outcome = what => outcome,
             () = self.told() => bail!("told to stop"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::Stop;
+
+    #[tokio::test]
+    async fn a_limit_stops_a_run_and_one_that_is_dropped_does_not() {
+        let stop = Stop::never();
+        drop(stop.after(Duration::ZERO, "the first".to_owned()));
+        tokio::task::yield_now().await;
+        assert!(!stop.is_told());
+        let _limit = stop.after(Duration::ZERO, "the second".to_owned());
+        stop.told().await;
+        assert!(stop.is_told());
     }
 }

@@ -1,11 +1,14 @@
 //! One thing in AWS that a run may have made: what it is, how it is found by its name or its tag, and how it is removed.
 //! What is known of each kind is here, and calls nothing.
 
-use super::names::{PREFIX, TAG};
+use super::names::{PREFIX, Site, TAG};
+use super::owner::Runs;
 
 /// What it is, in the order in which they can be removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
+    /// A log group; before the function or project that may be all that tells whose it is.
+    LogGroup,
     /// An EC2 instance.
     Instance,
     /// A Lambda function.
@@ -24,12 +27,12 @@ pub enum Kind {
     Queue,
     /// A topic, by its ARN.
     Topic,
-    /// A log group.
-    LogGroup,
     /// An IAM role.
     Role,
     /// A bucket, with what is in it.
     Bucket,
+    /// A volume that outlived its instance.
+    Volume,
     /// A security group.
     SecurityGroup,
     /// A subnet.
@@ -101,9 +104,11 @@ pub fn listings() -> Vec<(Kind, Vec<String>)> {
     all.into_iter().map(|(kind, command, query)| (kind, words(command, query))).collect()
 }
 
-/// The arguments that list the ARNs of what is tagged as of this run.
-pub fn tagged(run: &str) -> Vec<String> {
-    let filter = format!("Key={TAG},Values={run}");
+/// The arguments that list the ARNs of what is tagged, or was, as of these runs, or of any. It is a way to find what has no
+/// name of ours, and no proof: a thing's own service is asked for its tags.
+pub fn tagged(runs: Option<&Runs>) -> Vec<String> {
+    let values = runs.map(|runs| format!(",Values={}", runs.iter().cloned().collect::<Vec<_>>().join(",")));
+    let filter = format!("Key={TAG}{}", values.unwrap_or_default());
     let query = "ResourceTagMappingList[].ResourceARN";
     ["resourcegroupstaggingapi", "get-resources", "--tag-filters", &filter, "--query", query]
         .map(ToOwned::to_owned)
@@ -135,6 +140,7 @@ pub fn of_arn(arn: &str) -> Option<Thing> {
             let (what, id) = resource.split_once('/')?;
             let kind = match what {
                 "instance" => Kind::Instance,
+                "volume" => Kind::Volume,
                 "security-group" => Kind::SecurityGroup,
                 "subnet" => Kind::Subnet,
                 "vpc" => Kind::Vpc,
@@ -147,7 +153,79 @@ pub fn of_arn(arn: &str) -> Option<Thing> {
     id.map(|id| Thing { kind, id })
 }
 
-/// The arguments that remove it, where one call does; buckets, roles, rules and keys take more.
+/// The id of what an ARN of EC2's names, whether or not a run makes such: EC2 tells the tags of anything by its id.
+pub fn ec2_id(arn: &str) -> Option<&str> {
+    let [_, _, "ec2", _, _, resource] = arn.splitn(6, ':').collect::<Vec<_>>()[..] else { return None };
+    resource.split_once('/').map(|(_, id)| id)
+}
+
+/// The questions that tell whether it is there and whose, asked in turn: each answers null or that there is no such thing,
+/// or with `State` or `Tags` or both. Two where the answer about tags of what is not there is no word on that. An alias is
+/// asked after by its key, which is no matter of one question.
+pub fn questions(thing: &Thing, site: &Site) -> Vec<Vec<String>> {
+    let id = thing.id.as_str();
+    let arn = |service: &str, resource: &str| {
+        format!("arn:{}:{service}:{}:{}:{resource}{id}", site.partition, site.region, site.account)
+    };
+    let ask = |command: &str, args: &[&str], query: &str| {
+        let words = command.split(' ').chain(args.iter().copied()).chain(["--query", query]);
+        words.map(ToOwned::to_owned).collect::<Vec<String>>()
+    };
+    let tags = "{Tags: Tags}";
+    match thing.kind {
+        Kind::Instance => {
+            let query = "Reservations[0].Instances[0].{State: State.Name, Tags: Tags}";
+            vec![ask("ec2 describe-instances --instance-ids", &[id], query)]
+        }
+        Kind::Volume => vec![ask("ec2 describe-volumes --volume-ids", &[id], "Volumes[0].{State: State, Tags: Tags}")],
+        Kind::SecurityGroup => {
+            vec![ask("ec2 describe-security-groups --group-ids", &[id], "SecurityGroups[0].{Tags: Tags}")]
+        }
+        Kind::Subnet => vec![ask("ec2 describe-subnets --subnet-ids", &[id], "Subnets[0].{Tags: Tags}")],
+        Kind::Vpc => vec![ask("ec2 describe-vpcs --vpc-ids", &[id], "Vpcs[0].{Tags: Tags}")],
+        Kind::Function => vec![ask("lambda get-function --function-name", &[id], tags)],
+        Kind::Table => vec![
+            ask("dynamodb describe-table --table-name", &[id], "{State: Table.TableStatus}"),
+            ask("dynamodb list-tags-of-resource --resource-arn", &[&arn("dynamodb", "table/")], tags),
+        ],
+        Kind::Parameter => vec![
+            {
+                let named = format!("Key=Name,Option=Equals,Values={id}");
+                ask("ssm describe-parameters --parameter-filters", &[&named], "Parameters[0].{State: Type}")
+            },
+            ask("ssm list-tags-for-resource --resource-type Parameter --resource-id", &[id], "{Tags: TagList}"),
+        ],
+        Kind::Trail => {
+            let query = "{Tags: ResourceTagList[0].TagsList}";
+            vec![ask("cloudtrail list-tags --resource-id-list", &[&arn("cloudtrail", "trail/")], query)]
+        }
+        Kind::Project => vec![ask("codebuild batch-get-projects --names", &[id], "projects[0].{Tags: tags}")],
+        Kind::Rule => vec![ask("events list-tags-for-resource --resource-arn", &[&arn("events", "rule/")], tags)],
+        Kind::Queue => vec![ask("sqs list-queue-tags --queue-url", &[id], tags)],
+        Kind::Topic => vec![ask("sns list-tags-for-resource --resource-arn", &[id], tags)],
+        Kind::LogGroup => {
+            vec![ask("logs list-tags-for-resource --resource-arn", &[&arn("logs", "log-group:")], "{Tags: tags}")]
+        }
+        Kind::Role => vec![ask("iam list-role-tags --role-name", &[id], tags)],
+        // A bucket's name may be another account's anywhere.
+        Kind::Bucket => {
+            let owner = ["--expected-bucket-owner", &site.account];
+            vec![ask("s3api get-bucket-tagging --bucket", &[&[id], &owner[..]].concat(), "{Tags: TagSet}")]
+        }
+        Kind::Alias => Vec::new(),
+        Kind::Key => vec![
+            ask("kms describe-key --key-id", &[id], "{State: KeyMetadata.KeyState}"),
+            ask("kms list-resource-tags --key-id", &[id], tags),
+        ],
+    }
+}
+
+/// Whether a thing in this state only waits to be gone, for which nothing more can be done.
+pub fn is_going(state: &str) -> bool {
+    ["terminated", "shutting-down", "DELETING", "deleting", "PendingDeletion"].contains(&state)
+}
+
+/// The arguments that remove it, where one call does; buckets, roles and rules take more.
 pub fn removal(thing: &Thing) -> Vec<&str> {
     let id = thing.id.as_str();
     match thing.kind {
@@ -163,6 +241,7 @@ pub fn removal(thing: &Thing) -> Vec<&str> {
         Kind::LogGroup => vec!["logs", "delete-log-group", "--log-group-name", id],
         Kind::Role => vec!["iam", "delete-role", "--role-name", id],
         Kind::Bucket => vec!["s3api", "delete-bucket", "--bucket", id],
+        Kind::Volume => vec!["ec2", "delete-volume", "--volume-id", id],
         Kind::SecurityGroup => vec!["ec2", "delete-security-group", "--group-id", id],
         Kind::Subnet => vec!["ec2", "delete-subnet", "--subnet-id", id],
         Kind::Vpc => vec!["ec2", "delete-vpc", "--vpc-id", id],
@@ -171,15 +250,16 @@ pub fn removal(thing: &Thing) -> Vec<&str> {
     }
 }
 
-/// Whether AWS says that the thing is not there any more.
-pub fn is_gone(error: &str) -> bool {
-    let words = ["NotFound", "NoSuch", "NonExistent", "does not exist", "KMSInvalidState", "pending deletion"];
-    words.iter().any(|word| error.contains(word))
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Kind, Thing, is_gone, listings, of_arn, removal};
+    use super::{Kind, Thing, ec2_id, is_going, listings, of_arn, questions, removal, tagged};
+    use crate::aws::calls::reads;
+    use crate::aws::names::Site;
+    use crate::aws::owner::Runs;
+
+    fn site() -> Site {
+        Site { account: "111122223333".to_owned(), region: "eu-west-1".to_owned(), partition: "aws".to_owned() }
+    }
 
     #[test]
     fn what_arns_name_is_told_apart() {
@@ -190,7 +270,10 @@ mod tests {
         assert_eq!(named("arn:aws:logs:eu-west-1:111122223333:log-group:/a/b:*"), is(Kind::LogGroup, "/a/b"));
         assert_eq!(named("arn:aws:ec2:eu-west-1:111122223333:vpc/vpc-1"), is(Kind::Vpc, "vpc-1"));
         assert_eq!(named("arn:aws:sqs:eu-west-1:1:q"), is(Kind::Queue, "https://sqs.eu-west-1.amazonaws.com/1/q"));
-        assert_eq!(named("arn:aws:ec2:eu-west-1:1:volume/vol-1"), None);
+        assert_eq!(named("arn:aws:ec2:eu-west-1:1:volume/vol-1"), is(Kind::Volume, "vol-1"));
+        assert_eq!(named("arn:aws:ec2:eu-west-1:1:security-group-rule/sgr-1"), None);
+        assert_eq!(ec2_id("arn:aws:ec2:eu-west-1:1:security-group-rule/sgr-1"), Some("sgr-1"));
+        assert_eq!(ec2_id("arn:aws:sns:eu-west-1:1:topic"), None);
         assert_eq!(named("nonsense"), None);
     }
 
@@ -199,6 +282,7 @@ mod tests {
         assert!(Kind::Function < Kind::Role && Kind::Project < Kind::Role);
         assert!(Kind::Instance < Kind::SecurityGroup && Kind::SecurityGroup < Kind::Subnet && Kind::Subnet < Kind::Vpc);
         assert!(Kind::Trail < Kind::Bucket, "a trail would write again into an emptied bucket");
+        assert!(Kind::LogGroup < Kind::Function && Kind::LogGroup < Kind::Project, "its owner tells whose it is");
     }
 
     #[test]
@@ -212,8 +296,29 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_is_gone_and_what_is_refused_is_not() {
-        assert!(is_gone("An error occurred (NoSuchBucket) when calling the DeleteBucket operation"));
-        assert!(!is_gone("An error occurred (AccessDenied) when calling the DeleteBucket operation"));
+    fn whose_a_thing_is_can_be_asked_for_each_kind_by_reading_alone() {
+        for (kind, _) in listings().into_iter().chain([(Kind::Key, Vec::new()), (Kind::Volume, Vec::new())]) {
+            let asked = questions(&Thing { kind, id: "x".to_owned() }, &site());
+            assert_eq!(asked.is_empty(), kind == Kind::Alias, "an alias is its key's");
+            for question in asked {
+                let args: Vec<&str> = question.iter().map(String::as_str).collect();
+                assert!(reads(&args), "{args:?}");
+                assert!(args[..args.len() - 2].iter().any(|arg| arg.ends_with('x')), "{args:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_tag_of_a_run_is_asked_for_with_its_value() {
+        let filter = |runs: Option<&Runs>| tagged(runs).remove(3);
+        let runs = Runs::from(["a".to_owned(), "b".to_owned()]);
+        assert_eq!(filter(Some(&runs)), "Key=reforge.dev/acceptance,Values=a,b");
+        assert_eq!(filter(None), "Key=reforge.dev/acceptance");
+    }
+
+    #[test]
+    fn what_waits_for_its_end_is_not_removed_again() {
+        assert!(is_going("PendingDeletion") && is_going("shutting-down") && is_going("DELETING"));
+        assert!(!is_going("running") && !is_going("Enabled") && !is_going("Disabled"));
     }
 }
