@@ -64,7 +64,7 @@ async fn exercise(sandbox: &Sandbox, say: impl Fn(&str)) -> Result<()> {
     let (account, roles) = sandbox.join().await?;
     let mut settings = with_member(sandbox.install_chart().await?, &account, roles)?;
     settings["sweep"] = json!({"every": "5s", "lag": "2s"});
-    settings["canary"] = json!({"parameter": sandbox.outputs().canary_parameter, "every": "60s", "patience": "60s"});
+    settings["canary"] = json!({"parameter": sandbox.outputs().canary_parameter, "every": "60s", "patience": "40s"});
     let who = format!("arn:aws:iam::{ACCOUNT}:user/administrator");
     settings["identities"] = json!([{"user": ADMINISTRATOR, "arns": [who]}]);
     let kubeconfig = sandbox.operator_kubeconfig()?;

@@ -12,6 +12,8 @@ mod model_check;
 mod outcome;
 mod tests;
 
+use std::process::ExitCode;
+
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
@@ -46,8 +48,19 @@ enum Command {
     Setup,
 }
 
-fn main() -> Result<()> {
-    match Cli::parse().command {
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        // A sentence, and never a backtrace: what went wrong is outside of this program.
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<()> {
+    match command {
         Command::Demo(demo) => demo.run(),
         Command::Aws(aws) => aws.run(),
         Command::Test(test) => test.run(),
