@@ -17,6 +17,7 @@ use tokio::process::Command;
 
 use crate::edge::{self, Edge, Times};
 use crate::process::Scratch;
+use crate::warm_cli::WarmCli;
 use crate::{Aws, ControlPlane, chart, parts};
 
 /// The workspaces, by the name of the service that each recovers.
@@ -106,6 +107,7 @@ pub struct Sandbox {
     repository: PathBuf,
     /// Dropped last: the others write into it.
     _aws: Aws,
+    _cli: WarmCli,
     folder: Scratch,
     /// Whether the source is another than the repository's.
     edited: AtomicBool,
@@ -128,7 +130,7 @@ impl Sandbox {
 
     /// The same, of another kind.
     pub async fn start_with(repository: &Path, setup: Setup, say: impl Fn(&str)) -> Result<Self> {
-        let tools = tokio::task::spawn_blocking(|| -> Result<Tools> {
+        let mut tools = tokio::task::spawn_blocking(|| -> Result<Tools> {
             parts::apiserver()?;
             parts::ministack()?;
             Ok(Tools {
@@ -142,7 +144,11 @@ impl Sandbox {
         say("starting etcd, kube-apiserver and the emulated AWS (5 s)");
         let folder = Scratch::new("reforge-sandbox-")?;
         let plane = tokio::task::spawn_blocking(ControlPlane::start);
+        let (installed, beside) = (tools.aws_bin.clone(), folder.path().to_owned());
+        let cli = tokio::task::spawn_blocking(move || WarmCli::start(&installed, &beside));
         let aws = Aws::start().await?;
+        let cli = cli.await??;
+        cli.bin().clone_into(&mut tools.aws_bin);
         let mut config = edge::Config::new(aws.url(), folder.path(), &tools.api_models);
         config.build_env = vec![
             ("TF_CLI_CONFIG_FILE".to_owned(), tools.terraform_config.display().to_string()),
@@ -163,6 +169,7 @@ impl Sandbox {
             tools,
             repository: repository.to_owned(),
             _aws: aws,
+            _cli: cli,
             folder,
             edited: AtomicBool::new(false),
         };

@@ -20,6 +20,7 @@ mod process;
 pub mod rights;
 pub mod scenario;
 pub mod stretches;
+mod warm_cli;
 
 pub use aws::Aws;
 pub use control_plane::ControlPlane;
