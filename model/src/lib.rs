@@ -11,8 +11,8 @@ mod world;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
-use reforge::lifecycle::decide::decide;
 use reforge_api::{ConditionStatus, Phase, StepName, condition, reason};
+use reforge_core::incident::decide::decide;
 use serde::Serialize;
 use stateright::{Checker, HasDiscoveries, Model, Property};
 

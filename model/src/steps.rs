@@ -1,12 +1,13 @@
 //! What can happen in the modelled world, one step at a time. The operator's own functions decide; the rest of the world
 //! does what AWS, the apiserver and people may do at the worst moment.
 
-use reforge::intake::detect::{Ours, own_build};
-use reforge::lifecycle::act::{looks_first, still_stands};
-use reforge::lifecycle::builds;
-use reforge::lifecycle::decide::{Effect, Seen, View, decide};
-use reforge::lifecycle::transition;
 use reforge_api::{Approval, ApprovalMode, BuildKind, Decision, IncidentStatus, Phase, StepName, WorkspaceRef};
+use reforge_core::incident::builds;
+use reforge_core::incident::decide::decide;
+use reforge_core::incident::fences::{looks_first, still_stands};
+use reforge_core::incident::transition;
+use reforge_core::incident::view::{Effect, Seen, View};
+use reforge_core::intake::own::{Ours, own_build};
 use serde::Serialize;
 
 use crate::view::{Stage, address, build_id, build_index, digest, held_by_other, now, state_of};

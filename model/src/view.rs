@@ -2,16 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use reforge::lifecycle::decide::{AtGate, PolicyState, Seen, View, is_held};
-use reforge::lifecycle::workspace::works;
-use reforge::policy::limits::Ledger;
-use reforge::recover::codebuild::BuildState;
-use reforge::recover::inventory::Location;
-use reforge::recover::plan::{PlanChange, PlanDigest, Summary};
 use reforge_api::{
     ApprovalMode, ApprovalPolicy, Classification, Data, IncidentSpec, IncidentStatus, Judge, Mode, RecoveryPolicySpec,
     StepName, Time, Verdict, Verification, WorkspaceRef,
 };
+use reforge_core::incident::fences::is_held;
+use reforge_core::incident::fences::works;
+use reforge_core::incident::view::{AtGate, PolicyState, Seen, View};
+use reforge_core::plan::build::BuildState;
+use reforge_core::plan::inventory::Location;
+use reforge_core::plan::summary::{PlanChange, PlanDigest, Summary};
+use reforge_core::policy::limits::Ledger;
 use serde_json::json;
 
 use crate::world::{Build, BuildProgress, INCIDENTS, TICK, World};

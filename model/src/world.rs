@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use reforge::lifecycle::decide::Effect;
 use reforge_api::{Approval, BuildKind, IncidentStatus, Time};
+use reforge_core::incident::view::Effect;
 
 /// How many Incidents, and resources, there are.
 pub const INCIDENTS: usize = 2;

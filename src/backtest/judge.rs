@@ -7,12 +7,11 @@ use kube::ResourceExt;
 use reforge_api::{
     Change, ClassifierMode, IncidentSpec, RecoveryPolicy, RecoveryPolicySpec, Time, Verdict, duration_millis,
 };
-
-use crate::classify::rules;
-use crate::policy::limits::{self, Apply, Ledger, Opened};
-use crate::recover::gate::{self, Attribution, Gate, Question};
-use crate::recover::inventory::{self, Location};
-use crate::recover::plan::{PlanChange, Summary};
+use reforge_core::classify::rules;
+use reforge_core::plan::gate::{self, Attribution, Gate, Question};
+use reforge_core::plan::inventory::{self, Location};
+use reforge_core::plan::summary::{PlanChange, Summary};
+use reforge_core::policy::limits::{self, Apply, Ledger, Opened};
 
 use super::Backtest;
 use super::order::Event;
@@ -156,7 +155,7 @@ impl<'a> Judge<'a> {
         let policy_key = (event.namespace.clone(), event.policy.clone());
         let policy = self.policies.get(&policy_key).copied();
         let Some(policy) = policy else { anyhow::bail!("policy {}/{} is not there", event.namespace, event.policy) };
-        let classification = rules::judge(&spec, &policy.spec.classification, &self.backtest.recovery_roles);
+        let classification = rules::verdict(&spec, &policy.spec.classification, &self.backtest.recovery_roles);
         let outcome = |decision, reasons| Outcome {
             verdict: classification.verdict,
             confidence_percent: classification.confidence_percent,
@@ -234,7 +233,7 @@ impl<'a> Judge<'a> {
         let opened: Vec<Opened> = self.recent(policy_key, now, looked_at).cloned().collect();
         let running = self.running.get(policy_key).into_iter().flatten();
         let applying = running.filter(|at| now.millis_since(**at) < APPLY_MILLIS).count();
-        let held = limits::judge(&limits::Case {
+        let held = limits::hold(&limits::Lately {
             limits: &policy.spec.limits,
             criticality: policy.spec.classification.criticality,
             ledger: self.ledgers.get(backend).unwrap_or(&nothing),
@@ -245,7 +244,7 @@ impl<'a> Judge<'a> {
             actor: &limits::actor_key(spec),
             now,
         });
-        gate::judge(&Question {
+        gate::answer(&Question {
             attribution: Attribution::Known,
             summary: &assumed_plan(spec, own),
             own,

@@ -18,11 +18,10 @@ use std::time::Instant;
 
 use anyhow::Result;
 use reforge_api::RecoveryPolicy;
+use reforge_core::catalog::Catalog;
+use reforge_core::plan::inventory::Inventory;
+use reforge_core::policy::grants::Grants;
 use reforge_scan::{Input, Progress};
-
-use crate::intake::catalog::Catalog;
-use crate::policy::grants::Grants;
-use crate::recover::inventory::Inventory;
 
 use judge::Judge;
 use order::Sorted;

@@ -9,9 +9,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use reforge_api::{IncidentSpec, PolicyRef, Time};
+use reforge_core::intake::candidate::Candidate;
 use serde::{Deserialize, Serialize};
-
-use crate::intake::detect::Candidate;
 
 /// Events held in memory before a piece is written: some 50 MiB.
 const PIECE: usize = 50_000;

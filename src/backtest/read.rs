@@ -6,11 +6,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Result, anyhow};
 use reforge_api::Time;
+use reforge_core::intake::detect::{Detection, Surroundings, detect};
+use reforge_core::intake::event;
+use reforge_core::intake::own::Ours;
+use reforge_core::intake::plumbing::Plumbing;
 use reforge_scan::{Input, Kept, Progress, Totals, Wanted, scan};
-
-use crate::intake::detect::{Detection, Ours, Surroundings, detect};
-use crate::intake::event;
-use crate::intake::itself::Itself;
 
 use super::Backtest;
 use super::order::{Event, Sorted};
@@ -44,7 +44,7 @@ pub fn read(
         policies: &backtest.policies,
         grants: &backtest.grants,
         // A log of the past changes nothing that Reforge stands on now.
-        itself: &Itself::default(),
+        plumbing: &Plumbing::default(),
         recovery_roles: &backtest.recovery_roles,
         // Which builds an Incident started is not in a log: a recovery role in a session that CodeBuild named is ours.
         is_own_build: &|_, _| Ours::Yes,
@@ -86,4 +86,20 @@ pub fn read(
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use reforge_core::catalog::Catalog;
+
+    #[test]
+    fn the_scanner_takes_the_same_part_of_a_name_for_a_version_as_the_operator() {
+        let odd = ["", "v2", "20150331", "x20150331v", "Deletev2", "Delete20150331v2v3", "ü20150331", "Delete2015033"];
+        let versions = |name: &str| ["", "20150331", "20150331v2"].map(|version| format!("{name}{version}"));
+        let known = Catalog::builtin().events().flat_map(|(_, name)| versions(name));
+        for name in known.chain(odd.map(str::to_owned)) {
+            let operator = reforge_core::words::text::without_version(&name);
+            assert_eq!(reforge_scan::without_version(&name), operator, "{name}");
+        }
+    }
 }

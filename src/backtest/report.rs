@@ -8,11 +8,10 @@ use std::time::Duration;
 use anyhow::Result;
 use kube::ResourceExt;
 use reforge_api::Time;
+use reforge_core::policy::select;
+use reforge_core::words::text::shorten;
 use reforge_scan::Totals;
 use serde_json::{Value, json};
-
-use crate::intake::event::shorten;
-use crate::policy::select;
 
 use super::Backtest;
 use super::judge::{Decision, Judge, Outcome};

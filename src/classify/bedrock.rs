@@ -10,13 +10,12 @@ use aws_sdk_bedrockruntime::types::{
     ContentBlock, ConversationRole, InferenceConfiguration, Message, SystemContentBlock,
 };
 use reforge_api::{Classification, ClassificationPolicy, ClassifierMode, IncidentSpec};
+use reforge_core::classify::prompt::{self, Prompt};
+use reforge_core::classify::rules;
+use reforge_core::classify::verdict::{self, Answer};
 
 use crate::runtime::aws_fault;
 use crate::runtime::settings::ClassifierSettings;
-
-use super::prompt::{self, Prompt};
-use super::rules;
-use super::verdict::{self, Answer};
 
 /// Pauses between tries when throttled; jitter of up to half is added.
 const PAUSES: [Duration; 4] =
@@ -49,7 +48,7 @@ impl Classifier {
         policy: &ClassificationPolicy,
         recovery_roles: &[String],
     ) -> Classification {
-        let rules = rules::judge(incident, policy, recovery_roles);
+        let rules = rules::verdict(incident, policy, recovery_roles);
         if policy.mode.unwrap_or(self.settings.mode) == ClassifierMode::Rules {
             return rules;
         }

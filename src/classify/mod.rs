@@ -1,9 +1,6 @@
-//! What an event amounts to: [`rules`] first, then a model on [`bedrock`], asked with [`prompt`], and what of its
-//! answer counts by [`verdict`]. The model advises, code decides.
+//! What an event amounts to, asked for: the rules' verdict, and a model's on Amazon Bedrock where the settings or the policy say
+//! so. What of its answer counts is [`reforge_core::classify`]'s to say.
 
 mod bedrock;
-pub mod prompt;
-pub mod rules;
-mod verdict;
 
 pub use bedrock::Classifier;

@@ -13,13 +13,13 @@ use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use kube::ResourceExt;
 use reforge_api::RecoveryPolicy;
+use reforge_core::catalog::Catalog;
+use reforge_core::plan::inventory::Inventory;
+use reforge_core::policy::grants::{Grant, Grants};
 use reforge_scan::{Input, Progress};
 
 use crate::backtest::Backtest;
 use crate::backtest::judge::Decision;
-use crate::intake::catalog::Catalog;
-use crate::policy::grants::{Grant, Grants};
-use crate::recover::inventory::Inventory;
 use crate::runtime::settings::Settings;
 
 use super::event_pattern::policies_in;

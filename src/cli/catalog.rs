@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand, ValueEnum};
+use reforge_core::catalog::{Catalog, Entry};
+use reforge_core::intake::event;
+use reforge_core::words::text::shorten;
 use serde_json::{Value, json};
 
-use crate::intake::catalog::{Catalog, Entry};
-use crate::intake::event;
 use crate::runtime::settings::Settings;
 
 /// List the resource types that Reforge knows, with the API calls that change them.
@@ -112,7 +113,7 @@ fn check(catalog: &Catalog, value: &Value) -> Result<String> {
         format!("who        {}", event.actor.arn.as_deref().unwrap_or(&event.actor.r#type)),
     ];
     if let Some(code) = &record.error_code {
-        lines.push(format!("outcome    dropped: the call failed with {}", event::shorten(code, 128)));
+        lines.push(format!("outcome    dropped: the call failed with {}", shorten(code, 128)));
     } else if record.read_only {
         lines.push("outcome    dropped: the call only reads".to_owned());
     } else if let Some(found) = catalog.find(&event.source, &event.name, &record.detail) {
@@ -126,7 +127,7 @@ fn check(catalog: &Catalog, value: &Value) -> Result<String> {
         for id in &found.invalid {
             lines.push(format!(
                 "unreadable {} is no id of this type: it must match {}",
-                event::shorten(id, 256),
+                shorten(id, 256),
                 entry.id_pattern
             ));
         }

@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use clap::Args;
 use reforge_api::{Match, RecoveryPolicy};
+use reforge_core::intake::pattern;
 use serde::Deserialize as _;
-
-use crate::intake::pattern;
 
 use super::catalog::catalog_of;
 

@@ -16,6 +16,8 @@ use kube::runtime::reflector::{self, Store};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Client, Resource, ResourceExt};
 use reforge_api::{Incident, RecoveryPolicy, Time};
+use reforge_core::catalog::Catalog;
+use reforge_core::intake::plumbing::Plumbing;
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -23,8 +25,6 @@ use tokio_util::task::TaskTracker;
 
 use crate::classify::Classifier;
 use crate::intake::Intake;
-use crate::intake::catalog::Catalog;
-use crate::intake::itself::Itself;
 use crate::intake::queue::Queue;
 use crate::lifecycle::controller::{self, Context};
 use crate::lifecycle::guard::Guard;
@@ -105,7 +105,7 @@ async fn operate(args: Run, settings: Settings) -> Result<()> {
     // A lease that is made anew forgets no Incident: an operator was here before the oldest that there is.
     let oldest =
         incidents.state().iter().filter_map(|i| i.creation_timestamp()).map(|t| Time(t.0.as_millisecond())).min();
-    let itself = settings.itself(&args.namespace, oldest.map_or(since, |oldest| oldest.min(since)));
+    let plumbing = settings.plumbing(&args.namespace, oldest.map_or(since, |oldest| oldest.min(since)));
     open.send_replace(true);
     tasks.spawn(gate::keep(client.clone(), open.clone(), stop.clone()));
 
@@ -115,7 +115,7 @@ async fn operate(args: Run, settings: Settings) -> Result<()> {
         incidents: incidents.clone(),
         catalog: catalog.clone(),
         grants: settings.grants(),
-        itself: itself.clone(),
+        plumbing: plumbing.clone(),
         recovery_roles: settings.recovery_roles.clone(),
         metrics: metrics.clone(),
         open: open.clone(),
@@ -138,7 +138,7 @@ async fn operate(args: Run, settings: Settings) -> Result<()> {
     };
     let reach = Arc::new(Reach::new(accounts));
     let stores = (policies, incidents, holds);
-    let ctx = Arc::new(context(&args, settings, &client, &aws, (stores, reach), (catalog, itself), metrics));
+    let ctx = Arc::new(context(&args, settings, &client, &aws, (stores, reach), (catalog, plumbing), metrics));
     tasks.spawn(lead(ctx, Arc::new(watching), leads.subscribe(), stop.clone()));
     let (namespace, identity) = (args.namespace.clone(), args.identity.clone());
     // The lease is kept until the work is done, and given back after.
@@ -173,7 +173,7 @@ fn context(
     client: &Client,
     aws: &SdkConfig,
     ((policies, incidents, holds), reach): ((Store<RecoveryPolicy>, Store<Incident>, Holds), Arc<Reach>),
-    (catalog, itself): (Arc<Catalog>, Itself),
+    (catalog, plumbing): (Arc<Catalog>, Plumbing),
     metrics: Metrics,
 ) -> Context {
     let reporter = Reporter { controller: "reforge".into(), instance: Some(args.identity.clone()) };
@@ -185,7 +185,7 @@ fn context(
         policies,
         incidents,
         catalog,
-        itself,
+        plumbing,
         guard: Guard::new(client.clone(), settings.admission.clone()),
         holds,
         workspaces: Workspaces::new(client.clone(), &args.namespace, reach.clone()),
@@ -221,7 +221,6 @@ impl Watching {
             intake: self.intake.clone(),
             incidents: self.incidents.clone(),
             notes: self.notes.clone(),
-            region: settings.region.clone(),
             settings: canary,
         });
         let sweeping = async {

@@ -1,43 +1,38 @@
-//! From the queue to an Incident: [`queue`] receives, [`event`] and [`notice`] parse, [`catalog`] knows, [`detect`] decides,
-//! [`open`] stores. Calls no AWS service but the queue. What the queue never brought is found by [`crate::watch`].
+//! From the queue to an Incident: [`queue`] receives, [`reforge_core::intake`] reads and decides, [`open`] stores. Calls no AWS
+//! service but the queue. What the queue never brought is found beside it, by what watches.
 
-pub mod catalog;
-pub mod detect;
-pub mod event;
-pub mod itself;
-pub mod notice;
 pub mod open;
-pub mod pattern;
 pub mod queue;
-pub mod redact;
 
 use std::sync::Arc;
 
 use kube::api::{Api, ListParams, Patch, PatchParams};
 use kube::runtime::reflector::Store;
 use kube::{Client, ResourceExt};
-use reforge_api::{ANNOTATION_HINT, Event, Handling, Incident, RecoveryPolicy, Time};
+use reforge_api::{ANNOTATION_HINT, Event, Incident, RecoveryPolicy, Time};
+use reforge_core::catalog::Catalog;
+use reforge_core::intake::candidate::Candidate;
+use reforge_core::intake::detect::{self, Detection, DropReason, Surroundings};
+use reforge_core::intake::event::{self, Message, Record};
+use reforge_core::intake::naming;
+use reforge_core::intake::notice::Notice;
+use reforge_core::intake::own::{self, Ours};
+use reforge_core::intake::plumbing::Plumbing;
+use reforge_core::intake::unreadable::Unreadable;
+use reforge_core::policy::grants::Grants;
 use serde_json::json;
 use tokio::sync::watch;
 
-use crate::policy::grants::Grants;
 use crate::runtime::clock;
 use crate::runtime::metrics::Metrics;
 use crate::runtime::{KubeCallError, kube_call};
 
-use catalog::Catalog;
-use detect::{Candidate, Detection, DropReason, Ours, Surroundings};
-use event::{Message, Record, Unreadable};
-use itself::Itself;
-use notice::Notice;
 use open::{OpenError, Opened};
 use queue::Handled;
 
 /// Of the events that open no Incident, one in so many is logged, for each reason.
 const SAMPLED: u64 = 1000;
 
-/// How long it may take until an Incident's status has the build that it started, in seconds.
-const PATIENCE: i64 = 900;
 /// Incidents that are asked for at once.
 const PAGE: u32 = 250;
 
@@ -54,7 +49,7 @@ pub struct Intake {
     /// Who may recover what.
     pub grants: Grants,
     /// What Reforge itself stands on.
-    pub itself: Itself,
+    pub plumbing: Plumbing,
     /// The roles that recovery builds run under.
     pub recovery_roles: Vec<String>,
     /// What is counted.
@@ -90,9 +85,7 @@ impl Intake {
     /// Handles a record, whichever way it came; gives the names of the Incidents back that it opened.
     pub async fn api_call(&self, record: &Record) -> (Handled, Vec<String>) {
         let ours = match self.claims_to_be_ours(&record.event).await {
-            // A build whose id is not stored by then is none that an Incident waits for.
-            Ok(Ours::NotYetKnown) if clock::now() > record.event.time.plus_seconds(PATIENCE) => Ours::No,
-            Ok(ours) => ours,
+            Ok(ours) => ours.by(clock::now(), record.event.time),
             Err(error) => {
                 tracing::error!(event_id = record.event.id, %error, "whose build acts is not known; the message stays in the queue");
                 self.open.send_replace(false);
@@ -102,14 +95,6 @@ impl Intake {
         let policies = self.policies.state();
         let detection = detect::detect(record, &self.surroundings(&policies, &|_, _| ours));
         self.detected(&record.event, detection).await
-    }
-
-    /// Whether a record is of a canary of ours.
-    pub fn is_canary(&self, record: &Record) -> bool {
-        let event = &record.event;
-        let Some(found) = self.catalog.find(&event.source, &event.name, &record.detail) else { return false };
-        let handling = |id: &String| self.itself.handling(&found.entry.r#type, id, event);
-        found.ids.iter().any(|id| handling(id) == Some(Handling::Canary))
     }
 
     async fn notice(&self, notice: &Notice) -> Handled {
@@ -127,7 +112,7 @@ impl Intake {
             catalog: &self.catalog,
             policies,
             grants: &self.grants,
-            itself: &self.itself,
+            plumbing: &self.plumbing,
             recovery_roles: &self.recovery_roles,
             is_own_build,
         }
@@ -172,7 +157,7 @@ impl Intake {
     async fn open_all(&self, candidates: &[Candidate]) -> (Handled, Vec<String>) {
         let mut opened = Vec::new();
         for candidate in candidates {
-            let name = open::name_of(candidate);
+            let name = naming::name_of(candidate);
             match open::open(&self.client, candidate).await {
                 Ok(Opened::New) => {
                     self.metrics.opened(&candidate.resource.r#type);
@@ -207,9 +192,9 @@ impl Intake {
     /// an Incident is stored with its intent before its build is started, but a cache can be behind, most of all after the
     /// apiserver was away.
     async fn claims_to_be_ours(&self, event: &Event) -> Result<Ours, KubeCallError> {
-        let Some(uuid) = detect::claimed_build(event, &self.recovery_roles) else { return Ok(Ours::No) };
+        let Some(uuid) = own::claimed_build(event, &self.recovery_roles) else { return Ok(Ours::No) };
         let cached = self.incidents.state();
-        let known = detect::own_build(cached.iter().filter_map(|i| i.status.as_ref()), uuid, event.time);
+        let known = own::own_build(cached.iter().filter_map(|i| i.status.as_ref()), uuid, event.time);
         if known != Ours::No {
             return Ok(known);
         }
@@ -217,7 +202,7 @@ impl Intake {
         let (mut answer, mut page) = (Ours::No, ListParams::default().limit(PAGE));
         loop {
             let listed = kube_call(api.list(&page)).await?;
-            match detect::own_build(listed.items.iter().filter_map(|i| i.status.as_ref()), uuid, event.time) {
+            match own::own_build(listed.items.iter().filter_map(|i| i.status.as_ref()), uuid, event.time) {
                 Ours::Yes => return Ok(Ours::Yes),
                 Ours::NotYetKnown => answer = Ours::NotYetKnown,
                 Ours::No => {}

@@ -3,28 +3,22 @@
 
 use kube::ResourceExt;
 use kube::api::{Api, Patch, PatchParams};
-use reforge_api::{
-    ANNOTATION_HINT, BuildKind, Change, Evidence, Incident, IncidentStatus, Intent, LABEL_WORKSPACE, Origin,
-    RecoveryPolicy, RecoverySpec, Time, Workspace,
-};
+use reforge_api::{ANNOTATION_HINT, BuildKind, Incident, LABEL_WORKSPACE, RecoveryPolicy};
+use reforge_core::incident::builds::NotStarted;
+use reforge_core::incident::fences::{looks_first, still_stands};
+use reforge_core::incident::order::{apply_of, order_of, project_of};
+use reforge_core::plan::build::BuildState;
+use reforge_core::policy::select;
+use reforge_core::words::fault::Fault;
+use reforge_core::words::ids::Holder;
 use serde_json::json;
-use sha2::{Digest, Sha256};
 
-use crate::fault::Fault;
-use crate::intake::catalog::Entry;
-use crate::policy::limits::{self, Apply};
-use crate::policy::select;
-use crate::recover::codebuild::{BuildState, CodeBuildError, Order, RestorePoint, uuid_of};
+use crate::recover::codebuild::CodeBuildError;
 use crate::runtime::accounts::UnknownAccount;
 use crate::runtime::clock;
 use crate::runtime::kube_call;
 
-use super::builds::NotStarted;
 use super::controller::Context;
-use super::workspace::Holder;
-
-/// CodeBuild honours an idempotency token for five minutes; after four, what was started is looked up first.
-const TOKEN_SECONDS: i64 = 240;
 
 /// What came of starting a build.
 #[derive(Debug)]
@@ -35,11 +29,6 @@ pub enum Started {
     NotYet(NotStarted),
     /// It was not started, since the policy is no longer the one that the plan was judged by.
     Overtaken,
-}
-
-/// Whether a build is looked for before it is started: the token alone may no longer find it. Pure.
-pub fn looks_first(intent: &Intent, now: Time) -> bool {
-    intent.tries > 1 || now.millis_since(intent.since) > TOKEN_SECONDS * 1000
 }
 
 /// Starts the build that the Incident's status intends, or finds the one that was started before.
@@ -93,7 +82,10 @@ async fn try_start(ctx: &Context, incident: &Incident, kind: BuildKind) -> Resul
                 if let Some(hold) = hold {
                     return Ok(Started::NotYet(NotStarted::OnHold(hold)));
                 }
-                let noted = ctx.workspaces.note_apply(&workspace.backend, &me, &apply_of(incident, &status)).await;
+                let noted = ctx
+                    .workspaces
+                    .note_apply(&workspace.backend, &me, &apply_of(incident, &status, clock::now()))
+                    .await;
                 noted.map_err(|e| e.fault("noting the apply in the workspace's ledger"))?;
             }
             let entry = ctx.catalog.entry(&incident.spec.resource.r#type);
@@ -111,54 +103,6 @@ async fn try_start(ctx: &Context, incident: &Incident, kind: BuildKind) -> Resul
         tracing::warn!(%error, build = build.id, "the build could not be noted in the workspace's lease");
     }
     Ok(Started::Running(Box::new(build)))
-}
-
-fn project_of(workspace: &Workspace, kind: BuildKind) -> &str {
-    match kind {
-        BuildKind::Plan => &workspace.plan_project,
-        BuildKind::Apply => &workspace.project,
-    }
-}
-
-/// What the build is started with. A plan is told what the catalogue and the policy have for it, an apply only which plan.
-fn order_of(
-    incident: &Incident,
-    status: &IncidentStatus,
-    (listed, intent, recovery): (&Workspace, &Intent, &RecoverySpec),
-    entry: Option<&Entry>,
-    kind: BuildKind,
-) -> Order {
-    let event = incident.judged_spec().event;
-    let is_plan = kind == BuildKind::Plan;
-    let addresses = status.workspace.as_ref().map(|w| w.addresses.clone()).unwrap_or_default();
-    let lost_data = incident.spec.change == Change::Deleted && entry.is_some_and(|e| e.stateful);
-    Order {
-        project: project_of(listed, kind).to_owned(),
-        incident: incident.name_any(),
-        attempt: status.step.attempt,
-        token: token(incident, status.step.attempt, kind),
-        source_version: if is_plan {
-            status.recovery.rolled_back_to.clone().or_else(|| listed.source_version.clone())
-        } else {
-            status.plan.as_ref().map(|p| p.source_version.clone()).filter(|version| !version.is_empty())
-        },
-        targets: intent.targets.clone(),
-        undo: entry.filter(|_| is_plan).and_then(|e| e.undo_of(&event.name)).map(|verb| (verb, addresses)),
-        restore: lost_at(incident)
-            .filter(|_| is_plan && lost_data)
-            .map(|at| RestorePoint::before(at, recovery.restore.snapshot.clone())),
-        plan: status.plan.as_ref().filter(|_| !is_plan).map(|p| (uuid_of(&p.build).to_owned(), p.digest.clone())),
-    }
-}
-
-/// When the resource was lost, where somebody said so: AWS Config and drift are late.
-fn lost_at(incident: &Incident) -> Option<Time> {
-    let evidence = incident.status.as_ref().map(|s| s.evidence.as_slice()).unwrap_or_default();
-    let event = &incident.spec.event;
-    match event.origin {
-        Origin::CloudTrail | Origin::StateChange => Some(event.time),
-        _ => Evidence::only_record(evidence).map(|record| record.time),
-    }
 }
 
 /// Remembers the source version that the Incident recovered with, for a policy that may go back to it.
@@ -206,27 +150,6 @@ pub async fn release_workspace(ctx: &Context, incident: &Incident) {
     }
 }
 
-/// Whether the plan that is to be applied is committed to, under the policy that it was judged by. Pure.
-pub fn still_stands(status: &IncidentStatus, policy_uid: &str, policy_generation: i64, suspended: bool) -> bool {
-    status.plan.as_ref().is_some_and(|plan| {
-        plan.policy_uid == policy_uid
-            && plan.policy_generation == policy_generation
-            && !suspended
-            && status.recovery.committed_to.as_deref() == Some(plan.digest.as_str())
-    })
-}
-
-fn apply_of(incident: &Incident, status: &IncidentStatus) -> Apply {
-    let spec = incident.judged_spec();
-    Apply {
-        at: clock::now(),
-        incident: Holder::of(incident).text(),
-        attempt: status.step.attempt,
-        resource: limits::resource_key(&spec),
-        actor: limits::actor_key(&spec),
-    }
-}
-
 async fn live_policy(ctx: &Context, incident: &Incident) -> Result<RecoveryPolicy, Fault> {
     let namespace = incident.namespace().unwrap_or_default();
     let policies: Api<RecoveryPolicy> = Api::namespaced(ctx.client.clone(), &namespace);
@@ -234,9 +157,4 @@ async fn live_policy(ctx: &Context, incident: &Incident) -> Result<RecoveryPolic
     let doing = format!("reading RecoveryPolicy {name}");
     let found = kube_call(policies.get_opt(name)).await.map_err(|e| e.fault(&doing))?;
     found.ok_or_else(|| Fault::absent(doing, "it was deleted"))
-}
-
-fn token(incident: &Incident, attempt: u32, kind: BuildKind) -> String {
-    let text = format!("{}/{attempt}/{kind:?}", incident.uid().unwrap_or_default());
-    hex::encode(Sha256::digest(text))
 }

@@ -11,10 +11,13 @@ use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::{Controller, watcher};
 use kube::{Client, ResourceExt};
 use reforge_api::{Handling, Incident, RecoveryPolicy, StepName};
+use reforge_core::catalog::Catalog;
+use reforge_core::incident::builds;
+use reforge_core::incident::decide::decide;
+use reforge_core::incident::view::Effect;
+use reforge_core::intake::plumbing::Plumbing;
 
 use crate::classify::Classifier;
-use crate::intake::catalog::Catalog;
-use crate::intake::itself::Itself;
 use crate::notify::Notifier;
 use crate::runtime::clock;
 use crate::runtime::metrics::Metrics;
@@ -22,8 +25,6 @@ use crate::runtime::settings::Settings;
 use crate::runtime::{KubeCallError, kube_call};
 
 use super::act::{self, Started};
-use super::builds;
-use super::decide::{Effect, decide};
 use super::guard::Guard;
 use super::holds::Holds;
 use super::reach::Reach;
@@ -48,7 +49,7 @@ pub struct Context {
     /// What is known of AWS's events and types.
     pub catalog: Arc<Catalog>,
     /// What Reforge itself stands on.
-    pub itself: Itself,
+    pub plumbing: Plumbing,
     /// Builds, what they publish, and AWS's word on resources, in each account.
     pub reach: Arc<Reach>,
     /// Whether the apiserver checks who decides.

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::admissionregistration::v1::{ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding};
 use kube::Client;
 use kube::api::Api;
+use reforge_core::policy::admission;
 use serde_json::Value;
 
-use crate::policy::admission;
 use crate::runtime::{KubeCallError, kube_call};
 
 /// The admission policies as they should be.

@@ -10,10 +10,10 @@ use kube::Client;
 use kube::api::Api;
 use kube::runtime::{WatchStreamExt, watcher};
 use reforge_api::{IncidentSpec, Time};
+use reforge_core::policy::hold::Hold;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::policy::hold::Hold;
 use crate::runtime::{KubeCallError, kube_call};
 
 /// The ConfigMap's name. While it exists nothing is started for what it covers; docs/operations.md has the commands.

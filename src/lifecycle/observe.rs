@@ -6,27 +6,25 @@ use std::sync::Arc;
 use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
 use reforge_api::{
-    BuildKind, BuildRef, Classification, Evidence, Incident, IncidentSpec, IncidentStatus, Origin, Phase,
-    RecoveryPolicySpec, RollbackMode, StepName, Time,
+    BuildKind, Classification, Evidence, Incident, IncidentSpec, IncidentStatus, RecoveryPolicySpec, RollbackMode,
+    StepName, Time,
 };
+use reforge_core::catalog::Verify;
+use reforge_core::incident::fences::is_held;
+use reforge_core::incident::view::{AtGate, PolicyState, Seen, View};
+use reforge_core::incident::{around, evidence, trouble};
+use reforge_core::plan::inventory::{self, Location, Owned};
+use reforge_core::plan::published::Changed;
+use reforge_core::words::fault::Fault;
+use reforge_core::words::ids::{Holder, uuid_of};
 
-use crate::fault::Fault;
-use crate::intake::catalog::Verify;
-use crate::policy::limits::{self, Opened};
-use crate::policy::select;
-use crate::recover::artifacts::{ArtifactError, Changed};
-use crate::recover::codebuild::uuid_of;
-use crate::recover::inventory::{self, Location, Owned};
+use crate::recover::artifacts::ArtifactError;
 use crate::runtime::accounts::UnknownAccount;
 use crate::runtime::clock;
 use crate::verify::{ResourceIdentity, Verifier};
 
 use super::controller::Context;
-use super::decide::{AtGate, PolicyState, Seen, View, is_held};
 use super::reach::Install;
-use super::same;
-use super::trouble;
-use super::workspace::Holder;
 
 /// Looks at all that the next decision depends on.
 pub async fn observe(ctx: &Context, incident: &Incident) -> View {
@@ -35,16 +33,16 @@ pub async fn observe(ctx: &Context, incident: &Incident) -> View {
     let policy = policy(ctx, incident);
     let all = ctx.incidents.state();
     let others = || all.iter().map(AsRef::as_ref);
-    let evidence = same::evidence(incident, others());
+    let reports = evidence::evidence(incident, others());
     let is_new = status.step.name == StepName::Locate;
-    let elder = if is_new { same::elder(incident, others()) } else { None };
-    let spec = incident.spec.with_evidence(&evidence.0);
+    let elder = if is_new { evidence::elder(incident, others()) } else { None };
+    let spec = incident.spec.with_evidence(&reports.0);
     let hold = ctx.holds.of(&spec);
     let seen = match &policy {
         // What does not go well is not asked again before its time.
         _ if trouble::pause(&status, clock::now()).is_some() => Seen::Nothing,
         PolicyState::Stands { spec: policy, .. } if !is_held(&status, policy, hold.as_deref()) && elder.is_none() => {
-            look(ctx, incident, (&spec, &evidence.0), &status, policy).await.unwrap_or_else(Seen::Trouble)
+            look(ctx, incident, (&spec, &reports.0), &status, policy).await.unwrap_or_else(Seen::Trouble)
         }
         _ => Seen::Nothing,
     };
@@ -52,13 +50,12 @@ pub async fn observe(ctx: &Context, incident: &Incident) -> View {
         PolicyState::Stands { spec, .. } => last_successful(ctx, &status, spec).await,
         _ => None,
     };
+    let statuses = || others().filter_map(|i| i.status.as_ref());
     let own_build = match &seen {
-        Seen::Location(Location::Owned(workspace)) => {
-            same::own_build(&incident.spec, workspace, others().filter_map(|i| i.status.as_ref()))
-        }
+        Seen::Location(Location::Owned(workspace)) => evidence::own_build(&incident.spec, workspace, statuses()),
         _ => None,
     };
-    let builds_here = if failed_locked(&seen) { builds_here(ctx, &status) } else { Vec::new() };
+    let builds_here = if seen.is_locked() { around::builds_here(&status, statuses()) } else { Vec::new() };
     let now = clock::now();
     let created = incident.creation_timestamp().map_or(now, |t| Time(t.0.as_millisecond()));
     View {
@@ -74,12 +71,12 @@ pub async fn observe(ctx: &Context, incident: &Incident) -> View {
         // A type that the catalogue no longer has is treated as one that holds data: the careful side.
         stateful: entry.is_none_or(|e| e.stateful),
         containment: entry.is_none_or(|e| {
-            let mut calls = evidence.0.iter().map(|report| &report.name).chain([&spec.event.name]);
+            let mut calls = reports.0.iter().map(|report| &report.name).chain([&spec.event.name]);
             calls.any(|call| e.is_containment(call))
         }),
         has_verb: entry.is_some_and(|e| e.undo_of(&spec.event.name).is_some()),
         spec,
-        evidence,
+        evidence: reports,
         attachments: entry.map(|e| e.attachments.clone()).unwrap_or_default(),
         identities: ctx.settings.identities.clone(),
         hold,
@@ -103,31 +100,10 @@ async fn last_successful(ctx: &Context, status: &IncidentStatus, policy: &Recove
     }
 }
 
-fn failed_locked(seen: &Seen) -> bool {
-    matches!(seen, Seen::Build(Some(build)) if build.failure.as_ref().is_some_and(|f| f.lock.is_some()))
-}
-
-/// The builds of all Incidents in the same Terraform state that have ended.
-fn builds_here(ctx: &Context, status: &IncidentStatus) -> Vec<BuildRef> {
-    let backend = status.workspace.as_ref().map(|w| w.backend.as_str());
-    let all = ctx.incidents.state();
-    let here = all.iter().filter_map(|i| i.status.as_ref());
-    let here = here.filter(|s| s.workspace.as_ref().map(|w| w.backend.as_str()) == backend);
-    here.flat_map(|s| s.recovery.builds.iter().filter(|b| b.end.is_some()).cloned()).collect()
-}
-
 fn policy(ctx: &Context, incident: &Incident) -> PolicyState {
     let namespace = incident.namespace().unwrap_or_default();
     let reference = ObjectRef::new(&incident.spec.policy_ref.name).within(&namespace);
-    let Some(policy) = ctx.policies.get(&reference) else { return PolicyState::Gone };
-    match select::validate(&policy, &ctx.settings.grants()) {
-        Ok(()) => PolicyState::Stands {
-            uid: policy.uid().unwrap_or_default(),
-            generation: policy.metadata.generation.unwrap_or_default(),
-            spec: Box::new(policy.spec.clone()),
-        },
-        Err(unusable) => PolicyState::Unusable { why: unusable.reason(), what: unusable.to_string() },
-    }
+    PolicyState::of(ctx.policies.get(&reference).as_deref(), &ctx.settings.grants())
 }
 
 async fn look(
@@ -222,25 +198,9 @@ async fn build(ctx: &Context, incident: &Incident, status: &IncidentStatus, kind
 /// The spec as it is judged with the evidence, and the evidence.
 type Judged<'a> = (&'a IncidentSpec, &'a [Evidence]);
 
-async fn judge(ctx: &Context, (spec, evidence): Judged<'_>, policy: &RecoveryPolicySpec) -> Classification {
+async fn judge(ctx: &Context, (spec, reports): Judged<'_>, policy: &RecoveryPolicySpec) -> Classification {
     let verdict = ctx.classifier.classify(spec, &policy.classification, &ctx.settings.recovery_roles).await;
-    Classification { record: later_record(spec, evidence).map(|r| r.id.clone()), ..verdict }
-}
-
-/// A record that came later is judged, once.
-async fn judge_again(
-    ctx: &Context,
-    judged: Judged<'_>,
-    status: &IncidentStatus,
-    policy: &RecoveryPolicySpec,
-) -> Option<Classification> {
-    let record = later_record(judged.0, judged.1)?;
-    let before = status.classification.as_ref().and_then(|c| c.record.as_ref());
-    if before == Some(&record.id) { None } else { Some(judge(ctx, judged, policy).await) }
-}
-
-fn later_record<'a>(spec: &IncidentSpec, evidence: &'a [Evidence]) -> Option<&'a Evidence> {
-    Evidence::only_record(evidence).filter(|_| spec.event.origin != Origin::CloudTrail)
+    Classification { record: evidence::later_record(spec, reports).map(|r| r.id.clone()), ..verdict }
 }
 
 async fn at_gate(
@@ -263,55 +223,23 @@ async fn at_gate(
     } else {
         ctx.guard.trouble().await.map_err(|e| e.fault("reading the admission policies"))?
     };
-    let covered = covered(ctx, incident, &workspace.backend);
-    let others = others(ctx, incident);
-    let applying = others.iter().filter(|i| i.status.as_ref().is_some_and(|s| s.step.name == StepName::Apply)).count();
-    let counts = |i: &&Incident| i.status.as_ref().is_none_or(|s| s.duplicate_of.is_none());
-    let opened = others.iter().map(AsRef::as_ref).chain([incident]).filter(counts).filter_map(|i| {
-        let at = i.creation_timestamp().map(|t| Time(t.0.as_millisecond()))?;
-        Some(Opened { at, actor: limits::actor_key(&i.judged_spec()) })
-    });
-    let opened = opened.filter(|o| ctx.holds.storm_over().is_none_or(|over| o.at > over));
+    let all = ctx.incidents.state();
+    let others = || all.iter().map(AsRef::as_ref).filter(|other| around::is_of_the_policy(incident, other));
+    let judged_again = if evidence::has_unjudged_record(status, judged.0, judged.1) {
+        Some(judge(ctx, judged, policy).await)
+    } else {
+        None
+    };
     Ok(Seen::AtGate(Box::new(AtGate {
         summary,
         digest,
-        covered,
-        judged_again: judge_again(ctx, judged, status, policy).await,
+        covered: around::covered(incident, &workspace.backend, all.iter().map(AsRef::as_ref)),
+        judged_again,
         unchecked,
         ledger,
-        opened: opened.collect(),
-        applying: u32::try_from(applying).unwrap_or(u32::MAX),
+        opened: around::opened(others().chain([incident]), ctx.holds.storm_over()),
+        applying: around::applying(others()),
     })))
-}
-
-/// The other Incidents of the same policy, ended ones too.
-fn others(ctx: &Context, incident: &Incident) -> Vec<Arc<Incident>> {
-    let same = |other: &Arc<Incident>| {
-        other.namespace() == incident.namespace()
-            && other.spec.policy_ref == incident.spec.policy_ref
-            && other.uid() != incident.uid()
-    };
-    ctx.incidents.state().into_iter().filter(same).collect()
-}
-
-/// Whether another Incident of the same workspace was recovered by an apply that began after this event, and had the
-/// same addresses.
-fn covered(ctx: &Context, incident: &Incident, backend: &str) -> bool {
-    let mine = incident.status.as_ref().and_then(|s| s.workspace.as_ref());
-    let addresses = mine.map(|w| w.addresses.as_slice()).unwrap_or_default();
-    ctx.incidents.state().iter().any(|other| {
-        let Some(status) = other.status.as_ref().filter(|s| s.phase == Phase::Recovered) else { return false };
-        let same = status
-            .workspace
-            .as_ref()
-            .is_some_and(|w| w.backend == backend && addresses.iter().all(|a| w.addresses.contains(a)));
-        let applied = status.recovery.builds.iter().any(|b| {
-            b.kind == BuildKind::Apply
-                && b.status == "SUCCEEDED"
-                && b.start.is_some_and(|start| start >= incident.spec.event.time)
-        });
-        same && applied && other.uid() != incident.uid()
-    })
 }
 
 async fn verify(ctx: &Context, incident: &Incident, status: &IncidentStatus, expect: &[String]) -> Result<Seen, Fault> {

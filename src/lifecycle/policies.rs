@@ -9,11 +9,12 @@ use kube::ResourceExt;
 use kube::api::{Api, Patch, PatchParams};
 use kube::runtime::controller::{Action, Config};
 use kube::runtime::{Controller, watcher};
-use reforge_api::{ConditionStatus, RecoveryPolicy, RecoveryPolicyStatus, Time, condition, reason, set_condition};
+use reforge_api::{RecoveryPolicy, RecoveryPolicyStatus};
+use reforge_core::intake::pattern;
+use reforge_core::policy::schedule;
+use reforge_core::policy::status::status_of;
 use serde_json::json;
 
-use crate::intake::pattern;
-use crate::policy::select::validate;
 use crate::runtime::clock;
 use crate::runtime::{KubeCallError, kube_call};
 use crate::watch::drift;
@@ -34,8 +35,9 @@ pub async fn run(ctx: Arc<Context>, stop: impl Future<Output = ()> + Send + Sync
 
 async fn reconcile(policy: Arc<RecoveryPolicy>, ctx: Arc<Context>) -> Result<Action, KubeCallError> {
     let now = clock::now();
-    let (mut status, usable) = said(&policy, &ctx, now);
-    let wake = if usable { drift::schedule(&policy, &mut status.drift, now) } else { None };
+    let undelivered = undelivered(&ctx, &policy);
+    let (mut status, usable) = status_of(&policy, &ctx.settings.grants(), undelivered.as_deref(), now);
+    let wake = if usable { schedule::schedule(&policy, &mut status.drift, now) } else { None };
     let policy = write(&ctx, &policy, &status).await?;
     if usable && status.drift.iter().any(|d| d.result.is_none()) {
         drift::go_on(&ctx, &policy, &mut status.drift).await;
@@ -44,25 +46,11 @@ async fn reconcile(policy: Arc<RecoveryPolicy>, ctx: Arc<Context>) -> Result<Act
     Ok(wake.map_or_else(Action::await_change, |millis| Action::requeue(Duration::from_millis(millis.unsigned_abs()))))
 }
 
-/// What the conditions say, and whether the policy can be used.
-fn said(policy: &RecoveryPolicy, ctx: &Context, now: Time) -> (RecoveryPolicyStatus, bool) {
-    let mut status = policy.status.clone().unwrap_or_default();
-    status.observed_generation = policy.metadata.generation.unwrap_or_default();
-    let (ready, stalled, why, message) = match validate(policy, &ctx.settings.grants()) {
-        Ok(()) => (ConditionStatus::True, ConditionStatus::False, reason::SUCCEEDED, "The policy is used".to_owned()),
-        Err(unusable) => (
-            ConditionStatus::False,
-            ConditionStatus::True,
-            unusable.reason(),
-            format!("{unusable}; change the policy, or extend settings.grants of the operator"),
-        ),
-    };
-    set_condition(&mut status.conditions, condition::READY, ready, why, message.clone(), now);
-    set_condition(&mut status.conditions, condition::STALLED, stalled, why, message, now);
-    if let Some((delivered, why, message)) = events(ctx, policy) {
-        set_condition(&mut status.conditions, condition::EVENTS_DELIVERED, delivered, why, message, now);
-    }
-    (status, ready == ConditionStatus::True)
+/// The events that the policy matches and no rule sends; None where the settings do not say what the rules are.
+fn undelivered(ctx: &Context, policy: &RecoveryPolicy) -> Option<Vec<String>> {
+    let patterns = &ctx.settings.event_patterns;
+    let missing = || pattern::undelivered(&pattern::wanted(&ctx.catalog, &[&policy.spec.r#match]), patterns);
+    (!patterns.is_empty()).then(missing)
 }
 
 /// Writes the status where it differs.
@@ -83,25 +71,6 @@ async fn write(
     });
     let params = PatchParams::apply(FIELD_MANAGER).force();
     kube_call(api.patch_status(&policy.name_any(), &params, &Patch::Apply(&patch))).await
-}
-
-/// Whether the rules send what the policy matches. It does not make the policy unusable: a rule of somebody else's may.
-fn events(ctx: &Context, policy: &RecoveryPolicy) -> Option<(ConditionStatus, &'static str, String)> {
-    let patterns = &ctx.settings.event_patterns;
-    if patterns.is_empty() {
-        return None;
-    }
-    let wanted = pattern::wanted(&ctx.catalog, &[&policy.spec.r#match]);
-    let missing = pattern::undelivered(&wanted, patterns);
-    if missing.is_empty() {
-        return Some((ConditionStatus::True, reason::SUCCEEDED, "Rules send every event that it matches".to_owned()));
-    }
-    let shown = missing.iter().take(5).map(String::as_str).collect::<Vec<_>>().join(", ");
-    let message = format!(
-        "No rule of settings.eventPatterns sends {shown}{}; give the Terraform module what reforge event-pattern --policies prints",
-        if missing.len() > 5 { format!(" and {} more", missing.len() - 5) } else { String::new() }
-    );
-    Some((ConditionStatus::False, reason::NO_RULE, message))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the controller's signature")]

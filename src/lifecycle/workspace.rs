@@ -11,10 +11,12 @@ use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kube::api::{Api, ObjectMeta, PostParams};
 use kube::{Client, ResourceExt};
-use reforge_api::{Condition, ConditionStatus, Incident, IncidentStatus, StepName, Time, condition, reason};
+use reforge_api::{Incident, Time};
+use reforge_core::incident::fences::works;
+use reforge_core::policy::limits::{Apply, Ledger};
+use reforge_core::words::ids::Holder;
 use sha2::{Digest, Sha256};
 
-use crate::policy::limits::{Apply, Ledger};
 use crate::runtime::clock;
 use crate::runtime::{KubeCallError, kube_call};
 
@@ -34,33 +36,6 @@ pub struct Workspaces {
     client: Client,
     leases: Api<Lease>,
     reach: Arc<Reach>,
-}
-
-/// Who asks: namespace and name of an Incident.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Holder {
-    /// The namespace.
-    pub namespace: String,
-    /// The name.
-    pub name: String,
-}
-
-impl Holder {
-    /// The Incident as a holder.
-    pub fn of(incident: &Incident) -> Self {
-        Self { namespace: incident.namespace().unwrap_or_default(), name: incident.name_any() }
-    }
-
-    /// Namespace and name, as leases and ledgers have it.
-    pub fn text(&self) -> String {
-        format!("{}/{}", self.namespace, self.name)
-    }
-
-    /// What [`Self::text`] wrote.
-    pub fn parse(text: &str) -> Option<Self> {
-        let (namespace, name) = text.split_once('/')?;
-        Some(Self { namespace: namespace.to_owned(), name: name.to_owned() })
-    }
 }
 
 impl Workspaces {
@@ -215,26 +190,6 @@ impl Workspaces {
             return true;
         };
         install.builds.get(build).await.map_or(true, |b| b.is_some_and(|b| !b.is_over()))
-    }
-}
-
-/// Whether an Incident is about to do something in its workspace. One that waits, for a human or for a time, is not;
-/// whether a build of its own still runs is looked at apart. Pure.
-pub fn works(status: &IncidentStatus) -> bool {
-    let says = |r#type: &str, why: Option<&str>| {
-        let holds = |c: &&Condition| c.r#type == r#type && c.status == ConditionStatus::True;
-        status.conditions.iter().filter(holds).any(|c| why.is_none_or(|why| c.reason == why))
-    };
-    let stalled = says(condition::STALLED, None);
-    match status.step.name {
-        StepName::Plan | StepName::Apply => {
-            let recovery = &status.recovery;
-            // A start that may have been carried out holds the workspace, whatever else is said of the Incident.
-            let starting = recovery.build.is_none() && recovery.intent.as_ref().is_some_and(|i| i.tries > 0);
-            !stalled || starting
-        }
-        StepName::Gate => !stalled && !says(condition::RECONCILING, Some(reason::WAITING)),
-        _ => false,
     }
 }
 

@@ -8,24 +8,19 @@ use aws_sdk_codebuild::Client;
 use aws_sdk_codebuild::config::retry::RetryConfig;
 use aws_sdk_codebuild::types::{Build, EnvironmentVariable, Project, ProjectEnvironment, RegistryCredential};
 use reforge_api::Time;
-use serde::Serialize;
+use reforge_core::plan::build::{BuildState, Order};
+use reforge_core::words::fault::Fault;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::fault::Fault;
-use crate::intake::catalog::Undo;
 use crate::runtime::aws_fault::{self, ask};
-
-use super::artifacts::Failure;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// How long questions about builds are gathered before they are asked together.
 const GATHER: Duration = Duration::from_millis(20);
 /// BatchGetBuilds takes 100 ids.
 const BATCH: usize = 100;
-/// Characters of a variable's value that CodeBuild takes (wolfeidau/buildkite-serverless-agent #35; AWS documents none).
-const MAX_VALUE: usize = 4096;
 
 /// Why CodeBuild did not do what it was asked for.
 #[derive(Clone, Debug, Error)]
@@ -39,92 +34,6 @@ pub enum CodeBuildError {
     /// The start itself did not go well. It was tried once: where the class is another than Transient, nothing was started.
     #[error("{0}")]
     Start(Fault),
-}
-
-/// What a build is started with; the list is fixed, and none of it is free text from an event or a policy.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Order {
-    /// The project.
-    pub project: String,
-    /// The Incident's name.
-    pub incident: String,
-    /// The attempt.
-    pub attempt: u32,
-    /// The idempotency token; CodeBuild honours it for five minutes.
-    pub token: String,
-    /// The commit; None: what the project's source says.
-    pub source_version: Option<String>,
-    /// Terraform addresses, from an inventory or a plan.
-    pub targets: Vec<String>,
-    /// For a plan: a verb of the catalogue, and the addresses of the inventory that it is for.
-    pub undo: Option<(Undo, Vec<String>)>,
-    /// For a plan: where data can come back from.
-    pub restore: Option<RestorePoint>,
-    /// For an apply: the UUID of the plan build, and the plan's digest.
-    pub plan: Option<(String, String)>,
-}
-
-/// Whether a build can be told of these targets: they are one variable of its environment.
-pub fn can_be_told(targets: &[String]) -> bool {
-    value_of(targets).chars().count() <= MAX_VALUE
-}
-
-fn value_of(targets: &[String]) -> String {
-    serde_json::json!(targets).to_string()
-}
-
-/// Where lost data can come back from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct RestorePoint {
-    /// The second before the event, RFC 3339 in whole seconds.
-    pub time: String,
-    /// A snapshot that the policy names.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub snapshot: Option<String>,
-}
-
-impl RestorePoint {
-    /// Before an event.
-    pub fn before(event: Time, snapshot: Option<String>) -> Self {
-        let second = Time((event.0 / 1000 - 1) * 1000).to_string();
-        Self { time: second.replace(".000Z", "Z"), snapshot }
-    }
-}
-
-/// The state of a build.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct BuildState {
-    /// `<project>:<uuid>`.
-    pub id: String,
-    /// IN_PROGRESS, SUCCEEDED, FAILED, FAULT, TIMED_OUT, STOPPED.
-    pub status: String,
-    /// Where its log is.
-    pub url: Option<String>,
-    /// When it started.
-    pub start: Option<Time>,
-    /// When it ended.
-    pub end: Option<Time>,
-    /// REFORGE_ERROR as the build exported it.
-    pub error: Option<String>,
-    /// What a build that failed published of that, once it was looked for.
-    pub failure: Option<Box<Failure>>,
-}
-
-impl BuildState {
-    /// Whether it has ended.
-    pub fn is_over(&self) -> bool {
-        self.status != "IN_PROGRESS"
-    }
-
-    /// Whether it ended well.
-    pub fn succeeded(&self) -> bool {
-        self.status == "SUCCEEDED"
-    }
-}
-
-/// The UUID in a build id.
-pub fn uuid_of(build_id: &str) -> &str {
-    build_id.rsplit(':').next().unwrap_or(build_id)
 }
 
 type Answer = Result<Option<BuildState>, Fault>;
@@ -163,27 +72,8 @@ impl Builds {
     /// Starts a build, or gives back the one that the same token started within five minutes.
     pub async fn start(&self, order: &Order) -> Result<BuildState, CodeBuildError> {
         self.check(&order.project).await?;
-        let doing = format!("starting CodeBuild project {}", order.project);
-        let mut variables = vec![
-            ("REFORGE_INCIDENT", order.incident.clone()),
-            ("REFORGE_ATTEMPT", order.attempt.to_string()),
-            ("REFORGE_TARGETS", value_of(&order.targets)),
-        ];
-        if let Some((verb, addresses)) = &order.undo {
-            let undo = serde_json::json!({"verb": verb, "addresses": addresses});
-            variables.push(("REFORGE_UNDO", undo.to_string()));
-        }
-        if let Some(restore) = &order.restore {
-            variables.push(("REFORGE_RESTORE", serde_json::json!(restore).to_string()));
-        }
-        if let Some((build, digest)) = &order.plan {
-            variables.push(("REFORGE_PLAN_BUILD", build.clone()));
-            variables.push(("REFORGE_PLAN_DIGEST", digest.clone()));
-        }
-        if let Some((name, value)) = variables.iter().find(|(_, value)| value.chars().count() > MAX_VALUE) {
-            let said = format!("{name} has {} characters, and CodeBuild takes {MAX_VALUE}", value.chars().count());
-            return Err(Fault::ours(doing, &said).into());
-        }
+        let doing = order.doing();
+        let variables = order.variables()?;
         let variables = variables
             .into_iter()
             .map(|(name, value)| EnvironmentVariable::builder().name(name).value(value).build())

@@ -1,8 +1,5 @@
-//! The owner's Terraform: which workspace owns a resource ([`inventory`]), the builds that work on it ([`codebuild`]),
-//! what a plan would do ([`plan`]), and whether it may ([`gate`]).
+//! The owner's Terraform, as AWS has it: the builds that work on it ([`codebuild`]) and what they publish ([`artifacts`]).
+//! Whether a plan may be applied is [`reforge_core::plan`]'s to say.
 
 pub mod artifacts;
 pub mod codebuild;
-pub mod gate;
-pub mod inventory;
-pub mod plan;

@@ -6,11 +6,10 @@ use std::collections::{BTreeMap, HashMap};
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::{Region, SdkConfig};
 use aws_sdk_s3::config::SharedCredentialsProvider;
+use reforge_core::words::fault::Fault;
 use serde::Deserialize;
 use thiserror::Error;
 use tokio::sync::Mutex;
-
-use crate::fault::Fault;
 
 /// How the sessions in other accounts are named; CloudTrail shows it.
 const SESSION: &str = "reforge";

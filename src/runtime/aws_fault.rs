@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use reforge_api::FaultClass;
-
-use crate::fault::Fault;
+use reforge_core::words::fault::Fault;
 
 /// Error codes by which AWS's services say that they want fewer calls, or run as much as they may (botocore's retry
 /// rules, "legacy" and "standard", and CodeBuild's API reference).

@@ -14,9 +14,8 @@ pub mod telemetry;
 use std::time::Duration;
 
 use reforge_api::FaultClass;
+use reforge_core::words::fault::Fault;
 use thiserror::Error;
-
-use crate::fault::Fault;
 
 /// kube's client has no read timeout of its own.
 const TIMEOUT: Duration = Duration::from_secs(10);

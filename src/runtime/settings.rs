@@ -5,15 +5,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use reforge_api::{ClassifierMode, Time, duration_millis};
+use reforge_core::catalog::Entry;
+use reforge_core::intake::plumbing::{self, Part, Plumbing};
+use reforge_core::policy::approval::Identity;
+use reforge_core::policy::grants::{Grant, Grants};
 use serde::Deserialize;
 use thiserror::Error;
-
-use crate::intake::catalog::Entry;
-use crate::intake::itself::{self, Itself, Plumbing};
-use crate::policy::approval::Identity;
-use crate::policy::grants::{Grant, Grants};
-use crate::watch::canary::CanarySettings;
-use crate::watch::sweep::SweepSettings;
 
 use super::accounts::Account;
 
@@ -81,7 +78,7 @@ pub struct Settings {
     pub accounts: Vec<Account>,
     /// What Reforge itself stands on: a change to it is told, and never put back. The Terraform module's output `plumbing`.
     #[serde(default)]
-    pub plumbing: Vec<Plumbing>,
+    pub plumbing: Vec<Part>,
     /// The projects' fingerprints, by name: a build of a project that has another one is not started. The Terraform module's
     /// output `project_fingerprints`.
     #[serde(default)]
@@ -112,6 +109,44 @@ pub struct ClassifierSettings {
 impl Default for ClassifierSettings {
     fn default() -> Self {
         Self { mode: ClassifierMode::Rules, model_id: "amazon.nova-lite-v1:0".to_owned(), timeout_seconds: 20 }
+    }
+}
+
+/// Where canaries are written to, and how often.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CanarySettings {
+    /// The SSM parameter: the Terraform module's output `canary_parameter`.
+    pub parameter: String,
+    /// How often.
+    #[serde(default = "daily")]
+    pub every: String,
+    /// How long one may take to come back.
+    #[serde(default = "half_an_hour")]
+    pub patience: String,
+}
+
+fn daily() -> String {
+    "24h".to_owned()
+}
+
+fn half_an_hour() -> String {
+    "30m".to_owned()
+}
+
+/// When CloudTrail is looked through, and how far.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct SweepSettings {
+    /// How often.
+    pub every: String,
+    /// How old an event is before it is missed: the queue has so long to bring it.
+    pub lag: String,
+}
+
+impl Default for SweepSettings {
+    fn default() -> Self {
+        Self { every: "15m".to_owned(), lag: "20m".to_owned() }
     }
 }
 
@@ -147,7 +182,7 @@ impl Settings {
                 account.id
             ));
         }
-        itself::account_of(&self.queue_url)
+        plumbing::account_of(&self.queue_url)
             .is_none()
             .then(|| format!("queueUrl is {:?}, which does not say the operator's own account", self.queue_url))
     }
@@ -155,7 +190,7 @@ impl Settings {
     /// The operator's own account with its install; its role and external id mean nothing.
     pub fn home(&self) -> Account {
         Account {
-            id: itself::account_of(&self.queue_url).unwrap_or_default().to_owned(),
+            id: plumbing::account_of(&self.queue_url).unwrap_or_default().to_owned(),
             role_arn: String::new(),
             external_id: String::new(),
             region: self.region.clone(),
@@ -165,12 +200,12 @@ impl Settings {
     }
 
     /// What Reforge itself stands on, for an operator in this namespace that first started then.
-    pub fn itself(&self, namespace: &str, since: Time) -> Itself {
-        Itself {
+    pub fn plumbing(&self, namespace: &str, since: Time) -> Plumbing {
+        Plumbing {
             namespace: namespace.to_owned(),
             account: self.home().id,
             region: self.region.clone(),
-            plumbing: self.plumbing.clone(),
+            parts: self.plumbing.clone(),
             canary: self.canary.as_ref().map(|c| c.parameter.clone()),
             since,
         }

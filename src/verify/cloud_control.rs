@@ -2,10 +2,9 @@
 
 use aws_sdk_cloudcontrol::Client;
 use reforge_api::Check;
+use reforge_core::policy::expression::{self, Facts};
+use reforge_core::words::fault::Fault;
 use serde_json::{Value, json};
-
-use crate::fault::Fault;
-use crate::policy::expression::{self, Facts};
 
 use super::{Question, answered, check};
 
@@ -68,8 +67,8 @@ pub(super) fn checks(seen: &Seen, question: &Question<'_>, id: &str) -> Vec<Chec
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::intake::catalog::Verify;
     use reforge_api::Change;
+    use reforge_core::catalog::Verify;
 
     fn question(expect: &[String]) -> Question<'_> {
         Question {

@@ -2,8 +2,7 @@
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{TableDescription, TableStatus};
-
-use crate::fault::Fault;
+use reforge_core::words::fault::Fault;
 
 use super::{Found, Question, ask};
 

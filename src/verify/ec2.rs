@@ -2,8 +2,7 @@
 
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{Instance, InstanceStateName};
-
-use crate::fault::Fault;
+use reforge_core::words::fault::Fault;
 
 use super::{Found, Question, ask};
 

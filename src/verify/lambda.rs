@@ -2,8 +2,7 @@
 
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::types::{LastUpdateStatus, State};
-
-use crate::fault::Fault;
+use reforge_core::words::fault::Fault;
 
 use super::{Found, Question, ask};
 

@@ -13,9 +13,9 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use reforge_api::{Change, Check, Data, Verification};
+use reforge_core::catalog::Verify;
+use reforge_core::words::fault::Fault;
 
-use crate::fault::Fault;
-use crate::intake::catalog::Verify;
 use crate::runtime::aws_fault;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -165,9 +165,9 @@ impl Verifier {
 
 fn check(name: &str, passed: bool, detail: impl Into<String>) -> Check {
     Check {
-        name: crate::intake::event::shorten(name, 128),
+        name: reforge_core::words::text::shorten(name, 128),
         passed,
-        detail: crate::intake::event::shorten(&detail.into(), 512),
+        detail: reforge_core::words::text::shorten(&detail.into(), 512),
     }
 }
 

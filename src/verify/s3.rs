@@ -2,8 +2,7 @@
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::types::BucketVersioningStatus;
-
-use crate::fault::Fault;
+use reforge_core::words::fault::Fault;
 
 use super::{Found, Question, ask, check};
 

@@ -3,8 +3,7 @@
 
 use aws_sdk_ssm::Client;
 use aws_sdk_ssm::types::ParameterStringFilter;
-
-use crate::fault::Fault;
+use reforge_core::words::fault::Fault;
 
 use super::{Found, Question, ask};
 

@@ -7,47 +7,21 @@ use std::time::Duration;
 use aws_sdk_ssm::Client;
 use aws_sdk_ssm::types::ParameterType;
 use kube::runtime::reflector::Store;
-use reforge_api::{Actor, Change, Event, Handling, Incident, Origin, Resource, Time, duration_millis};
-use serde::Deserialize;
+use reforge_api::{Handling, Incident, Time, duration_millis};
+use reforge_core::watch::canary::{self, Next};
 use tokio_util::sync::CancellationToken;
 
-use crate::intake::itself::CANARY_TYPE;
 use crate::intake::{Intake, open};
 use crate::runtime::KubeCallError;
 use crate::runtime::aws_fault::ask;
 use crate::runtime::clock;
+use crate::runtime::settings::CanarySettings;
 
 use super::Notes;
 
-/// The name of the event that a canary did not come back.
-pub const LOST: &str = "CanaryLost";
 const NOTE: &str = "canary-sent";
-/// How far CloudTrail's whole seconds and the operator's clock may be apart, in seconds.
-const CLOCKS: i64 = 5;
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 const TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Where canaries are written to, and how often.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct CanarySettings {
-    /// The SSM parameter: the Terraform module's output `canary_parameter`.
-    pub parameter: String,
-    /// How often.
-    #[serde(default = "daily")]
-    pub every: String,
-    /// How long one may take to come back.
-    #[serde(default = "half_an_hour")]
-    pub patience: String,
-}
-
-fn daily() -> String {
-    "24h".to_owned()
-}
-
-fn half_an_hour() -> String {
-    "30m".to_owned()
-}
 
 /// Writes canaries and waits for them.
 pub struct Canary {
@@ -59,33 +33,8 @@ pub struct Canary {
     pub incidents: Store<Incident>,
     /// When the last one was written.
     pub notes: Notes,
-    /// The region of the operator's own AWS resources.
-    pub region: String,
     /// Where and how often.
     pub settings: CanarySettings,
-}
-
-/// What is to be done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Next {
-    Write,
-    SayLost(Time),
-    Wait,
-}
-
-/// `written` and `seen` are the times of the last canary that was written and of the last that came back. Times in
-/// milliseconds. Pure.
-fn next(written: Option<Time>, seen: Option<Time>, now: Time, every: i64, patience: i64) -> Next {
-    let Some(written) = written else { return Next::Write };
-    let age = now.millis_since(written);
-    let is_back = seen.is_some_and(|seen| seen.plus_seconds(CLOCKS) >= written);
-    if age >= every {
-        Next::Write
-    } else if !is_back && age >= patience {
-        Next::SayLost(written)
-    } else {
-        Next::Wait
-    }
 }
 
 impl Canary {
@@ -110,7 +59,7 @@ impl Canary {
         let noted = |e: KubeCallError| format!("the notes: {e}");
         let written = self.notes.time(NOTE).await.map_err(noted)?;
         let now = clock::now();
-        match next(written, self.seen(), now, every, patience) {
+        match canary::next(written, self.seen(), now, every, patience) {
             Next::Wait => Ok(()),
             Next::SayLost(written) => self.say_lost(written).await,
             Next::Write => {
@@ -146,45 +95,7 @@ impl Canary {
 
     /// One Incident for each canary that is lost, however often it is looked.
     async fn say_lost(&self, written: Time) -> Result<(), String> {
-        let itself = &self.intake.itself;
-        let event = Event {
-            origin: Origin::Reforge,
-            id: format!("canary-{}", written.0),
-            time: written,
-            name: LOST.to_owned(),
-            source: "reforge.dev".to_owned(),
-            account_id: itself.account.clone(),
-            region: self.region.clone(),
-            actor: Actor { r#type: "Unknown".to_owned(), ..Actor::default() },
-            request_parameters: None,
-        };
-        let resource = Resource {
-            r#type: CANARY_TYPE.to_owned(),
-            cloud_formation_type: "AWS::SSM::Parameter".to_owned(),
-            id: self.settings.parameter.clone(),
-            arn: None,
-        };
-        let candidate = itself.candidate(resource, event, Change::Modified, Handling::Alert);
+        let candidate = canary::lost(&self.intake.plumbing, &self.settings.parameter, written);
         open::open(&self.intake.client, &candidate).await.map(|_| ()).map_err(|e| e.to_string())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_canary_is_written_daily_and_missed_when_it_does_not_come_back() {
-        let at = |seconds: i64| Time(seconds * 1000);
-        let next = |written: Option<i64>, seen: Option<i64>, now: i64| {
-            super::next(written.map(at), seen.map(at), at(now), 86_400_000, 1_800_000)
-        };
-        assert_eq!(next(None, None, 0), Next::Write);
-        assert_eq!(next(Some(0), None, 1799), Next::Wait);
-        assert_eq!(next(Some(0), None, 1800), Next::SayLost(at(0)));
-        assert_eq!(next(Some(0), Some(-5), 1800), Next::Wait, "records have whole seconds");
-        assert_eq!(next(Some(0), Some(-100), 1800), Next::SayLost(at(0)), "that was the one before");
-        assert_eq!(next(Some(0), Some(0), 86_400), Next::Write);
-        assert_eq!(next(Some(0), None, 86_400), Next::Write, "a lost one is no reason to stop");
     }
 }

@@ -11,16 +11,17 @@ use aws_sdk_cloudtrail::operation::lookup_events::LookupEventsOutput;
 use aws_sdk_cloudtrail::primitives::DateTime;
 use aws_sdk_cloudtrail::types::{LookupAttribute, LookupAttributeKey};
 use reforge_api::{Time, duration_millis};
-use serde::Deserialize;
+use reforge_core::intake::event;
+use reforge_core::policy::grants::Grants;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
+use crate::intake::Intake;
 use crate::intake::queue::Handled;
-use crate::intake::{Intake, event};
-use crate::policy::grants::Grants;
 use crate::runtime::accounts::Accounts;
 use crate::runtime::aws_fault;
 use crate::runtime::clock;
+use crate::runtime::settings::SweepSettings;
 
 use super::Notes;
 
@@ -32,22 +33,6 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 const OVERLAP: i64 = 300;
 /// How long is waited when CloudTrail wants fewer calls, and how often.
 const THROTTLED: (Duration, usize) = (Duration::from_secs(5), 5);
-
-/// When and how far.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct SweepSettings {
-    /// How often.
-    pub every: String,
-    /// How old an event is before it is missed: the queue has so long to bring it.
-    pub lag: String,
-}
-
-impl Default for SweepSettings {
-    fn default() -> Self {
-        Self { every: "15m".to_owned(), lag: "20m".to_owned() }
-    }
-}
 
 /// Sweeps over every account and region that was granted.
 pub struct Sweep {
@@ -138,7 +123,7 @@ impl Sweep {
             }
         };
         // A canary proves the queue's way, and no other.
-        if self.intake.is_canary(&record) {
+        if self.intake.plumbing.is_canary(&self.intake.catalog, &record) {
             return true;
         }
         let (handled, opened) = self.intake.api_call(&record).await;

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::world::{namespace, plane, policy};
+use crate::shape::policy;
+use crate::world::{namespace, plane};
 
 fn apply(manifest: &Value) -> Result<String, String> {
     plane().kubectl_with(&manifest.to_string(), &["apply", "--server-side", "-f", "-"]).map_err(|e| e.to_string())

@@ -1,8 +1,9 @@
 //! Opening Incidents on a real apiserver.
 
-use reforge::intake::detect::Candidate;
-use reforge::intake::open::{OpenError, Opened, name_of, open};
+use reforge::intake::open::{OpenError, Opened, open};
 use reforge_api::Incident;
+use reforge_core::intake::candidate::Candidate;
+use reforge_core::intake::naming::name_of;
 use serde_json::json;
 
 use crate::world::{client, namespace, plane};

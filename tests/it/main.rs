@@ -2,11 +2,9 @@
 
 mod api;
 mod backtest;
-mod catalogue;
 mod docs;
-mod gate_properties;
-mod hostile;
 mod intake;
 mod queue;
-mod records;
+#[path = "../../crates/core/tests/it/shape.rs"]
+mod shape;
 mod world;

@@ -9,20 +9,20 @@ use aws_sdk_sqs::config::Credentials;
 use aws_sdk_sqs::types::QueueAttributeName;
 use kube::runtime::{WatchStreamExt, reflector, watcher};
 use reforge::intake::Intake;
-use reforge::intake::catalog::Catalog;
-use reforge::intake::itself::Itself;
 use reforge::intake::queue::{Handled, Queue, QueueState};
-use reforge::policy::grants::{Grant, Grants};
 use reforge::runtime::gate;
 use reforge::runtime::metrics::Metrics;
 use reforge_api::{Incident, RecoveryPolicy};
+use reforge_core::catalog::Catalog;
+use reforge_core::intake::plumbing::Plumbing;
+use reforge_core::policy::grants::{Grant, Grants};
 use sandbox::{Aws, ControlPlane};
 use serde_json::json;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::records::{BUILD, ROLE, envelope};
-use crate::world::{client, eventually, namespace, plane, policy};
+use crate::shape::{BUILD, ROLE, envelope, policy};
+use crate::world::{client, eventually, namespace, plane};
 
 struct Sqs {
     client: Client,
@@ -107,7 +107,7 @@ impl Running {
                 vec!["eu-west-1".into()],
                 vec!["aiops-*".into()],
             )]),
-            itself: Itself::default(),
+            plumbing: Plumbing::default(),
             recovery_roles: vec![ROLE.into()],
             metrics: metrics.clone(),
             open: open.clone(),

@@ -6,7 +6,6 @@ use std::time::Duration;
 use kube::Client;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use sandbox::ControlPlane;
-use serde_json::{Value, json};
 
 static PLANE: LazyLock<ControlPlane> = LazyLock::new(|| {
     let plane = ControlPlane::start().expect("the control plane starts");
@@ -36,21 +35,6 @@ pub async fn client(of: &ControlPlane) -> Client {
     let config = Kubeconfig::read_from(of.kubeconfig()).expect("the kubeconfig is readable");
     let config = kube::Config::from_custom_kubeconfig(config, &KubeConfigOptions::default()).await.expect("a config");
     Client::try_from(config).expect("a client")
-}
-
-/// A policy for every type, in the account and region of the records.
-pub fn policy(namespace: &str) -> Value {
-    json!({
-        "apiVersion": "reforge.dev/v1alpha1",
-        "kind": "RecoveryPolicy",
-        "metadata": {"name": "all", "namespace": namespace},
-        "spec": {
-            "mode": "Enforce",
-            "match": {"resourceTypes": ["ec2", "lambda", "dynamodb", "s3", "ssm", "rds", "eks"]},
-            "recovery": {"workspaces": [{"name": "shop", "project": "aiops-shop-recovery", "planProject": "aiops-shop-plan"}]},
-            "approval": {"mode": "Never"},
-        },
-    })
 }
 
 /// Waits until `check` gives something, for half a minute at most.

@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Result, ensure};
 use sandbox::parts;
 
-use crate::{codegen, machine};
+use crate::{codegen, layers, machine};
 
-/// Format, lints, generated files, licences and sources of dependencies.
+/// Format, lints, layers, generated files, licences and sources of dependencies.
 pub fn lint() -> Result<()> {
     machine::run("cargo", &["fmt", "--all", "--check"])?;
     machine::run("cargo", &["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
+    layers::check()?;
     codegen::check()?;
     compiled_once()?;
     let deny = parts::cargo_deny()?;

@@ -4,9 +4,9 @@ use std::fs;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use reforge::intake::catalog::Catalog;
-use reforge::intake::pattern;
 use reforge_api::RecoveryPolicy;
+use reforge_core::catalog::Catalog;
+use reforge_core::intake::pattern;
 use sandbox::scenario;
 
 use crate::machine;

@@ -7,6 +7,7 @@ mod checks;
 mod codegen;
 mod demo;
 mod iam;
+mod layers;
 mod machine;
 mod model_check;
 mod outcome;
@@ -34,8 +35,10 @@ enum Command {
     Test(tests::Test),
     /// Write the CustomResourceDefinitions into crds/ and the chart.
     Codegen(codegen::Codegen),
-    /// Check format, lints, generated files, licences and sources of dependencies.
+    /// Check format, lints, layers, generated files, licences and sources of dependencies.
     Lint,
+    /// Check that what decides depends on nothing that reaches out, and that imports go one way.
+    Layers,
     /// Measure how fast logs are judged.
     Bench(bench::Bench),
     /// Break resources by the dozen while the operator is killed and its surroundings go away.
@@ -69,6 +72,7 @@ fn run(command: Command) -> Result<()> {
         Command::Chaos(chaos) => chaos.run(),
         Command::Iam(iam) => iam.run(),
         Command::Lint => checks::lint(),
+        Command::Layers => layers::check(),
         Command::ModelCheck(check) => check.run(),
         Command::Setup => {
             machine::check()?;

@@ -1,0 +1,54 @@
+//! What stands before an effect: who may not start anything now, who is at work, what is looked for first, what must still hold.
+
+use reforge_api::{
+    Condition, ConditionStatus, IncidentStatus, Intent, RecoveryPolicySpec, StepName, Time, condition, reason,
+};
+
+/// CodeBuild honours an idempotency token for five minutes; after four, what was started is looked up first.
+const TOKEN_SECONDS: i64 = 240;
+
+/// Whether nothing may be done for the Incident: it is on hold, or its policy is suspended. What runs already is seen
+/// to its end.
+pub fn is_held(status: &IncidentStatus, policy: &RecoveryPolicySpec, hold: Option<&str>) -> bool {
+    let runs = match status.step.name {
+        StepName::Plan | StepName::Apply => status.recovery.build.is_some(),
+        StepName::Verify => true,
+        _ => false,
+    };
+    (policy.suspend || hold.is_some()) && !runs
+}
+
+/// Whether an Incident is about to do something in its workspace. One that waits, for a human or for a time, is not;
+/// whether a build of its own still runs is looked at apart.
+pub fn works(status: &IncidentStatus) -> bool {
+    let says = |r#type: &str, why: Option<&str>| {
+        let holds = |c: &&Condition| c.r#type == r#type && c.status == ConditionStatus::True;
+        status.conditions.iter().filter(holds).any(|c| why.is_none_or(|why| c.reason == why))
+    };
+    let stalled = says(condition::STALLED, None);
+    match status.step.name {
+        StepName::Plan | StepName::Apply => {
+            let recovery = &status.recovery;
+            // A start that may have been carried out holds the workspace, whatever else is said of the Incident.
+            let starting = recovery.build.is_none() && recovery.intent.as_ref().is_some_and(|i| i.tries > 0);
+            !stalled || starting
+        }
+        StepName::Gate => !stalled && !says(condition::RECONCILING, Some(reason::WAITING)),
+        _ => false,
+    }
+}
+
+/// Whether a build is looked for before it is started: the token alone may no longer find it.
+pub fn looks_first(intent: &Intent, now: Time) -> bool {
+    intent.tries > 1 || now.millis_since(intent.since) > TOKEN_SECONDS * 1000
+}
+
+/// Whether the plan that is to be applied is committed to, under the policy that it was judged by.
+pub fn still_stands(status: &IncidentStatus, policy_uid: &str, policy_generation: i64, suspended: bool) -> bool {
+    status.plan.as_ref().is_some_and(|plan| {
+        plan.policy_uid == policy_uid
+            && plan.policy_generation == policy_generation
+            && !suspended
+            && status.recovery.committed_to.as_deref() == Some(plan.digest.as_str())
+    })
+}

@@ -1,0 +1,189 @@
+//! What a decision about an Incident depends on, and what it gives back: values, and nothing else.
+
+use kube::ResourceExt;
+use reforge_api::{
+    BuildKind, BuildRef, Classification, Evidence, IncidentSpec, IncidentStatus, Moment, RecoveryPolicy,
+    RecoveryPolicySpec, Time, Verification,
+};
+
+use crate::incident::transition::Retries;
+use crate::plan::build::BuildState;
+use crate::plan::inventory::Location;
+use crate::plan::summary::{PlanDigest, Summary};
+use crate::policy::approval::Identity;
+use crate::policy::grants::Grants;
+use crate::policy::limits::{Ledger, Opened};
+use crate::policy::select;
+use crate::words::fault::Fault;
+
+/// All that a decision depends on.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct View {
+    /// Now.
+    pub now: Time,
+    /// When the Incident was created.
+    pub created: Time,
+    /// The generation of the Incident.
+    pub generation: i64,
+    /// The Incident's name.
+    pub name: String,
+    /// The Incident's namespace.
+    pub namespace: String,
+    /// The Incident's spec, as it is judged with the evidence.
+    pub spec: IncidentSpec,
+    /// What else was told of the same change, and how many reports there are.
+    pub evidence: (Vec<Evidence>, u32),
+    /// The older Incident that is about the same change, as namespace/name; looked for when this one is new.
+    pub elder: Option<String>,
+    /// An apply of ours that may have done what was told without an actor.
+    pub own_build: Option<String>,
+    /// The Incident's status.
+    pub status: IncidentStatus,
+    /// The policy as it stands now.
+    pub policy: PolicyState,
+    /// Whether the type holds data that Terraform does not bring back.
+    pub stateful: bool,
+    /// Whether the change is one that responders make to contain an attack.
+    pub containment: bool,
+    /// Whether the change is undone by a verb of its own, beside Terraform.
+    pub has_verb: bool,
+    /// Terraform types that hang on the resource.
+    pub attachments: Vec<String>,
+    /// Who is who, by the settings.
+    pub identities: Vec<Identity>,
+    /// Why nothing may be started for this Incident, and what lifts that; None: nothing keeps it.
+    pub hold: Option<String>,
+    /// The source version that recovered well last in the workspace, where the policy may go back to it.
+    pub last_successful: Option<String>,
+    /// Builds of ours in the workspace that have ended: whoever of them may have left a lock.
+    pub builds_here: Vec<BuildRef>,
+    /// What was looked at for this step.
+    pub seen: Seen,
+}
+
+impl View {
+    /// What becomes of a failed attempt.
+    pub fn retries<'a>(&'a self, policy: &'a RecoveryPolicySpec) -> Retries<'a> {
+        Retries { policy: &policy.recovery, last_successful: self.last_successful.as_deref(), name: &self.name }
+    }
+}
+
+/// The policy as it stands now.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum PolicyState {
+    /// It was deleted.
+    Gone,
+    /// It cannot be used.
+    Unusable {
+        /// The stable reason.
+        why: &'static str,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// It stands.
+    Stands {
+        /// Its UID.
+        uid: String,
+        /// Its generation.
+        generation: i64,
+        /// What it says.
+        spec: Box<RecoveryPolicySpec>,
+    },
+}
+
+impl PolicyState {
+    /// Of the policy that is there, if it is.
+    pub fn of(policy: Option<&RecoveryPolicy>, grants: &Grants) -> Self {
+        let Some(policy) = policy else { return Self::Gone };
+        match select::validate(policy, grants) {
+            Ok(()) => Self::Stands {
+                uid: policy.uid().unwrap_or_default(),
+                generation: policy.metadata.generation.unwrap_or_default(),
+                spec: Box::new(policy.spec.clone()),
+            },
+            Err(unusable) => Self::Unusable { why: unusable.reason(), what: unusable.to_string() },
+        }
+    }
+}
+
+/// What was looked at for the step that the Incident is in.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Seen {
+    /// Nothing had to be.
+    Nothing,
+    /// A call did not go well.
+    Trouble(Fault),
+    /// Where the resource belongs.
+    Location(Location),
+    /// The verdict on the event.
+    Verdict(Classification),
+    /// Whether AWS has carried the change out; if not, what it says.
+    Settling(Option<String>),
+    /// Whether the workspace is free for this Incident; if not, who has it.
+    Workspace(Option<String>),
+    /// The build that runs; None: CodeBuild does not know it.
+    Build(Option<BuildState>),
+    /// The plan that the plan build published, once it has ended well.
+    Planned(Box<BuildState>, Option<Box<(Summary, PlanDigest)>>),
+    /// The plan at the gate, and what else the gate depends on.
+    AtGate(Box<AtGate>),
+    /// What AWS says of the resource.
+    Verified(Verification),
+}
+
+impl Seen {
+    /// Whether it is a build that found the state locked: who left the lock is then looked for.
+    pub fn is_locked(&self) -> bool {
+        let Self::Build(Some(build)) = self else { return false };
+        build.failure.as_ref().is_some_and(|f| f.lock.is_some())
+    }
+}
+
+/// The plan at the gate, and what else the gate depends on.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct AtGate {
+    /// The plan.
+    pub summary: Summary,
+    /// Its digest.
+    pub digest: PlanDigest,
+    /// Whether an apply of ours since the event has covered the resource already.
+    pub covered: bool,
+    /// The verdict on a record that came since the last one.
+    pub judged_again: Option<Classification>,
+    /// Why no approval counts, if none does: the apiserver does not check who decides.
+    pub unchecked: Option<String>,
+    /// What was applied lately in the workspace.
+    pub ledger: Ledger,
+    /// The Incidents of the policy that were opened lately, this one among them.
+    pub opened: Vec<Opened>,
+    /// How many other Incidents of the policy apply right now.
+    pub applying: u32,
+}
+
+/// What happens next.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Step {
+    /// The status to write first; the same as before: nothing is written, and nothing is done.
+    pub status: IncidentStatus,
+    /// What to do once it is written, in order.
+    pub effects: Vec<Effect>,
+    /// When to look again, in milliseconds; 0: at once, None: when something changes.
+    pub wake: Option<i64>,
+}
+
+/// Something to do.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Effect {
+    /// Take the workspace and start the build that the status intends.
+    StartBuild(BuildKind),
+    /// Give the workspace back.
+    ReleaseWorkspace,
+    /// Label the Incident with the workspace, for people who list them.
+    LabelWorkspace,
+    /// Remember the source version as one that recovers well in the workspace.
+    NoteSuccess,
+    /// Tell people.
+    Tell(Moment),
+    /// Wake another Incident, as namespace/name, which this one is evidence for.
+    Wake(String),
+}

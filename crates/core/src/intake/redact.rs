@@ -1,0 +1,73 @@
+//! Request parameters as an Incident keeps them: JSON text without secrets, at most 8 KiB.
+
+use serde_json::{Map, Value, json};
+
+use crate::words::text::shorten;
+
+/// The most bytes that are kept.
+pub const MAX_BYTES: usize = 8192;
+
+const HIDDEN: &str = "(redacted)";
+/// Parameters whose name contains one of these hold secrets, or what may be one.
+const SECRET: [&str; 9] =
+    ["password", "secret", "token", "credential", "privatekey", "value", "environment", "userdata", "authorization"];
+
+/// Redacts and bounds. None for a call without parameters.
+pub fn parameters(parameters: &Value) -> Option<String> {
+    if parameters.is_null() {
+        return None;
+    }
+    for longest in [1024, 256, 64] {
+        let text = redacted(parameters, longest).to_string();
+        if text.len() <= MAX_BYTES {
+            return Some(text);
+        }
+    }
+    let names: Vec<String> =
+        parameters.as_object().into_iter().flatten().map(|(k, _)| shorten(k, 64)).take(64).collect();
+    Some(json!({"truncated": true, "parameters": names}).to_string())
+}
+
+fn redacted(value: &Value, longest: usize) -> Value {
+    match value {
+        Value::Object(fields) => Value::Object(
+            fields
+                .iter()
+                .map(|(name, value)| {
+                    let plain = name.to_lowercase().replace(['-', '_'], "");
+                    let hide = SECRET.iter().any(|secret| plain.contains(secret));
+                    let shown = if hide { Value::from(HIDDEN) } else { redacted(value, longest) };
+                    (shorten(name, 128), shown)
+                })
+                .collect::<Map<_, _>>(),
+        ),
+        Value::Array(items) => items.iter().take(100).map(|item| redacted(item, longest)).collect(),
+        Value::String(text) => Value::from(shorten(text, longest)),
+        other => other.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_redacted_at_any_depth() {
+        let text = parameters(&json!({"name": "/a", "value": "hunter2", "environment": {"variables": {"K": "s3"}},
+            "deep": [{"masterUserPassword": "pw"}]}))
+        .unwrap();
+        assert!(text.contains("/a"));
+        for secret in ["hunter2", "s3", "pw\""] {
+            assert!(!text.contains(secret), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_kept_is_json_and_bounded_whatever_comes() {
+        let huge = json!({"a": "x".repeat(100_000), "b": vec!["y".repeat(2000); 500], "c": {"d": "z".repeat(9000)}});
+        let text = parameters(&huge).unwrap();
+        assert!(text.len() <= MAX_BYTES);
+        assert!(serde_json::from_str::<Value>(&text).is_ok());
+        assert_eq!(parameters(&Value::Null), None);
+    }
+}

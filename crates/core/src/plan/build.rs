@@ -1,0 +1,129 @@
+//! Builds as values: what one is started with, and how it stands. Who starts and reads them is elsewhere.
+
+use reforge_api::Time;
+use serde::Serialize;
+
+use crate::catalog::Undo;
+use crate::plan::published::Failure;
+use crate::words::fault::Fault;
+
+/// Characters of a variable's value that CodeBuild takes (wolfeidau/buildkite-serverless-agent #35; AWS documents none).
+const MAX_VALUE: usize = 4096;
+
+/// What a build is started with; the list is fixed, and none of it is free text from an event or a policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Order {
+    /// The project.
+    pub project: String,
+    /// The Incident's name.
+    pub incident: String,
+    /// The attempt.
+    pub attempt: u32,
+    /// The idempotency token; CodeBuild honours it for five minutes.
+    pub token: String,
+    /// The commit; None: what the project's source says.
+    pub source_version: Option<String>,
+    /// Terraform addresses, from an inventory or a plan.
+    pub targets: Vec<String>,
+    /// For a plan: a verb of the catalogue, and the addresses of the inventory that it is for.
+    pub undo: Option<(Undo, Vec<String>)>,
+    /// For a plan: where data can come back from.
+    pub restore: Option<RestorePoint>,
+    /// For an apply: the UUID of the plan build, and the plan's digest.
+    pub plan: Option<(String, String)>,
+}
+
+impl Order {
+    /// The variables of the build's environment: a fixed list.
+    ///
+    /// # Errors
+    /// When one is longer than CodeBuild takes.
+    pub fn variables(&self) -> Result<Vec<(&'static str, String)>, Fault> {
+        let mut variables = vec![
+            ("REFORGE_INCIDENT", self.incident.clone()),
+            ("REFORGE_ATTEMPT", self.attempt.to_string()),
+            ("REFORGE_TARGETS", value_of(&self.targets)),
+        ];
+        if let Some((verb, addresses)) = &self.undo {
+            let undo = serde_json::json!({"verb": verb, "addresses": addresses});
+            variables.push(("REFORGE_UNDO", undo.to_string()));
+        }
+        if let Some(restore) = &self.restore {
+            variables.push(("REFORGE_RESTORE", serde_json::json!(restore).to_string()));
+        }
+        if let Some((build, digest)) = &self.plan {
+            variables.push(("REFORGE_PLAN_BUILD", build.clone()));
+            variables.push(("REFORGE_PLAN_DIGEST", digest.clone()));
+        }
+        match variables.iter().find(|(_, value)| value.chars().count() > MAX_VALUE) {
+            Some((name, value)) => {
+                let said = format!("{name} has {} characters, and CodeBuild takes {MAX_VALUE}", value.chars().count());
+                Err(Fault::ours(self.doing(), &said))
+            }
+            None => Ok(variables),
+        }
+    }
+
+    /// What starting it is, in words.
+    pub fn doing(&self) -> String {
+        format!("starting CodeBuild project {}", self.project)
+    }
+}
+
+/// Whether a build can be told of these targets: they are one variable of its environment.
+pub fn can_be_told(targets: &[String]) -> bool {
+    value_of(targets).chars().count() <= MAX_VALUE
+}
+
+fn value_of(targets: &[String]) -> String {
+    serde_json::json!(targets).to_string()
+}
+
+/// Where lost data can come back from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RestorePoint {
+    /// The second before the event, RFC 3339 in whole seconds.
+    pub time: String,
+    /// A snapshot that the policy names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<String>,
+}
+
+impl RestorePoint {
+    /// Before an event.
+    pub fn before(event: Time, snapshot: Option<String>) -> Self {
+        let second = Time((event.0 / 1000 - 1) * 1000).to_string();
+        Self { time: second.replace(".000Z", "Z"), snapshot }
+    }
+}
+
+/// The state of a build.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct BuildState {
+    /// `<project>:<uuid>`.
+    pub id: String,
+    /// IN_PROGRESS, SUCCEEDED, FAILED, FAULT, TIMED_OUT, STOPPED.
+    pub status: String,
+    /// Where its log is.
+    pub url: Option<String>,
+    /// When it started.
+    pub start: Option<Time>,
+    /// When it ended.
+    pub end: Option<Time>,
+    /// REFORGE_ERROR as the build exported it.
+    pub error: Option<String>,
+    /// What a build that failed published of that, once it was looked for.
+    pub failure: Option<Box<Failure>>,
+}
+
+impl BuildState {
+    /// Whether it has ended.
+    pub fn is_over(&self) -> bool {
+        self.status != "IN_PROGRESS"
+    }
+
+    /// Whether it ended well.
+    pub fn succeeded(&self) -> bool {
+        self.status == "SUCCEEDED"
+    }
+}
