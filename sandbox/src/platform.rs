@@ -9,10 +9,14 @@ use crate::scenario::PLATFORM_POLICY;
 /// A resource type, and the call that breaks the one of it, as arguments of the AWS CLI.
 pub type Breakage = (&'static str, Vec<String>);
 
-/// Applies the workspace, publishes its inventory, and puts its policy in force.
-pub async fn set_up(sandbox: &Sandbox) -> Result<()> {
+/// Applies the workspace, and publishes its inventory.
+pub async fn apply(sandbox: &Sandbox) -> Result<()> {
     sandbox.apply_workspace(PLATFORM).await?;
-    sandbox.run_plan(PLATFORM).await?;
+    sandbox.run_plan(PLATFORM).await
+}
+
+/// Puts its policy in force.
+pub fn govern(sandbox: &Sandbox) -> Result<()> {
     sandbox.plane().kubectl_with(PLATFORM_POLICY, &["apply", "-f", "-"])?;
     let ready = ["wait", "-n", "reforge", "--for=condition=Ready", "recoverypolicy/platform", "--timeout=30s"];
     sandbox.plane().kubectl(&ready)?;

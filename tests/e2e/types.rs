@@ -14,7 +14,8 @@ async fn text(world: &World, args: &[&str]) -> String {
 #[test]
 fn further_types_come_back_by_the_catalogue_alone() {
     in_turn(async |world| {
-        platform::set_up(&world.sandbox).await.expect("the platform");
+        platform::apply(&world.sandbox).await.expect("applied, with an inventory");
+        platform::govern(&world.sandbox).expect("a policy");
         for (r#type, call) in platform::breakages(&world.sandbox).await.expect("how it is broken") {
             let delete = async || {
                 world.aws(&call.iter().map(String::as_str).collect::<Vec<_>>()).await;

@@ -60,6 +60,9 @@ impl Iam {
 /// Everything that makes calls: another account, a further workspace, the operator with its sweep and its canary, the five
 /// scenarios, each further type, a table elsewhere, a message that can't be read.
 async fn exercise(sandbox: &Sandbox, say: impl Fn(&str)) -> Result<()> {
+    // Before the operator sweeps: making things is no change to undo.
+    say("applying the further workspace (1 min)");
+    platform::apply(sandbox).await?;
     say("having another account join, installing the chart, starting the operator (2 min)");
     let (account, roles) = sandbox.join().await?;
     let mut settings = with_member(sandbox.install_chart().await?, &account, roles)?;
@@ -83,8 +86,7 @@ async fn exercise(sandbox: &Sandbox, say: impl Fn(&str)) -> Result<()> {
     let delete = ["dynamodb", "delete-table", "--table-name", "AiOpsDataTable"];
     let is_elsewhere = |incident: &Value| incident["spec"]["event"]["accountId"] == MEMBER;
     broken_and_recovered(sandbox, MEMBER, "dynamodb", &delete, is_elsewhere).await?;
-    say("applying the further workspace (1 min)");
-    platform::set_up(sandbox).await?;
+    platform::govern(sandbox)?;
     let mallory = Caller::Mallory.access_key();
     for (resource_type, call) in platform::breakages(sandbox).await? {
         say(&format!("{resource_type}: {}", call[..2].join(" ")));
