@@ -53,7 +53,7 @@ fn files() -> Result<Vec<(std::path::PathBuf, String)>> {
     let mut files = Vec::new();
     for (name, text) in reforge::cli::manifests()? {
         for folder in FOLDERS {
-            let head = "# Generated from src/api by: cargo xtask codegen\n";
+            let head = "# Generated from crates/api by: cargo xtask codegen\n";
             files.push((machine::root().join(folder).join(name), format!("{head}{text}")));
         }
     }

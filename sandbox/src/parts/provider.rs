@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::io::ErrorKind;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -33,6 +35,8 @@ const SERVICES: &[&str] = &[
     "ssm",
     "sts",
 ];
+/// More bytes than the script has that starts the program.
+const SCRIPT: u64 = 4096;
 /// How long the registry may take. Where there is none, that is known at once.
 const REGISTRY_PATIENCE: Duration = Duration::from_secs(180);
 
@@ -42,6 +46,7 @@ pub fn terraform_config() -> Result<PathBuf> {
     let folder = kept(&format!("terraform-provider-aws-{VERSION}-{}", &services[..12]), |work| {
         if from_registry(work)? { Ok(()) } else { build(work) }
     })?;
+    set_aside(&folder)?;
     let config = folder.join("terraform.rc");
     let text = format!(
         "provider_installation {{\n  filesystem_mirror {{\n    path = {:?}\n  }}\n}}\n",
@@ -51,6 +56,32 @@ pub fn terraform_config() -> Result<PathBuf> {
         fs::write(&config, text)?;
     }
     Ok(config)
+}
+
+/// Puts a script that starts the provider in its place. Terraform hashes a provider's package again in each command, and this
+/// one's program has over 600 MB: that was a third of all that a recovery costs. Both steps are whole or not at all, for others
+/// may take them at the same time.
+fn set_aside(folder: &Path) -> Result<()> {
+    let name = format!("terraform-provider-aws_v{VERSION}");
+    let packages = platform_folder(folder)?;
+    let released = fs::read_dir(&packages)?
+        .filter_map(|entry| entry.ok().map(|e| e.path()))
+        .find(|path| path.file_name().is_some_and(|file| file.to_string_lossy().starts_with(&name)))
+        .with_context(|| format!("there is no provider in {}", packages.display()))?;
+    if fs::metadata(&released)?.len() < SCRIPT {
+        return Ok(());
+    }
+    let program = folder.join("program").join(&name);
+    fs::create_dir_all(folder.join("program"))?;
+    match fs::hard_link(&released, &program) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error.into()),
+        _ => {}
+    }
+    let script = tempfile::NamedTempFile::new_in(folder.join("program"))?;
+    fs::write(script.path(), format!("#!/bin/sh\nexec '{}' \"$@\"\n", program.display()))?;
+    fs::set_permissions(script.path(), fs::Permissions::from_mode(0o755))?;
+    script.persist(&released)?;
+    Ok(())
 }
 
 fn platform_folder(work: &Path) -> Result<PathBuf> {
