@@ -11,7 +11,7 @@ mod layers;
 mod machine;
 mod model_check;
 mod outcome;
-mod tests;
+mod suite;
 
 use std::process::ExitCode;
 
@@ -32,7 +32,7 @@ enum Command {
     /// Prove the five recoveries on a real AWS account, and remove everything again.
     Aws(aws::Aws),
     /// Set up what is needed, and run every test.
-    Test(tests::Test),
+    Test(suite::Test),
     /// Write the CustomResourceDefinitions into crds/ and the chart.
     Codegen(codegen::Codegen),
     /// Check format, lints, layers, generated files, licences and sources of dependencies.
