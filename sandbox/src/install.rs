@@ -86,8 +86,8 @@ pub struct Outputs {
     pub project_fingerprints: Value,
     /// The parameter that canaries are written to.
     pub canary_parameter: String,
-    /// The bus that other accounts and regions send to.
-    pub bus_arn: String,
+    /// The bus that other accounts and regions send to, if it is a hub.
+    pub bus_arn: Option<String>,
     /// What a policy's events come by.
     pub event_patterns: Vec<String>,
     /// What comes from calls on what the install stands on.

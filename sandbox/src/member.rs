@@ -1,6 +1,6 @@
 //! Another account that joins the install: its own projects, bucket and table, and rules that send to the hub's bus.
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
 use crate::install::Sandbox;
@@ -24,7 +24,7 @@ impl Sandbox {
         let member_of = json!({"operator_role_arn": hub.operator_role_arn, "external_id": EXTERNAL_ID});
         let given = [
             format!("source_bucket={SOURCE}"),
-            format!("bus_arn={}", hub.bus_arn),
+            format!("bus_arn={}", hub.bus_arn.as_deref().context("the install is no hub")?),
             format!("event_patterns={}", json!(hub.event_patterns)),
             format!("member_of={member_of}"),
         ];
