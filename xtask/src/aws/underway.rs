@@ -130,8 +130,9 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let note = folder.path().join("underway");
         let mut command = programs::plain("sh");
-        // Asleep in one process, as Terraform is one: an interrupt ends it.
-        let mut child = command.args(["-c", NOTED]).arg(&note).args(["sleep", "600"]).spawn().expect("started");
+        // Asleep in one process, as Terraform is one: an interrupt ends it, also where a shell has its background ignore them.
+        let asleep = ["env", "--default-signal=INT", "sleep", "600"];
+        let mut child = command.args(["-c", NOTED]).arg(&note).args(asleep).spawn().expect("started");
         let start = std::time::Instant::now();
         while !note.exists() {
             assert!(start.elapsed().as_secs() < 30, "nothing is noted");
