@@ -63,7 +63,8 @@ pub fn made_by(log_group: &str) -> Option<Thing> {
 }
 
 /// What in Terraform's plan to destroy is not this run's, by address: by the tags that the provider has just read. What
-/// has no tags in the provider's schema is part of something in the same root that has. An alias may name another key.
+/// has no tags in the provider's schema is part of something in the same root that has. An alias may name another key, and a
+/// rule of a security group is its group's: not every AWS says a rule's own tags.
 pub fn not_of(plan: &Value, run: &str) -> Vec<String> {
     let destroyed: Vec<&Value> = plan["resource_changes"]
         .as_array()
@@ -73,17 +74,21 @@ pub fn not_of(plan: &Value, run: &str) -> Vec<String> {
         .filter(|change| change["change"]["actions"].as_array().is_some_and(|all| all.contains(&"delete".into())))
         .collect();
     let is_ours = |of: &Value| run_of(&tags(&of["tags_all"])).as_deref() == Some(run);
-    let keys: BTreeSet<&str> = destroyed
-        .iter()
-        .filter(|change| change["type"] == "aws_kms_key" && is_ours(&change["change"]["before"]))
-        .filter_map(|change| change["change"]["before"]["key_id"].as_str())
-        .collect();
+    let of_ours = |kind: &str, id: &str| -> BTreeSet<&str> {
+        let ours = destroyed.iter().filter(|change| change["type"] == kind && is_ours(&change["change"]["before"]));
+        ours.filter_map(|change| change["change"]["before"][id].as_str()).collect()
+    };
+    let (keys, groups) = (of_ours("aws_kms_key", "key_id"), of_ours("aws_security_group", "id"));
     let is_anothers = |change: &&&Value| {
         let before = &change["change"]["before"];
-        if change["type"] == "aws_kms_alias" {
-            return !before["target_key_id"].as_str().is_some_and(|key| keys.contains(key));
+        let is_in = |ours: &BTreeSet<&str>, member: &str| before[member].as_str().is_some_and(|id| ours.contains(id));
+        match change["type"].as_str() {
+            Some("aws_kms_alias") => !is_in(&keys, "target_key_id"),
+            Some("aws_vpc_security_group_egress_rule" | "aws_vpc_security_group_ingress_rule") => {
+                !is_in(&groups, "security_group_id")
+            }
+            _ => before.get("tags_all").is_some() && !is_ours(before),
         }
-        before.get("tags_all").is_some() && !is_ours(before)
     };
     let address = |change: &&Value| change["address"].as_str().unwrap_or("?").to_owned();
     destroyed.iter().filter(is_anothers).map(address).collect()
@@ -144,10 +149,13 @@ mod tests {
             destroyed("aws_cloudwatch_event_target", &json!({"rule": "r"})),
             destroyed("aws_kms_key", &json!({"key_id": "k", "tags_all": {TAG: RUN}})),
             destroyed("aws_kms_alias", &json!({"target_key_id": "k"})),
+            destroyed("aws_security_group", &json!({"id": "sg", "tags_all": {TAG: RUN}})),
+            destroyed("aws_vpc_security_group_egress_rule", &json!({"security_group_id": "sg", "tags_all": {}})),
             {"address": "data.x", "mode": "data", "type": "x", "change": {"actions": ["delete"], "before": {"tags_all": {}}}},
         ]});
         assert_eq!(not_of(&plan, RUN), Vec::<String>::new());
-        assert_eq!(not_of(&plan, "another"), ["aws_sqs_queue.x", "aws_kms_key.x", "aws_kms_alias.x"]);
+        let all = ["sqs_queue", "kms_key", "kms_alias", "security_group", "vpc_security_group_egress_rule"];
+        assert_eq!(not_of(&plan, "another"), all.map(|kind| format!("aws_{kind}.x")));
     }
 
     #[test]
@@ -157,7 +165,8 @@ mod tests {
             destroyed("aws_iam_role", &json!({"tags_all": null})),
             destroyed("aws_dynamodb_table", &json!({"tags_all": {TAG: "of another run"}})),
             destroyed("aws_kms_alias", &json!({"target_key_id": "of another"})),
+            destroyed("aws_vpc_security_group_ingress_rule", &json!({"security_group_id": "of another"})),
         ]});
-        assert_eq!(not_of(&plan, RUN).len(), 4);
+        assert_eq!(not_of(&plan, RUN).len(), 5);
     }
 }
