@@ -69,7 +69,7 @@ pub fn schedule(policy: &RecoveryPolicy, drift: &mut Vec<DriftStatus>, now: Time
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use serde_json::json;
 
@@ -98,7 +98,8 @@ mod tests {
         assert!(invalid(&nonsense).is_some_and(|why| why.contains("every day")));
     }
 
-    fn policy() -> RecoveryPolicy {
+    /// A policy with a daily schedule, made on the first of January 2026.
+    pub(crate) fn policy() -> RecoveryPolicy {
         let spec = json!({
             "match": {"resourceTypes": ["s3", "dynamodb"]}, "drift": {"schedule": "0 6 * * *"},
             "recovery": {"workspaces": [{"name": "shop", "project": "a", "planProject": "p"}]},

@@ -94,24 +94,11 @@ mod tests {
     use super::*;
     use crate::plan::inventory::Backend;
     use crate::plan::summary::Drift;
+    use crate::policy::schedule::tests::policy;
     use serde_json::json;
 
     fn at(text: &str) -> Time {
         Time::parse(text).expect("a time")
-    }
-
-    fn policy() -> RecoveryPolicy {
-        let spec = json!({
-            "match": {"resourceTypes": ["s3", "dynamodb"]}, "drift": {"schedule": "0 6 * * *"},
-            "recovery": {"workspaces": [{"name": "shop", "project": "a", "planProject": "p"}]},
-        });
-        let mut policy = RecoveryPolicy::new("shop", serde_json::from_value(spec).expect("a spec"));
-        policy.metadata.namespace = Some("shop".into());
-        let created = at("2026-01-01T00:00:00Z").0;
-        policy.metadata.creation_timestamp = Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(
-            k8s_openapi::jiff::Timestamp::from_millisecond(created).expect("a time"),
-        ));
-        policy
     }
 
     fn found(incidents: &[&Incident]) -> Vec<Candidate> {
