@@ -59,28 +59,31 @@ pub fn terraform_config() -> Result<PathBuf> {
 }
 
 /// Puts a script that starts the provider in its place. Terraform hashes a provider's package again in each command, and this
-/// one's program has over 600 MB: that was a third of all that a recovery costs. Both steps are whole or not at all, for others
-/// may take them at the same time.
+/// one's program has over 600 MB: that was a third of all that a recovery costs. Each step is whole or not at all, for others
+/// may take it at the same time; a cache that was moved gets a script that knows its new place.
 fn set_aside(folder: &Path) -> Result<()> {
     let name = format!("terraform-provider-aws_v{VERSION}");
     let packages = platform_folder(folder)?;
-    let released = fs::read_dir(&packages)?
+    let started = fs::read_dir(&packages)?
         .filter_map(|entry| entry.ok().map(|e| e.path()))
         .find(|path| path.file_name().is_some_and(|file| file.to_string_lossy().starts_with(&name)))
         .with_context(|| format!("there is no provider in {}", packages.display()))?;
-    if fs::metadata(&released)?.len() < SCRIPT {
+    let beside = folder.join("program");
+    let program = beside.join(&name);
+    let script = format!("#!/bin/sh\nexec '{}' \"$@\"\n", program.display());
+    if fs::metadata(&started)?.len() >= SCRIPT {
+        fs::create_dir_all(&beside)?;
+        match fs::hard_link(&started, &program) {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error.into()),
+            _ => {}
+        }
+    } else if fs::read_to_string(&started)? == script {
         return Ok(());
     }
-    let program = folder.join("program").join(&name);
-    fs::create_dir_all(folder.join("program"))?;
-    match fs::hard_link(&released, &program) {
-        Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error.into()),
-        _ => {}
-    }
-    let script = tempfile::NamedTempFile::new_in(folder.join("program"))?;
-    fs::write(script.path(), format!("#!/bin/sh\nexec '{}' \"$@\"\n", program.display()))?;
-    fs::set_permissions(script.path(), fs::Permissions::from_mode(0o755))?;
-    script.persist(&released)?;
+    let new = tempfile::NamedTempFile::new_in(&beside)?;
+    fs::write(new.path(), script)?;
+    fs::set_permissions(new.path(), fs::Permissions::from_mode(0o755))?;
+    new.persist(&started)?;
     Ok(())
 }
 
@@ -203,4 +206,41 @@ fn service_of(line: &str) -> Option<&str> {
         return path.strip_suffix('"');
     }
     line.strip_suffix(".ServicePackage(ctx),")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::path::Path;
+    use std::process::Command;
+
+    use super::{SCRIPT, VERSION, platform_folder, set_aside};
+
+    fn said(provider: &Path) -> String {
+        let output = Command::new(provider).arg("given").output().expect("it starts");
+        String::from_utf8(output.stdout).expect("text")
+    }
+
+    #[test]
+    fn a_small_file_stands_in_the_providers_place_and_starts_it_wherever_the_cache_is() {
+        let cache = tempfile::tempdir().expect("a folder");
+        let folder = cache.path().join("part");
+        let packages = platform_folder(&folder).expect("a platform");
+        fs::create_dir_all(&packages).expect("made");
+        let provider = packages.join(format!("terraform-provider-aws_v{VERSION}_x5"));
+        let program = format!("#!/bin/sh\necho \"I was $1\"\nexit\n{}", "#".repeat(5000));
+        fs::write(&provider, program).expect("written");
+        fs::set_permissions(&provider, fs::Permissions::from_mode(0o755)).expect("set");
+        for _ in 0..2 {
+            set_aside(&folder).expect("set aside");
+            assert!(fs::metadata(&provider).expect("there").len() < SCRIPT);
+            assert_eq!(said(&provider), "I was given\n");
+        }
+        let moved = cache.path().join("moved");
+        fs::rename(&folder, &moved).expect("moved");
+        set_aside(&moved).expect("set aside");
+        let file = provider.file_name().expect("a name");
+        assert_eq!(said(&platform_folder(&moved).expect("a platform").join(file)), "I was given\n");
+    }
 }
