@@ -4,9 +4,9 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::pin::pin;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use futures::TryStreamExt;
 use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, ListParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
@@ -15,6 +15,9 @@ use kube::{Client, Config};
 use serde_json::Value;
 
 use crate::install::NAMESPACE;
+
+/// Between two looks at all of a type.
+const LOOK: Duration = Duration::from_millis(200);
 
 /// The Incidents in the namespace of the operator.
 #[derive(Clone)]
@@ -57,6 +60,29 @@ impl Incidents {
         Ok(all.items.into_iter().filter_map(|incident| incident.metadata.name).collect())
     }
 
+    /// Waits for an Incident of a type that is as wanted, and gives the first.
+    ///
+    /// # Errors
+    /// All that there are of the type when patience runs out, or when the apiserver does not answer.
+    pub async fn find(
+        &self,
+        resource_type: &str,
+        patience: Duration,
+        wanted: impl Fn(&Value) -> bool,
+    ) -> Result<Value> {
+        let start = Instant::now();
+        loop {
+            let all = self.list(Some(resource_type)).await?;
+            if let Some(found) = all.iter().find(|incident| wanted(incident)) {
+                return Ok(found.clone());
+            }
+            if start.elapsed() > patience {
+                bail!("after {} s no Incident of type {resource_type} is as wanted: {all:#?}", patience.as_secs());
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
     /// Waits until an Incident is as wanted: each state is looked at, however short it is, unless the apiserver is away.
     ///
     /// # Errors
@@ -85,6 +111,11 @@ impl Incidents {
             (_, last) => Err(StillNot(last)),
         }
     }
+}
+
+/// An Incident's name.
+pub fn name_of(incident: &Value) -> String {
+    incident["metadata"]["name"].as_str().unwrap_or_default().to_owned()
 }
 
 fn of_type(resource_type: Option<&str>) -> ListParams {

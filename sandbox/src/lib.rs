@@ -26,7 +26,7 @@ pub use aws::Aws;
 pub use control_plane::ControlPlane;
 pub use emulated::Emulated;
 pub use git::GitServer;
-pub use incidents::{Incidents, StillNot};
+pub use incidents::{Incidents, StillNot, name_of};
 pub use install::{
     ACCOUNT, Caller, NAMESPACE, Outputs, PLATFORM, REGION, Sandbox, Setup, WORKSPACES, copy_terraform, tail, zip_folder,
 };

@@ -1,12 +1,13 @@
 //! The five scenarios: what is broken, and how long its recovery may take.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::ControlPlane;
+use crate::incidents::name_of;
 use crate::install::{ACCOUNT, Caller, Sandbox};
 use crate::stretches::{self, BuildTimes, STRETCHES};
 
@@ -145,24 +146,12 @@ impl Scenario {
     pub async fn run(&self, place: &impl Place, patience: Duration) -> Result<Outcome> {
         let incidents = place.plane().incidents().await?;
         let before = incidents.names(Some(self.name)).await?;
-        let (began, clock) = (Timestamp::now(), Instant::now());
+        let began = Timestamp::now();
         self.break_it(place).await?;
         let broken = Timestamp::now();
-        let incident = loop {
-            let new: Vec<Value> = incidents
-                .list(Some(self.name))
-                .await?
-                .into_iter()
-                .filter(|i| !before.contains(&name_of(i)) && is_of_a_policy(i))
-                .collect();
-            if let Some(ended) = new.iter().find(|i| i["status"]["step"]["name"] == "Ended") {
-                break ended.clone();
-            }
-            if clock.elapsed() > patience {
-                bail!("{} has not ended after {} s: {new:#?}", self.name, patience.as_secs());
-            }
-            tokio::time::sleep(Duration::from_millis(250)).await;
-        };
+        let is_over =
+            |i: &Value| !before.contains(&name_of(i)) && is_of_a_policy(i) && i["status"]["step"]["name"] == "Ended";
+        let incident = incidents.find(self.name, patience, is_over).await?;
         outcome(place, incident, began, broken).await
     }
 }
@@ -184,10 +173,6 @@ pub async fn running_instance(place: &impl Place) -> Result<String> {
 /// Whether it is more than a canary, or an alert on what Reforge itself stands on.
 fn is_of_a_policy(incident: &Value) -> bool {
     !matches!(incident["spec"]["handling"].as_str(), Some("Canary" | "Alert"))
-}
-
-fn name_of(incident: &Value) -> String {
-    incident["metadata"]["name"].as_str().unwrap_or_default().to_owned()
 }
 
 async fn outcome(place: &impl Place, incident: Value, began: Timestamp, broken: Timestamp) -> Result<Outcome> {

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use sandbox::{Caller, NAMESPACE};
+use sandbox::{Caller, NAMESPACE, name_of};
 use serde_json::{Value, json};
 
 use crate::gate::decide;
@@ -15,19 +15,7 @@ fn origin(incident: &Value) -> &str {
 
 /// Waits for an Incident of a type that is as wanted.
 async fn found(world: &World, resource_type: &str, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
-    let start = Instant::now();
-    loop {
-        let all = world.incidents().await.list(Some(resource_type)).await.expect("Incidents");
-        if let Some(incident) = all.into_iter().find(|i| wanted(i)) {
-            return incident;
-        }
-        assert!(start.elapsed() < Duration::from_secs(180), "no Incident of type {resource_type} is {what}");
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
-}
-
-fn name_of(incident: &Value) -> String {
-    incident["metadata"]["name"].as_str().unwrap_or_default().to_owned()
+    world.incidents().await.find(resource_type, Duration::from_secs(180), wanted).await.expect(what)
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use sandbox::edge::{BuildInfo, ModelMode};
 use sandbox::scenario::{self, Scenario};
-use sandbox::{ACCOUNT, Caller, Incidents, NAMESPACE, Operator, Sandbox, StillNot, tail};
+use sandbox::{ACCOUNT, Caller, Incidents, NAMESPACE, Operator, Sandbox, StillNot, name_of, tail};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
@@ -254,13 +254,10 @@ impl World {
     pub async fn opened_by(&self, resource_type: &str, what: impl AsyncFnOnce()) -> String {
         let before = self.names(resource_type).await;
         what().await;
-        let start = Instant::now();
-        loop {
-            if let Some(name) = self.names(resource_type).await.difference(&before).next() {
-                return name.clone();
-            }
-            assert!(start.elapsed() < PATIENCE, "no Incident of type {resource_type} was opened; {}", self.log());
-            tokio::time::sleep(Duration::from_millis(50)).await;
+        let is_new = |incident: &Value| !before.contains(&name_of(incident));
+        match self.incidents().await.find(resource_type, PATIENCE, is_new).await {
+            Ok(incident) => name_of(&incident),
+            Err(error) => panic!("{error:#}\n{}", self.log()),
         }
     }
 

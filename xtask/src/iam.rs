@@ -8,7 +8,7 @@ use anyhow::{Context, Result, anyhow, ensure};
 use clap::Args;
 use sandbox::rights::{self, Rights};
 use sandbox::scenario::{self, SCENARIOS, Scenario};
-use sandbox::{ACCOUNT, Caller, ELSEWHERE, MEMBER, MEMBER_POLICY, NAMESPACE, Operator, Sandbox, platform};
+use sandbox::{ACCOUNT, Caller, ELSEWHERE, MEMBER, MEMBER_POLICY, NAMESPACE, Operator, Sandbox, name_of, platform};
 use serde_json::{Value, json};
 
 use crate::machine;
@@ -141,16 +141,9 @@ async fn broken_and_recovered(
     let incidents = sandbox.plane().incidents().await?;
     let before = incidents.names(Some(resource_type)).await?;
     sandbox.aws_as(access_key, call).await?;
-    let start = Instant::now();
-    let name = loop {
-        let all = incidents.list(Some(resource_type)).await?;
-        let names = all.iter().filter(|i| is_wanted(i)).filter_map(|i| i["metadata"]["name"].as_str());
-        if let Some(name) = names.map(ToOwned::to_owned).find(|name| !before.contains(name)) {
-            break name;
-        }
-        ensure!(start.elapsed() < PATIENCE, "{} opens no Incident", call.join(" "));
-        tokio::time::sleep(Duration::from_millis(250)).await;
-    };
+    let is_new = |incident: &Value| is_wanted(incident) && !before.contains(&name_of(incident));
+    let opened = incidents.find(resource_type, PATIENCE, is_new).await;
+    let name = name_of(&opened.with_context(|| format!("what {} opens", call.join(" ")))?);
     let has_ended = |incident: &Value| incident["status"]["step"]["name"] == "Ended";
     let asks = |incident: &Value| incident["status"]["phase"] == "AwaitingApproval";
     let until = async |what: &str, wanted: &(dyn Fn(&Value) -> bool + Sync)| {
