@@ -7,7 +7,8 @@ use reforge_core::incident::decide::decide;
 use reforge_core::incident::fences::{looks_first, still_stands};
 use reforge_core::incident::transition;
 use reforge_core::incident::view::{Effect, Seen, View};
-use reforge_core::intake::own::{Ours, own_build};
+use reforge_core::index::Work;
+use reforge_core::index::own::{Ours, own_build};
 use serde::Serialize;
 
 use crate::view::{Stage, address, build_id, build_index, digest, held_by_other, now, state_of};
@@ -445,10 +446,10 @@ impl Rules {
 
     /// The call of a recovery comes back as an event.
     fn echo(&self, world: &mut World, build: usize) -> Option<()> {
-        let statuses = world.incidents.iter().flatten().map(|i| &i.status);
+        let works: Vec<Work> = world.incidents.iter().flatten().map(|i| Work::from(&i.status)).collect();
         let ours = match self.flaw {
             Some(Flaw::ForgetsItsBuilds) => Ours::No,
-            _ => own_build(statuses, build_id(build).rsplit(':').next().unwrap_or_default(), now(world)),
+            _ => own_build(works.iter(), build_id(build).rsplit(':').next().unwrap_or_default(), now(world)),
         };
         match ours {
             Ours::NotYetKnown => return None,

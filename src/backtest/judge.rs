@@ -163,7 +163,7 @@ impl<'a> Judge<'a> {
             decision,
             reasons,
         };
-        let opened = Opened { at: spec.event.time, actor: limits::actor_key(&spec) };
+        let opened = Opened { at: spec.event.time, actor: limits::actor_key(&spec.event.actor) };
         let list = self.opened.entry(policy_key.clone()).or_default();
         list.push_back(opened);
         if list.len() > LOOK_BACK {
@@ -241,7 +241,7 @@ impl<'a> Judge<'a> {
             applying: u32::try_from(applying).unwrap_or(u32::MAX),
             incident: &spec.event.id,
             resource: &limits::resource_key(spec),
-            actor: &limits::actor_key(spec),
+            actor: &limits::actor_key(&spec.event.actor),
             now,
         });
         gate::answer(&Question {
@@ -273,7 +273,7 @@ impl<'a> Judge<'a> {
             incident: event.id.clone() + &event.resource_id,
             attempt: 1,
             resource: limits::resource_key(spec),
-            actor: limits::actor_key(spec),
+            actor: limits::actor_key(&spec.event.actor),
         };
         self.ledgers.entry(backend.to_owned()).or_default().add(apply);
         let running = self.running.entry(policy.clone()).or_default();

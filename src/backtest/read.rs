@@ -6,9 +6,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Result, anyhow};
 use reforge_api::Time;
+use reforge_core::index::own::Ours;
 use reforge_core::intake::detect::{Detection, Surroundings, detect};
 use reforge_core::intake::event;
-use reforge_core::intake::own::Ours;
 use reforge_core::intake::plumbing::Plumbing;
 use reforge_scan::{Input, Kept, Progress, Totals, Wanted, scan};
 

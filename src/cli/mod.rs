@@ -6,6 +6,7 @@ mod crds;
 mod event_pattern;
 pub mod plugin;
 mod run;
+mod vital;
 
 use std::process::ExitCode;
 

@@ -1,32 +1,29 @@
 //! `reforge run`: the operator.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use clap::Args;
-use futures::StreamExt;
-use kube::api::Api;
+use kube::Client;
 use kube::runtime::events::{Recorder, Reporter};
-use kube::runtime::reflector::{self, Store};
-use kube::runtime::{WatchStreamExt, watcher};
-use kube::{Client, Resource, ResourceExt};
-use reforge_api::{Incident, RecoveryPolicy, Time};
+use reforge_api::Time;
+use reforge_cluster::{Incidents, Policies};
 use reforge_core::catalog::Catalog;
+use reforge_core::index::Index;
 use reforge_core::intake::plumbing::Plumbing;
-use serde::de::DeserializeOwned;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use crate::classify::Classifier;
 use crate::intake::Intake;
 use crate::intake::queue::Queue;
-use crate::lifecycle::controller::{self, Context};
+use crate::lifecycle::controller::{self, Context, Turns};
 use crate::lifecycle::guard::Guard;
 use crate::lifecycle::holds::Holds;
 use crate::lifecycle::policies;
@@ -34,14 +31,16 @@ use crate::lifecycle::reach::Reach;
 use crate::lifecycle::workspace::Workspaces;
 use crate::notify::Notifier;
 use crate::runtime::accounts::Accounts;
-use crate::runtime::http::{self, Readiness};
+use crate::runtime::http::{self, Health};
 use crate::runtime::metrics::Metrics;
 use crate::runtime::settings::Settings;
 use crate::runtime::telemetry::{self, LogFormat};
 use crate::runtime::{gate, leader};
-use crate::watch::Notes;
 use crate::watch::canary::Canary;
 use crate::watch::sweep::Sweep;
+use crate::watch::{Notes, retention};
+
+use super::vital::Vital;
 
 /// Take events from the queue, and take Incidents to their end.
 ///
@@ -87,32 +86,37 @@ async fn operate(args: Run, settings: Settings) -> Result<()> {
     let client = Client::try_default().await.context("finding the apiserver; is KUBECONFIG right?")?;
     let aws = aws_config::defaults(BehaviorVersion::latest()).region(Region::new(settings.region.clone())).load().await;
     let metrics = Metrics::default();
-    let tasks = TaskTracker::new();
+    let vital = Vital::new(stop.clone());
 
     let sqs = aws_sdk_sqs::Client::new(&aws);
     let queue = Queue::new(sqs, &settings.queue_url, &settings.dead_letter_queue_url, metrics.clone());
     let open = watch::Sender::new(false);
-    let readiness = Readiness { open: open.subscribe(), queue: queue.state() };
-    tasks.spawn(http::serve(args.listen, readiness, metrics.registry(), stop.clone()));
+    let health = Health { ended: vital.ended(), open: open.subscribe(), queue: queue.state() };
+    vital.spawn("probes and metrics", http::serve(args.listen, health, metrics.registry(), stop.clone()));
 
-    let policies = cache::<RecoveryPolicy>(&client, &tasks, &stop);
-    let incidents = cache::<Incident>(&client, &tasks, &stop);
-    let synced = async { tokio::join!(policies.wait_until_ready(), incidents.wait_until_ready()) };
-    let Some(ready) = stop.run_until_cancelled(synced).await else { return Ok(()) };
-    ready.0.context("the cache of policies ended")?;
-    ready.1.context("the cache of Incidents ended")?;
-    let Some(since) = stop.run_until_cancelled(first_start(&client, &args.namespace)).await else { return Ok(()) };
+    let (incidents, watching) = Incidents::watch(client.clone(), stop.clone());
+    vital.spawn("the watch of Incidents", endless(watching));
+    let (policies, watching) = Policies::watch(client.clone(), incidents.clone(), stop.clone());
+    vital.spawn("the watch of policies", endless(watching));
+    let known = async {
+        tokio::join!(policies.ready(), incidents.ready());
+        first_start(&client, &args.namespace).await
+    };
+    let Some(since) = stop.run_until_cancelled(known).await else { return vital.wait().await };
     // A lease that is made anew forgets no Incident: an operator was here before the oldest that there is.
-    let oldest =
-        incidents.state().iter().filter_map(|i| i.creation_timestamp()).map(|t| Time(t.0.as_millisecond())).min();
+    let oldest = incidents.look(Index::oldest);
     let plumbing = settings.plumbing(&args.namespace, oldest.map_or(since, |oldest| oldest.min(since)));
     open.send_replace(true);
-    tasks.spawn(gate::keep(client.clone(), open.clone(), stop.clone()));
+    vital.spawn("the gate of intake", endless(gate::keep(client.clone(), open.clone(), stop.clone())));
 
+    let accounts = Arc::new(Accounts::new(aws.clone(), settings.home(), settings.accounts.clone()));
+    let reach = Arc::new(Reach::new(accounts.clone()));
+    let workspaces = Workspaces::new(client.clone(), &args.namespace, reach.clone());
     let intake = Arc::new(Intake {
         client: client.clone(),
         policies: policies.clone(),
         incidents: incidents.clone(),
+        workspaces: workspaces.clone(),
         catalog: catalog.clone(),
         grants: settings.grants(),
         plumbing: plumbing.clone(),
@@ -124,34 +128,38 @@ async fn operate(args: Run, settings: Settings) -> Result<()> {
         let intake = intake.clone();
         move |body| intake.clone().handle(body)
     });
-    tasks.spawn(receiving);
+    vital.spawn("intake", endless(receiving));
 
     let leads = watch::Sender::new(false);
-    let accounts = Arc::new(Accounts::new(aws.clone(), settings.home(), settings.accounts.clone()));
-    let holds = Holds::watch(client.clone(), &args.namespace, stop.clone());
     let watching = Watching {
         ssm: aws_sdk_ssm::Client::new(&aws),
         intake,
-        accounts: accounts.clone(),
+        accounts,
         incidents: incidents.clone(),
         notes: Notes::new(client.clone(), &args.namespace),
     };
-    let reach = Arc::new(Reach::new(accounts));
-    let stores = (policies, incidents, holds);
-    let ctx = Arc::new(context(&args, settings, &client, &aws, (stores, reach), (catalog, plumbing), metrics));
-    tasks.spawn(lead(ctx, Arc::new(watching), leads.subscribe(), stop.clone()));
+    let holds = Holds::watch(client.clone(), &args.namespace, stop.clone());
+    let cluster = Cluster { client: client.clone(), policies, incidents, holds, workspaces };
+    let ctx = Arc::new(context(&args, settings, cluster, (&aws, reach), (catalog, plumbing), metrics));
+    vital.spawn("the leader's work", lead(ctx, Arc::new(watching), leads.subscribe(), stop.clone()));
     let (namespace, identity) = (args.namespace.clone(), args.identity.clone());
     // The lease is kept until the work is done, and given back after.
     let done = CancellationToken::new();
     let election = tokio::spawn({
-        let (client, done) = (client.clone(), done.clone());
+        let done = done.clone();
         async move { leader::elect(client, &namespace, &identity, leads, done).await }
     });
 
-    tasks.close();
-    tasks.wait().await;
+    let ended = vital.wait().await;
     done.cancel();
-    election.await.context("the election ended badly")
+    election.await.context("the election ended badly")?;
+    ended
+}
+
+/// A task that knows no error.
+async fn endless(task: impl Future<Output = ()>) -> Result<(), Infallible> {
+    task.await;
+    Ok(())
 }
 
 /// Asked until the apiserver answers: without it nothing is received.
@@ -167,33 +175,43 @@ async fn first_start(client: &Client, namespace: &str) -> Time {
     }
 }
 
+/// What is known of the cluster, and what is written there.
+struct Cluster {
+    client: Client,
+    policies: Policies,
+    incidents: Incidents,
+    holds: Holds,
+    workspaces: Workspaces,
+}
+
 fn context(
     args: &Run,
     settings: Settings,
-    client: &Client,
-    aws: &SdkConfig,
-    ((policies, incidents, holds), reach): ((Store<RecoveryPolicy>, Store<Incident>, Holds), Arc<Reach>),
+    cluster: Cluster,
+    (aws, reach): (&SdkConfig, Arc<Reach>),
     (catalog, plumbing): (Arc<Catalog>, Plumbing),
     metrics: Metrics,
 ) -> Context {
+    let Cluster { client, policies, incidents, holds, workspaces } = cluster;
     let reporter = Reporter { controller: "reforge".into(), instance: Some(args.identity.clone()) };
     let recorder = Recorder::new(client.clone(), reporter);
     let sns = aws_sdk_sns::Client::new(aws);
-    let (topic, cluster) = (settings.topic_arn.clone(), settings.cluster_name.clone());
+    let (topic, name) = (settings.topic_arn.clone(), settings.cluster_name.clone());
     Context {
-        client: client.clone(),
         policies,
         incidents,
         catalog,
         plumbing,
         guard: Guard::new(client.clone(), settings.admission.clone()),
         holds,
-        workspaces: Workspaces::new(client.clone(), &args.namespace, reach.clone()),
+        workspaces,
         reach,
         classifier: Classifier::new(aws_sdk_bedrockruntime::Client::new(aws), settings.classifier.clone()),
-        notifier: Notifier::new(sns, recorder, topic, cluster, metrics.clone()),
+        notifier: Notifier::new(sns, recorder, topic, name, metrics.clone()),
         metrics,
         settings,
+        turns: Turns::default(),
+        client,
     }
 }
 
@@ -202,7 +220,7 @@ struct Watching {
     ssm: aws_sdk_ssm::Client,
     intake: Arc<Intake>,
     accounts: Arc<Accounts>,
-    incidents: Store<Incident>,
+    incidents: Incidents,
     notes: Notes,
 }
 
@@ -238,55 +256,52 @@ impl Watching {
 }
 
 /// Works while this replica leads, from scratch each time.
-async fn lead(ctx: Arc<Context>, watching: Arc<Watching>, mut leads: watch::Receiver<bool>, stop: CancellationToken) {
+///
+/// # Errors
+/// When a part of the work ends before the term does: the others are ended, too.
+async fn lead(
+    ctx: Arc<Context>,
+    watching: Arc<Watching>,
+    mut leads: watch::Receiver<bool>,
+    stop: CancellationToken,
+) -> Result<()> {
     loop {
         let elected = stop.run_until_cancelled(leads.wait_for(|leads| *leads)).await.map(|r| r.is_ok());
         if elected != Some(true) {
-            return;
+            return Ok(());
         }
         let term = CancellationToken::new();
-        let work = tokio::spawn({
+        let mut work = JoinSet::new();
+        work.spawn(named("working on Incidents", controller::run(ctx.clone(), term.clone())));
+        work.spawn(named("working on policies", policies::run(ctx.clone(), term.clone())));
+        work.spawn({
             let (ctx, watching, term) = (ctx.clone(), watching.clone(), term.clone());
-            async move {
-                let ended = || term.clone().cancelled_owned();
-                tokio::join!(
-                    controller::run(ctx.clone(), ended()),
-                    policies::run(ctx.clone(), ended()),
-                    watching.run(&ctx.settings, term.clone())
-                );
-            }
+            named("watching", async move { watching.run(&ctx.settings, term).await })
         });
-        let lost = tokio::select! {
-            _ = leads.wait_for(|leads| !*leads) => true,
-            () = stop.cancelled() => false,
+        let notes = watching.notes.clone();
+        work.spawn(named("deleting what was kept for long enough", retention::run(ctx.clone(), notes, term.clone())));
+        let (ended, lost) = tokio::select! {
+            ended = work.join_next() => (ended, false),
+            _ = leads.wait_for(|leads| !*leads) => (None, true),
+            () = stop.cancelled() => (None, false),
         };
         term.cancel();
         if lost {
             // A reconcile must not outlive the lease; what it has written carries its resourceVersion.
-            work.abort();
+            work.abort_all();
         }
-        // An aborted task ends with an error that says so.
-        let _ = work.await;
+        while work.join_next().await.is_some() {}
+        match ended {
+            Some(Ok(what)) => bail!("{what} has ended"),
+            Some(Err(error)) => return Err(error).context("a part of it ended badly"),
+            None => {}
+        }
     }
 }
 
-/// A cache of every object of a kind, kept until `stop`.
-fn cache<K>(client: &Client, tasks: &TaskTracker, stop: &CancellationToken) -> Store<K>
-where
-    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug + Send + Sync + 'static,
-{
-    let (reader, writer) = reflector::store();
-    let stream = watcher(Api::<K>::all(client.clone()), watcher::Config::default()).default_backoff();
-    let stop = stop.clone();
-    tasks.spawn(async move {
-        let mut stream = pin!(reflector::reflector(writer, stream));
-        while let Some(Some(event)) = stop.run_until_cancelled(stream.next()).await {
-            if let Err(error) = event {
-                tracing::warn!(%error, kind = std::any::type_name::<K>(), "watching; it goes on");
-            }
-        }
-    });
-    reader
+async fn named(what: &'static str, task: impl Future<Output = ()>) -> &'static str {
+    task.await;
+    what
 }
 
 fn stop_on_signal(stop: CancellationToken) -> Result<()> {

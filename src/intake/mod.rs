@@ -6,23 +6,25 @@ pub mod queue;
 
 use std::sync::Arc;
 
-use kube::api::{Api, ListParams, Patch, PatchParams};
-use kube::runtime::reflector::Store;
-use kube::{Client, ResourceExt};
+use kube::Client;
+use kube::api::{Api, Patch, PatchParams};
 use reforge_api::{ANNOTATION_HINT, Event, Incident, RecoveryPolicy, Time};
+use reforge_cluster::{Incidents, Policies};
 use reforge_core::catalog::Catalog;
+use reforge_core::index::own::Ours;
 use reforge_core::intake::candidate::Candidate;
 use reforge_core::intake::detect::{self, Detection, DropReason, Surroundings};
 use reforge_core::intake::event::{self, Message, Record};
 use reforge_core::intake::naming;
 use reforge_core::intake::notice::Notice;
-use reforge_core::intake::own::{self, Ours};
+use reforge_core::intake::own::claimed_build;
 use reforge_core::intake::plumbing::Plumbing;
 use reforge_core::intake::unreadable::Unreadable;
 use reforge_core::policy::grants::Grants;
 use serde_json::json;
 use tokio::sync::watch;
 
+use crate::lifecycle::workspace::Workspaces;
 use crate::runtime::clock;
 use crate::runtime::metrics::Metrics;
 use crate::runtime::{KubeCallError, kube_call};
@@ -33,17 +35,16 @@ use queue::Handled;
 /// Of the events that open no Incident, one in so many is logged, for each reason.
 const SAMPLED: u64 = 1000;
 
-/// Incidents that are asked for at once.
-const PAGE: u32 = 250;
-
 /// What handling a message needs.
 pub struct Intake {
     /// The apiserver.
     pub client: Client,
-    /// Every policy, from the cache.
-    pub policies: Store<RecoveryPolicy>,
-    /// Every Incident, from the cache: which builds are ours.
-    pub incidents: Store<Incident>,
+    /// Every policy, as last seen.
+    pub policies: Policies,
+    /// Every Incident, as last seen: which builds are ours.
+    pub incidents: Incidents,
+    /// The workspaces, asked live: which builds are ours.
+    pub workspaces: Workspaces,
     /// What is known of AWS's events.
     pub catalog: Arc<Catalog>,
     /// Who may recover what.
@@ -84,7 +85,7 @@ impl Intake {
 
     /// Handles a record, whichever way it came; gives the names of the Incidents back that it opened.
     pub async fn api_call(&self, record: &Record) -> (Handled, Vec<String>) {
-        let ours = match self.claims_to_be_ours(&record.event).await {
+        let ours = match self.claims_to_be_ours(record).await {
             Ok(ours) => ours.by(clock::now(), record.event.time),
             Err(error) => {
                 tracing::error!(event_id = record.event.id, %error, "whose build acts is not known; the message stays in the queue");
@@ -92,14 +93,14 @@ impl Intake {
                 return (Handled::Keep, Vec::new());
             }
         };
-        let policies = self.policies.state();
-        let detection = detect::detect(record, &self.surroundings(&policies, &|_, _| ours));
+        let policies = self.policies.all();
+        let detection = detect::detect(record, &self.surroundings(policies.as_ref(), &|_, _| ours));
         self.detected(&record.event, detection).await
     }
 
     async fn notice(&self, notice: &Notice) -> Handled {
-        let policies = self.policies.state();
-        let detection = detect::detect_notice(notice, &self.surroundings(&policies, &|_, _| Ours::No));
+        let policies = self.policies.all();
+        let detection = detect::detect_notice(notice, &self.surroundings(policies.as_ref(), &|_, _| Ours::No));
         self.detected(&notice.event, detection).await.0
     }
 
@@ -188,44 +189,31 @@ impl Intake {
         (Handled::Done, opened)
     }
 
-    /// Whether a recovery role acts in the session of a build of ours. What the cache does not know of is asked for live:
-    /// an Incident is stored with its intent before its build is started, but a cache can be behind, most of all after the
-    /// apiserver was away.
-    async fn claims_to_be_ours(&self, event: &Event) -> Result<Ours, KubeCallError> {
-        let Some(uuid) = own::claimed_build(event, &self.recovery_roles) else { return Ok(Ours::No) };
-        let cached = self.incidents.state();
-        let known = own::own_build(cached.iter().filter_map(|i| i.status.as_ref()), uuid, event.time);
-        if known != Ours::No {
-            return Ok(known);
+    /// Whether a recovery role acts in the session of a build of ours. What the index does not know of is asked for live: an
+    /// Incident is stored with its intent before its build is started, but the index can be behind, most of all after the
+    /// apiserver was away. Nothing is asked about an event that is of no interest.
+    async fn claims_to_be_ours(&self, record: &Record) -> Result<Ours, KubeCallError> {
+        let event = &record.event;
+        let Some(uuid) = claimed_build(event, &self.recovery_roles) else { return Ok(Ours::No) };
+        if !detect::is_of_interest(record, &self.catalog) {
+            return Ok(Ours::No);
         }
-        let api: Api<Incident> = Api::all(self.client.clone());
-        let (mut answer, mut page) = (Ours::No, ListParams::default().limit(PAGE));
-        loop {
-            let listed = kube_call(api.list(&page)).await?;
-            match own::own_build(listed.items.iter().filter_map(|i| i.status.as_ref()), uuid, event.time) {
-                Ours::Yes => return Ok(Ours::Yes),
-                Ours::NotYetKnown => answer = Ours::NotYetKnown,
-                Ours::No => {}
-            }
-            match listed.metadata.continue_.filter(|token| !token.is_empty()) {
-                Some(token) => page = page.continue_token(&token),
-                None => return Ok(answer),
-            }
+        match self.incidents.look(|index| (index.ours(uuid, event.time), index.has_build(uuid))) {
+            (Ours::No, false) => self.workspaces.ours(uuid, event.time).await,
+            (known, _) => Ok(known),
         }
     }
 
     /// Wakes the Incident that waits for a build. Only a hint: the leader asks CodeBuild. A lost one costs a poll.
     async fn hint(&self, build_id: &str) {
-        let waits = |incident: &Arc<Incident>| {
-            let build = incident.status.as_ref().and_then(|s| s.recovery.build.as_ref());
-            build.is_some_and(|b| b.id == build_id)
+        let Some(id) = self.incidents.look(|index| index.waiting_for(build_id).map(|row| row.id.clone())) else {
+            return;
         };
-        let Some(incident) = self.incidents.state().into_iter().find(waits) else { return };
-        let api: Api<Incident> = Api::namespaced(self.client.clone(), &incident.namespace().unwrap_or_default());
+        let api: Api<Incident> = Api::namespaced(self.client.clone(), &id.namespace);
         let now = clock::now().to_string();
         let patch = json!({"metadata": {"annotations": {ANNOTATION_HINT: now}}});
         let params = PatchParams { field_manager: Some("reforge-intake".to_owned()), ..PatchParams::default() };
-        if let Err(error) = kube_call(api.patch(&incident.name_any(), &params, &Patch::Merge(&patch))).await {
+        if let Err(error) = kube_call(api.patch(&id.name, &params, &Patch::Merge(&patch))).await {
             tracing::debug!(%error, build_id, "the Incident was not woken; it polls");
         }
     }

@@ -3,7 +3,7 @@
 
 use kube::ResourceExt;
 use kube::api::{Api, Patch, PatchParams};
-use reforge_api::{ANNOTATION_HINT, BuildKind, Incident, LABEL_WORKSPACE, RecoveryPolicy};
+use reforge_api::{BuildKind, Incident, LABEL_WORKSPACE, RecoveryPolicy};
 use reforge_core::incident::builds::NotStarted;
 use reforge_core::incident::fences::{looks_first, still_stands};
 use reforge_core::incident::order::{apply_of, order_of, project_of};
@@ -120,24 +120,16 @@ pub async fn note_success(ctx: &Context, incident: &Incident) {
 
 /// Labels the Incident with its workspace, under a field manager of its own. A label that cannot be written is missed by
 /// nobody but who lists by it.
-pub async fn label_workspace(api: &Api<Incident>, incident: &mut Incident) {
+pub async fn label_workspace(ctx: &Context, api: &Api<Incident>, incident: &mut Incident) {
     let Some(workspace) = incident.status.as_ref().and_then(|s| s.workspace.as_ref()) else { return };
     let patch = json!({"metadata": {"labels": {LABEL_WORKSPACE: workspace.name}}});
     let params = PatchParams { field_manager: Some("reforge-labels".to_owned()), ..PatchParams::default() };
     match kube_call(api.patch(&incident.name_any(), &params, &Patch::Merge(&patch))).await {
-        Ok(labelled) => *incident = labelled,
+        Ok(labelled) => {
+            ctx.incidents.wrote(&labelled);
+            *incident = labelled;
+        }
         Err(error) => tracing::warn!(incident = incident.name_any(), %error, "the workspace's label was not written"),
-    }
-}
-
-/// Wakes an Incident that another one is evidence for. A lost hint costs a poll.
-pub async fn wake(ctx: &Context, who: &str) {
-    let Some(Holder { namespace, name }) = Holder::parse(who) else { return };
-    let api: Api<Incident> = Api::namespaced(ctx.client.clone(), &namespace);
-    let patch = json!({"metadata": {"annotations": {ANNOTATION_HINT: clock::now().to_string()}}});
-    let params = PatchParams { field_manager: Some("reforge-hints".to_owned()), ..PatchParams::default() };
-    if let Err(error) = kube_call(api.patch(&name, &params, &Patch::Merge(&patch))).await {
-        tracing::debug!(%error, incident = who, "the Incident was not woken; it polls");
     }
 }
 

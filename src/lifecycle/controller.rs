@@ -1,21 +1,23 @@
-//! Wires the lifecycle to the cluster: which object changed, one reconcile at a time for each Incident, a bounded
-//! number side by side. Runs only while this replica leads.
+//! Wires the lifecycle to the cluster: which Incident is looked at, one reconcile at a time for each, a bounded number side by
+//! side. Runs only while this replica leads.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt;
 use kube::api::Api;
-use kube::runtime::controller::{Action, Config};
-use kube::runtime::reflector::{ObjectRef, Store};
-use kube::runtime::{Controller, watcher};
 use kube::{Client, ResourceExt};
-use reforge_api::{Handling, Incident, RecoveryPolicy, StepName};
+use reforge_api::{Handling, Incident, IncidentStatus, RecoveryPolicy, StepName};
+use reforge_cluster::{Incidents, Known, Next, Policies};
 use reforge_core::catalog::Catalog;
 use reforge_core::incident::builds;
 use reforge_core::incident::decide::decide;
-use reforge_core::incident::view::Effect;
+use reforge_core::incident::view::{Effect, Seen};
+use reforge_core::index::{Id, Key};
 use reforge_core::intake::plumbing::Plumbing;
+use reforge_core::words::ids::Holder;
+use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio_util::sync::CancellationToken;
 
 use crate::classify::Classifier;
 use crate::notify::Notifier;
@@ -27,23 +29,27 @@ use crate::runtime::{KubeCallError, kube_call};
 use super::act::{self, Started};
 use super::guard::Guard;
 use super::holds::Holds;
+use super::observe;
 use super::reach::Reach;
+use super::status::{self, Written};
 use super::workspace::Workspaces;
-use super::{observe, status};
 
 /// Reconciles that run side by side; each waits mostly for the network.
-const CONCURRENCY: u16 = 32;
+const CONCURRENCY: usize = 32;
 /// Steps that one reconcile takes at most before it lets others go first.
 const MAX_STEPS: usize = 24;
+/// The pauses of one that could not be read or written: while the apiserver is away, and where it will not change by waiting.
+const AWAY: Next = Next::Failed(Duration::from_secs(1), Duration::from_secs(15));
+const REFUSED: Next = Next::Failed(Duration::from_secs(10), Duration::from_secs(600));
 
 /// What every reconcile works with.
 pub struct Context {
     /// The apiserver.
     pub client: Client,
-    /// The policies, from the cache.
-    pub policies: Store<RecoveryPolicy>,
-    /// The Incidents, from the cache; for looking at others, never for deciding on one's own.
-    pub incidents: Store<Incident>,
+    /// The policies, as last seen.
+    pub policies: Policies,
+    /// The Incidents as the others see them, as last seen; never for deciding on one's own.
+    pub incidents: Incidents,
     /// The operator's settings.
     pub settings: Settings,
     /// What is known of AWS's events and types.
@@ -64,56 +70,72 @@ pub struct Context {
     pub notifier: Notifier,
     /// What is counted.
     pub metrics: Metrics,
+    /// Whose turn it is at the gate.
+    pub turns: Turns,
 }
 
-/// Runs until `stop` resolves; reconciles in hand are finished.
-pub async fn run(ctx: Arc<Context>, stop: impl Future<Output = ()> + Send + Sync + 'static) {
-    let incidents: Api<Incident> = Api::all(ctx.client.clone());
-    let policies: Api<RecoveryPolicy> = Api::all(ctx.client.clone());
-    let cache = ctx.incidents.clone();
-    Controller::new(incidents, watcher::Config::default())
-        .with_config(Config::default().concurrency(CONCURRENCY))
-        .watches(policies, watcher::Config::default(), move |policy| {
-            let namespace = policy.namespace();
-            let open = cache.state().into_iter().filter(move |i| {
-                i.namespace() == namespace && i.spec.policy_ref.name == policy.name_any() && !is_ended(i)
-            });
-            open.map(|i| ObjectRef::from_obj(&*i)).collect::<Vec<_>>()
-        })
-        .graceful_shutdown_on(stop)
-        .run(reconcile, on_error, ctx)
-        .for_each(|_| async {})
-        .await;
-}
+/// At the gate the Incidents of a policy take turns, so that each sees what was decided for those before it: limits are counted
+/// by looking at them.
+#[derive(Debug, Default)]
+pub struct Turns(Mutex<BTreeMap<Key, Arc<Mutex<()>>>>);
 
-fn is_ended(incident: &Incident) -> bool {
-    incident.status.as_ref().is_some_and(|s| s.step.name == StepName::Ended)
-}
-
-async fn reconcile(cached: Arc<Incident>, ctx: Arc<Context>) -> Result<Action, KubeCallError> {
-    if is_ended(&cached) {
-        return Ok(Action::await_change());
+impl Turns {
+    async fn take(&self, policy: Key) -> OwnedMutexGuard<()> {
+        let turn = self.0.lock().await.entry(policy).or_default().clone();
+        turn.lock_owned().await
     }
-    let api: Api<Incident> = Api::namespaced(ctx.client.clone(), &cached.namespace().unwrap_or_default());
-    let Some(mut incident) = kube_call(api.get_opt(&cached.name_any())).await? else {
-        return Ok(Action::await_change());
-    };
+}
+
+/// Runs until `stop`; reconciles in hand are finished.
+pub async fn run(ctx: Arc<Context>, stop: CancellationToken) {
+    let changes = ctx.incidents.listen();
+    reforge_cluster::run(changes, CONCURRENCY, stop, move |id: Id| {
+        let ctx = ctx.clone();
+        async move {
+            match reconcile(&ctx, &id).await {
+                Ok(next) => next,
+                Err(error) => failed(&ctx, &id, &error),
+            }
+        }
+    })
+    .await;
+}
+
+async fn reconcile(ctx: &Context, id: &Id) -> Result<Next, KubeCallError> {
+    let api: Api<Incident> = Api::namespaced(ctx.client.clone(), &id.namespace);
+    let Some(mut incident) = kube_call(api.get_opt(&id.name)).await? else { return Ok(Next::Change) };
+    if incident.status.as_ref().is_some_and(|s| s.step.name == StepName::Ended) {
+        return Ok(Next::Change);
+    }
     for _ in 0..MAX_STEPS {
-        let view = observe::observe(&ctx, &incident).await;
+        let mut view = observe::observe(ctx, &incident).await;
+        let turn = match &view.seen {
+            Seen::AtGate(_) => {
+                let turn = ctx.turns.take(Key::of_policy(&id.namespace, &incident.spec.policy_ref.name)).await;
+                observe::look_around(ctx, &incident, &mut view);
+                Some(turn)
+            }
+            _ => None,
+        };
         let step = decide(&view);
         if step.status != view.status {
-            incident = write(&ctx, &api, &incident, &step.status).await?;
-            if let Some(pause) = carry_out(&ctx, &api, &mut incident, &step.effects).await? {
-                return Ok(Action::requeue(pause));
+            let written = write(ctx, &api, &incident, &step.status).await?;
+            drop(turn);
+            incident = match written {
+                Written::Done(incident) => incident,
+                Written::Refused(pause) => return Ok(Next::After(pause)),
+            };
+            if let Some(pause) = carry_out(ctx, &api, &mut incident, &step.effects).await? {
+                return Ok(Next::After(pause));
             }
         }
         match step.wake {
             Some(0) => {}
-            Some(millis) => return Ok(Action::requeue(Duration::from_millis(millis.unsigned_abs()))),
-            None => return Ok(Action::await_change()),
+            Some(millis) => return Ok(Next::After(Duration::from_millis(millis.unsigned_abs()))),
+            None => return Ok(Next::Change),
         }
     }
-    Ok(Action::requeue(Duration::from_millis(10)))
+    Ok(Next::After(Duration::from_millis(10)))
 }
 
 /// Carries the effects out, in order; gives a pause back where one has to be tried again.
@@ -126,9 +148,13 @@ async fn carry_out(
     for effect in effects {
         match effect {
             Effect::Tell(moment) => ctx.notifier.tell(incident, *moment, policy_of(ctx, incident).as_deref()).await,
-            Effect::LabelWorkspace => act::label_workspace(api, incident).await,
+            Effect::LabelWorkspace => act::label_workspace(ctx, api, incident).await,
             Effect::ReleaseWorkspace => act::release_workspace(ctx, incident).await,
-            Effect::Wake(who) => act::wake(ctx, who).await,
+            Effect::Wake(who) => {
+                if let Some(Holder { namespace, name }) = Holder::parse(who) {
+                    ctx.incidents.wake(Id { namespace: namespace.into(), name: name.into() });
+                }
+            }
             Effect::NoteSuccess => act::note_success(ctx, incident).await,
             Effect::StartBuild(kind) => {
                 let before = incident.status.clone().unwrap_or_default();
@@ -141,7 +167,10 @@ async fn carry_out(
                         (after, Some(Duration::from_millis(pause.unsigned_abs())))
                     }
                 };
-                *incident = write(ctx, api, incident, &after).await?;
+                match write(ctx, api, incident, &after).await? {
+                    Written::Done(written) => *incident = written,
+                    Written::Refused(pause) => return Ok(Some(pause)),
+                }
                 if pause.is_some() {
                     return Ok(pause);
                 }
@@ -155,10 +184,12 @@ async fn write(
     ctx: &Context,
     api: &Api<Incident>,
     incident: &Incident,
-    to: &reforge_api::IncidentStatus,
-) -> Result<Incident, KubeCallError> {
+    to: &IncidentStatus,
+) -> Result<Written, KubeCallError> {
     let before = incident.status.as_ref().map(|s| (s.phase, s.step));
     let written = status::write(api, incident, to).await?;
+    let Written::Done(now) = &written else { return Ok(written) };
+    ctx.incidents.wrote(now);
     if before != Some((to.phase, to.step)) {
         ctx.metrics.step(to);
         tracing::info!(
@@ -179,17 +210,18 @@ fn policy_of(ctx: &Context, incident: &Incident) -> Option<Arc<RecoveryPolicy>> 
     if incident.spec.handling != Handling::Recover {
         return None;
     }
-    let reference = ObjectRef::new(&incident.spec.policy_ref.name).within(&incident.namespace().unwrap_or_default());
-    ctx.policies.get(&reference)
+    match ctx.policies.get(&incident.namespace().unwrap_or_default(), &incident.spec.policy_ref.name)? {
+        Known::Read(policy) => Some(policy),
+        Known::Unreadable(_) => None,
+    }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the controller's signature")]
-fn on_error(incident: Arc<Incident>, error: &KubeCallError, ctx: Arc<Context>) -> Action {
+fn failed(ctx: &Context, id: &Id, error: &KubeCallError) -> Next {
     ctx.metrics.reconcile_errors.inc();
     if error.is_conflict() {
         // Somebody wrote since: decide again on what is there now.
-        return Action::requeue(Duration::from_millis(50));
+        return Next::After(Duration::from_millis(50));
     }
-    tracing::warn!(incident = incident.name_any(), %error, "the Incident could not be worked on; it is tried again");
-    Action::requeue(Duration::from_secs(2))
+    tracing::warn!(incident = %id, %error, "the Incident could not be worked on; it is tried again");
+    if error.is_refusal() { REFUSED } else { AWAY }
 }

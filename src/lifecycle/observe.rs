@@ -4,15 +4,17 @@
 use std::sync::Arc;
 
 use kube::ResourceExt;
-use kube::runtime::reflector::ObjectRef;
+use kube::api::Api;
 use reforge_api::{
-    BuildKind, Classification, Evidence, Incident, IncidentSpec, IncidentStatus, RecoveryPolicySpec, RollbackMode,
-    StepName, Time,
+    BuildKind, BuildRef, Classification, Evidence, Incident, IncidentSpec, IncidentStatus, RecoveryPolicySpec,
+    RollbackMode, StepName, Time, WorkspaceRef, reason,
 };
+use reforge_cluster::Known;
 use reforge_core::catalog::Verify;
 use reforge_core::incident::fences::is_held;
 use reforge_core::incident::view::{AtGate, PolicyState, Seen, View};
 use reforge_core::incident::{around, evidence, trouble};
+use reforge_core::index::{Id, Key, Row};
 use reforge_core::plan::inventory::{self, Location, Owned};
 use reforge_core::plan::published::Changed;
 use reforge_core::words::fault::Fault;
@@ -21,6 +23,7 @@ use reforge_core::words::ids::{Holder, uuid_of};
 use crate::recover::artifacts::ArtifactError;
 use crate::runtime::accounts::UnknownAccount;
 use crate::runtime::clock;
+use crate::runtime::kube_call;
 use crate::verify::{ResourceIdentity, Verifier};
 
 use super::controller::Context;
@@ -31,18 +34,24 @@ pub async fn observe(ctx: &Context, incident: &Incident) -> View {
     let status = incident.status.clone().unwrap_or_default();
     let entry = ctx.catalog.entry(&incident.spec.resource.r#type);
     let policy = policy(ctx, incident);
-    let all = ctx.incidents.state();
-    let others = || all.iter().map(AsRef::as_ref);
-    let reports = evidence::evidence(incident, others());
+    let me = Row::from(incident);
+    let reports = reports(ctx, &me, &status).await;
     let is_new = status.step.name == StepName::Locate;
-    let elder = if is_new { evidence::elder(incident, others()) } else { None };
+    let elder = if is_new { ctx.incidents.look(|index| evidence::elder(index, &me)) } else { None };
+    let (reports, trouble) = match reports {
+        Ok(reports) => (reports, None),
+        Err(fault) => ((status.evidence.clone(), status.evidence_total), Some(fault)),
+    };
     let spec = incident.spec.with_evidence(&reports.0);
     let hold = ctx.holds.of(&spec);
     let seen = match &policy {
         // What does not go well is not asked again before its time.
         _ if trouble::pause(&status, clock::now()).is_some() => Seen::Nothing,
         PolicyState::Stands { spec: policy, .. } if !is_held(&status, policy, hold.as_deref()) && elder.is_none() => {
-            look(ctx, incident, (&spec, &reports.0), &status, policy).await.unwrap_or_else(Seen::Trouble)
+            match trouble {
+                Some(fault) => Seen::Trouble(fault),
+                None => look(ctx, incident, (&spec, &reports.0), &status, policy).await.unwrap_or_else(Seen::Trouble),
+            }
         }
         _ => Seen::Nothing,
     };
@@ -50,12 +59,11 @@ pub async fn observe(ctx: &Context, incident: &Incident) -> View {
         PolicyState::Stands { spec, .. } => last_successful(ctx, &status, spec).await,
         _ => None,
     };
-    let statuses = || others().filter_map(|i| i.status.as_ref());
     let own_build = match &seen {
-        Seen::Location(Location::Owned(workspace)) => evidence::own_build(&incident.spec, workspace, statuses()),
+        Seen::Location(Location::Owned(workspace)) => own_build(ctx, &me, workspace).await,
         _ => None,
     };
-    let builds_here = if seen.is_locked() { around::builds_here(&status, statuses()) } else { Vec::new() };
+    let builds_here = builds_here(ctx, &status, &seen).await;
     let now = clock::now();
     let created = incident.creation_timestamp().map_or(now, |t| Time(t.0.as_millisecond()));
     View {
@@ -64,7 +72,7 @@ pub async fn observe(ctx: &Context, incident: &Incident) -> View {
         generation: incident.metadata.generation.unwrap_or_default(),
         name: incident.name_any(),
         namespace: incident.namespace().unwrap_or_default(),
-        elder,
+        elder: elder.map(|id| id.to_string()),
         own_build,
         status,
         policy,
@@ -86,6 +94,47 @@ pub async fn observe(ctx: &Context, incident: &Incident) -> View {
     }
 }
 
+/// What else was told of the same change. Others are read only once each.
+async fn reports(ctx: &Context, me: &Row, status: &IncidentStatus) -> Result<(Vec<Evidence>, u32), Fault> {
+    let (fresh, all) = ctx.incidents.look(|index| evidence::reports(index, me, &status.evidence));
+    let mut read = Vec::new();
+    for id in fresh {
+        read.extend(other(ctx, &id).await?);
+    }
+    Ok(evidence::evidence(status, read.iter(), all))
+}
+
+/// The build of ours that may have done it, by its id. One that cannot be read is named by its Incident.
+async fn own_build(ctx: &Context, me: &Row, workspace: &WorkspaceRef) -> Option<String> {
+    let (id, build) = ctx.incidents.look(|index| evidence::own_build(index, me, workspace))?;
+    let incident = other(ctx, &id).await.ok().flatten();
+    let mut ids = incident.map(builds_of).unwrap_or_default().into_iter().map(|b| b.id);
+    let found = ids.find(|id| Key::of_build(id) == build);
+    Some(found.unwrap_or_else(|| format!("of {id}")))
+}
+
+/// The builds of whoever may have left the lock that a build has found.
+async fn builds_here(ctx: &Context, status: &IncidentStatus, seen: &Seen) -> Vec<BuildRef> {
+    let (Some(at), Some(workspace)) = (seen.locked_at(), &status.workspace) else { return Vec::new() };
+    let mut builds = Vec::new();
+    for id in ctx.incidents.look(|index| around::at_work_here(index, &workspace.backend, at)) {
+        // For people only: without it the lock's own word for who holds it is still there.
+        if let Ok(Some(incident)) = other(ctx, &id).await {
+            builds.extend(builds_of(incident));
+        }
+    }
+    builds
+}
+
+fn builds_of(incident: Incident) -> Vec<BuildRef> {
+    incident.status.map(|s| s.recovery.builds).unwrap_or_default()
+}
+
+async fn other(ctx: &Context, id: &Id) -> Result<Option<Incident>, Fault> {
+    let api: Api<Incident> = Api::namespaced(ctx.client.clone(), &id.namespace);
+    kube_call(api.get_opt(&id.name)).await.map_err(|e| e.fault(format!("reading Incident {id}")))
+}
+
 /// Asked only where it may be gone back to. Not knowing means: nothing to go back to.
 async fn last_successful(ctx: &Context, status: &IncidentStatus, policy: &RecoveryPolicySpec) -> Option<String> {
     let may_fail = matches!(status.step.name, StepName::Plan | StepName::Apply | StepName::Verify);
@@ -101,9 +150,25 @@ async fn last_successful(ctx: &Context, status: &IncidentStatus, policy: &Recove
 }
 
 fn policy(ctx: &Context, incident: &Incident) -> PolicyState {
-    let namespace = incident.namespace().unwrap_or_default();
-    let reference = ObjectRef::new(&incident.spec.policy_ref.name).within(&namespace);
-    PolicyState::of(ctx.policies.get(&reference).as_deref(), &ctx.settings.grants())
+    match ctx.policies.get(&incident.namespace().unwrap_or_default(), &incident.spec.policy_ref.name) {
+        None => PolicyState::Gone,
+        Some(Known::Read(policy)) => PolicyState::of(Some(&policy), &ctx.settings.grants()),
+        Some(Known::Unreadable(why)) => {
+            let what = format!("this version of Reforge cannot read it: {why}");
+            PolicyState::Unusable { why: reason::INVALID, what }
+        }
+    }
+}
+
+/// What the others of the policy do, anew: asked once more right before the gate decides, in its turn.
+pub fn look_around(ctx: &Context, incident: &Incident, view: &mut View) {
+    let PolicyState::Stands { spec: policy, .. } = &view.policy else { return };
+    let Seen::AtGate(seen) = &mut view.seen else { return };
+    let me = Row::from(incident);
+    ctx.incidents.look(|index| {
+        seen.opened = around::opened(index, &me, policy, ctx.holds.storm_over(), view.now);
+        seen.applying = index.applying_beside(&me);
+    });
 }
 
 async fn look(
@@ -223,8 +288,6 @@ async fn at_gate(
     } else {
         ctx.guard.trouble().await.map_err(|e| e.fault("reading the admission policies"))?
     };
-    let all = ctx.incidents.state();
-    let others = || all.iter().map(AsRef::as_ref).filter(|other| around::is_of_the_policy(incident, other));
     let judged_again = if evidence::has_unjudged_record(status, judged.0, judged.1) {
         Some(judge(ctx, judged, policy).await)
     } else {
@@ -233,12 +296,13 @@ async fn at_gate(
     Ok(Seen::AtGate(Box::new(AtGate {
         summary,
         digest,
-        covered: around::covered(incident, &workspace.backend, all.iter().map(AsRef::as_ref)),
+        covered: ctx.incidents.look(|index| around::covered(index, &Row::from(incident), workspace)),
         judged_again,
         unchecked,
         ledger,
-        opened: around::opened(others().chain([incident]), ctx.holds.storm_over()),
-        applying: around::applying(others()),
+        // Looked at in its turn: [`look_around`].
+        opened: Vec::new(),
+        applying: 0,
     })))
 }
 

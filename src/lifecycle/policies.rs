@@ -4,16 +4,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt;
 use kube::ResourceExt;
 use kube::api::{Api, Patch, PatchParams};
-use kube::runtime::controller::{Action, Config};
-use kube::runtime::{Controller, watcher};
 use reforge_api::{RecoveryPolicy, RecoveryPolicyStatus};
+use reforge_cluster::{Known, Next};
+use reforge_core::index::Id;
 use reforge_core::intake::pattern;
 use reforge_core::policy::schedule;
 use reforge_core::policy::status::status_of;
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
 use crate::runtime::clock;
 use crate::runtime::{KubeCallError, kube_call};
@@ -22,28 +22,41 @@ use crate::watch::drift;
 use super::controller::Context;
 use super::status::FIELD_MANAGER;
 
-/// Runs until `stop` resolves.
-pub async fn run(ctx: Arc<Context>, stop: impl Future<Output = ()> + Send + Sync + 'static) {
-    let policies: Api<RecoveryPolicy> = Api::all(ctx.client.clone());
-    Controller::new(policies, watcher::Config::default())
-        .with_config(Config::default().concurrency(4))
-        .graceful_shutdown_on(stop)
-        .run(reconcile, on_error, ctx)
-        .for_each(|_| async {})
-        .await;
+/// Policies that are looked at side by side.
+const CONCURRENCY: usize = 4;
+
+/// Runs until `stop`.
+pub async fn run(ctx: Arc<Context>, stop: CancellationToken) {
+    let changes = ctx.policies.listen();
+    reforge_cluster::run(changes, CONCURRENCY, stop, move |id: Id| {
+        let ctx = ctx.clone();
+        async move {
+            let Some(Known::Read(policy)) = ctx.policies.get(&id.namespace, &id.name) else { return Next::Change };
+            match reconcile(&ctx, &policy).await {
+                Ok(next) => next,
+                // The policy that is there now is on its way to here.
+                Err(error) if error.is_conflict() => Next::After(Duration::from_millis(100)),
+                Err(error) => {
+                    tracing::warn!(policy = %id, %error, "the policy's status was not written");
+                    Next::Failed(Duration::from_secs(2), Duration::from_secs(600))
+                }
+            }
+        }
+    })
+    .await;
 }
 
-async fn reconcile(policy: Arc<RecoveryPolicy>, ctx: Arc<Context>) -> Result<Action, KubeCallError> {
+async fn reconcile(ctx: &Context, policy: &RecoveryPolicy) -> Result<Next, KubeCallError> {
     let now = clock::now();
-    let undelivered = undelivered(&ctx, &policy);
-    let (mut status, usable) = status_of(&policy, &ctx.settings.grants(), undelivered.as_deref(), now);
-    let wake = if usable { schedule::schedule(&policy, &mut status.drift, now) } else { None };
-    let policy = write(&ctx, &policy, &status).await?;
+    let undelivered = undelivered(ctx, policy);
+    let (mut status, usable) = status_of(policy, &ctx.settings.grants(), undelivered.as_deref(), now);
+    let wake = if usable { schedule::schedule(policy, &mut status.drift, now) } else { None };
+    let policy = write(ctx, policy, &status).await?;
     if usable && status.drift.iter().any(|d| d.result.is_none()) {
-        drift::go_on(&ctx, &policy, &mut status.drift).await;
-        write(&ctx, &policy, &status).await?;
+        drift::go_on(ctx, &policy, &mut status.drift).await;
+        write(ctx, &policy, &status).await?;
     }
-    Ok(wake.map_or_else(Action::await_change, |millis| Action::requeue(Duration::from_millis(millis.unsigned_abs()))))
+    Ok(wake.map_or(Next::Change, |millis| Next::After(Duration::from_millis(millis.unsigned_abs()))))
 }
 
 /// The events that the policy matches and no rule sends; None where the settings do not say what the rules are.
@@ -71,12 +84,4 @@ async fn write(
     });
     let params = PatchParams::apply(FIELD_MANAGER).force();
     kube_call(api.patch_status(&policy.name_any(), &params, &Patch::Apply(&patch))).await
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "the controller's signature")]
-fn on_error(policy: Arc<RecoveryPolicy>, error: &KubeCallError, _: Arc<Context>) -> Action {
-    if !error.is_conflict() {
-        tracing::warn!(policy = policy.name_any(), %error, "the policy's status was not written");
-    }
-    Action::requeue(Duration::from_secs(2))
 }

@@ -9,12 +9,15 @@ use std::sync::Arc;
 
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
-use kube::api::{Api, ObjectMeta, PostParams};
+use kube::api::{Api, ListParams, ObjectMeta, PostParams};
 use kube::{Client, ResourceExt};
 use reforge_api::{Incident, Time};
 use reforge_core::incident::fences::works;
+use reforge_core::index::Work;
+use reforge_core::index::own::{Ours, own_build, was_at_work};
 use reforge_core::policy::limits::{Apply, Ledger};
-use reforge_core::words::ids::Holder;
+use reforge_core::words::ids::{Holder, uuid_of};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::runtime::clock;
@@ -23,10 +26,15 @@ use crate::runtime::{KubeCallError, kube_call};
 use super::reach::Reach;
 
 const ANNOTATION_BUILD: &str = "reforge.dev/build";
+const ANNOTATION_BUILDS: &str = "reforge.dev/builds";
 const ANNOTATION_ACCOUNT: &str = "reforge.dev/account";
 const ANNOTATION_BACKEND: &str = "reforge.dev/backend";
 const ANNOTATION_APPLIES: &str = "reforge.dev/applies";
 const ANNOTATION_SUCCESSFUL: &str = "reforge.dev/last-successful-source-version";
+/// The most builds that a workspace's record has; of one that is busy all day these are those of some hours.
+const MAX_BUILDS: usize = 128;
+/// Leases that are asked for at once.
+const PAGE: u32 = 100;
 /// After this long a holder that no longer exists can have no start of a build under way any more, in seconds.
 const ABANDONED: i64 = 600;
 
@@ -97,6 +105,11 @@ impl Workspaces {
         if lease.annotations().get(ANNOTATION_BUILD).is_some_and(|b| b == build) {
             return Ok(());
         }
+        let mut builds = builds_of(&lease)?;
+        close(&mut builds);
+        builds.push(Noted { uuid: uuid_of(build).to_owned(), start: clock::now(), end: None });
+        builds.drain(..builds.len().saturating_sub(MAX_BUILDS));
+        write_builds(&mut lease, &builds)?;
         lease.annotations_mut().insert(ANNOTATION_BUILD.to_owned(), build.to_owned());
         lease.annotations_mut().insert(ANNOTATION_ACCOUNT.to_owned(), account.to_owned());
         self.replace(&lease).await.map(|_| ())
@@ -152,9 +165,38 @@ impl Workspaces {
         if let Some(spec) = &mut lease.spec {
             spec.holder_identity = None;
         }
+        let mut builds = builds_of(&lease)?;
+        if close(&mut builds) {
+            write_builds(&mut lease, &builds)?;
+        }
         match self.replace(&lease).await {
             Err(e) if e.is_conflict() => Ok(()),
             other => other.map(|_| ()),
+        }
+    }
+
+    /// Whether a build, by its UUID, is one of ours that was at work at that time, asked live: of the workspaces' records, which
+    /// outlive the Incidents, and of the Incidents that are at work now.
+    pub async fn ours(&self, uuid: &str, at: Time) -> Result<Ours, KubeCallError> {
+        let mut works = Vec::new();
+        let mut page = ListParams::default().limit(PAGE);
+        loop {
+            let listed = kube_call(self.leases.list(&page)).await?;
+            for lease in listed.items.iter().filter(|l| l.annotations().contains_key(ANNOTATION_BACKEND)) {
+                let noted = builds_of(lease)?;
+                if let Some(build) = noted.iter().find(|b| b.uuid == uuid) {
+                    return Ok(if was_at_work(Some(build.start), build.end, at) { Ours::Yes } else { Ours::No });
+                }
+                if let Some(holder) = holder(lease) {
+                    let incidents: Api<Incident> = Api::namespaced(self.client.clone(), &holder.namespace);
+                    let incident = kube_call(incidents.get_opt(&holder.name)).await?;
+                    works.extend(incident.and_then(|i| i.status).as_ref().map(Work::from));
+                }
+            }
+            match listed.metadata.continue_.filter(|token| !token.is_empty()) {
+                Some(token) => page = page.continue_token(&token),
+                None => return Ok(own_build(works.iter(), uuid, at)),
+            }
         }
     }
 
@@ -195,6 +237,36 @@ impl Workspaces {
 
 fn holder(lease: &Lease) -> Option<Holder> {
     lease.spec.as_ref()?.holder_identity.as_deref().and_then(Holder::parse)
+}
+
+/// A build as a workspace's record has it.
+#[derive(Debug, Serialize, Deserialize)]
+struct Noted {
+    uuid: String,
+    /// When it was known to have started; a build does nothing in its first seconds.
+    start: Time,
+    /// When the workspace was given back, or the next build started.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    end: Option<Time>,
+}
+
+fn builds_of(lease: &Lease) -> Result<Vec<Noted>, KubeCallError> {
+    let text = lease.annotations().get(ANNOTATION_BUILDS);
+    text.map_or_else(|| Ok(Vec::new()), |t| Ok(serde_json::from_str(t)?))
+}
+
+fn write_builds(lease: &mut Lease, builds: &[Noted]) -> Result<(), KubeCallError> {
+    let text = serde_json::to_string(builds)?;
+    lease.annotations_mut().insert(ANNOTATION_BUILDS.to_owned(), text);
+    Ok(())
+}
+
+/// Whoever gives the workspace back, or starts the next build in it, has seen the end of the one before.
+fn close(builds: &mut [Noted]) -> bool {
+    let mut open = builds.iter_mut().filter(|b| b.end.is_none()).peekable();
+    let some = open.peek().is_some();
+    open.for_each(|build| build.end = Some(clock::now()));
+    some
 }
 
 fn ledger_of(lease: &Lease) -> Result<Ledger, KubeCallError> {

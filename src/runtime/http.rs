@@ -14,17 +14,27 @@ use tokio_util::sync::CancellationToken;
 
 use crate::intake::queue::QueueState;
 
-/// What readiness depends on.
+/// What the probes depend on.
 #[derive(Clone)]
-pub struct Readiness {
+pub struct Health {
+    /// What has ended that must not have: the operator ends.
+    pub ended: watch::Receiver<Option<String>>,
     /// Whether policies and Incidents are in the cache and intake is open.
     pub open: watch::Receiver<bool>,
     /// Whether the queue can be read.
     pub queue: watch::Receiver<QueueState>,
 }
 
-impl Readiness {
-    fn verdict(&self) -> Result<(), String> {
+impl Health {
+    fn is_alive(&self) -> Result<(), String> {
+        match &*self.ended.borrow() {
+            Some(what) => Err(what.clone()),
+            None => Ok(()),
+        }
+    }
+
+    fn is_ready(&self) -> Result<(), String> {
+        self.is_alive()?;
         if !*self.open.borrow() {
             return Err("waiting for the policies, or for the apiserver to store Incidents".to_owned());
         }
@@ -37,29 +47,37 @@ impl Readiness {
 }
 
 struct Shared {
-    readiness: Readiness,
+    health: Health,
     registry: Registry,
 }
 
 /// Serves until `stop`.
 pub async fn serve(
     address: SocketAddr,
-    readiness: Readiness,
+    health: Health,
     registry: Registry,
     stop: CancellationToken,
 ) -> std::io::Result<()> {
     let listener = TcpListener::bind(address).await?;
     tracing::info!(address = %listener.local_addr()?, "probes and metrics are served");
     let routes = Router::new()
-        .route("/healthz", get(async || "ok"))
+        .route("/healthz", get(alive))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
-        .with_state(Arc::new(Shared { readiness, registry }));
+        .with_state(Arc::new(Shared { health, registry }));
     axum::serve(listener, routes).with_graceful_shutdown(async move { stop.cancelled().await }).await
 }
 
+async fn alive(State(shared): State<Arc<Shared>>) -> (StatusCode, String) {
+    answer(shared.health.is_alive())
+}
+
 async fn ready(State(shared): State<Arc<Shared>>) -> (StatusCode, String) {
-    match shared.readiness.verdict() {
+    answer(shared.health.is_ready())
+}
+
+fn answer(health: Result<(), String>) -> (StatusCode, String) {
+    match health {
         Ok(()) => (StatusCode::OK, "ok".to_owned()),
         Err(why) => (StatusCode::SERVICE_UNAVAILABLE, why),
     }

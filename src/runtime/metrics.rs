@@ -20,6 +20,8 @@ pub struct Metrics {
     pub reconcile_errors: Counter,
     /// Events that the queue never brought, and the sweep found.
     pub events_missed: Counter,
+    /// Ended Incidents that were kept for long enough, and deleted.
+    pub incidents_deleted: Counter,
     /// Sweeps that did not get through.
     pub sweeps_failed: Counter,
     /// When the last canary that came back was written, in seconds since the Unix epoch.
@@ -68,6 +70,7 @@ impl Metrics {
         all.register("incidents_opened", "New Incidents, by resource type", self.opened.clone());
         all.register("incident_steps", "Steps taken by Incidents, by step", self.steps.clone());
         all.register("events_missed", "Events that the queue never brought", self.events_missed.clone());
+        all.register("incidents_deleted", "Ended Incidents kept for long enough", self.incidents_deleted.clone());
         all.register("sweeps_failed", "Sweeps over CloudTrail that did not get through", self.sweeps_failed.clone());
         all.register("canary_seen_timestamp_seconds", "When the last canary was written", self.canary_seen.clone());
         all.register("reconcile_errors", "Reconciles that ended in an error", self.reconcile_errors.clone());

@@ -47,6 +47,20 @@ impl KubeCallError {
         }
     }
 
+    /// Whether there is no such object.
+    pub fn is_absent(&self) -> bool {
+        matches!(self, Self::Kube(kube::Error::Api(e)) if e.code == 404)
+    }
+
+    /// Whether what was to be written is not accepted as it is: trying it again as it is changes nothing.
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Self::Kube(kube::Error::Api(e)) => matches!(e.code, 400 | 403 | 413 | 422),
+            Self::Kube(kube::Error::SerdeError(_)) | Self::Unreadable(_) => true,
+            Self::Kube(_) | Self::Timeout | Self::Lost(_) => false,
+        }
+    }
+
     /// The fault that it is.
     pub fn fault(&self, doing: impl Into<String>) -> Fault {
         let class = match self {

@@ -89,6 +89,9 @@ pub struct Settings {
     /// When CloudTrail is looked through for events that the queue never brought; without it, never.
     #[serde(default)]
     pub sweep: Option<SweepSettings>,
+    /// How long what has ended is kept.
+    #[serde(default)]
+    pub retention: RetentionSettings,
     /// What messages call this cluster.
     #[serde(default)]
     pub cluster_name: Option<String>,
@@ -150,6 +153,25 @@ impl Default for SweepSettings {
     }
 }
 
+/// How long what has ended is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct RetentionSettings {
+    /// From its end.
+    pub ended: String,
+    /// The same of duplicates, canaries, alerts, and what Terraform does not own.
+    pub noise: String,
+    /// For how long the queue and its dead-letter queue together may bring an event again.
+    pub queues: String,
+}
+
+impl Default for RetentionSettings {
+    fn default() -> Self {
+        // SQS keeps messages for 14 days at most (SQS Developer Guide, "Amazon SQS message quotas").
+        Self { ended: "720h".to_owned(), noise: "24h".to_owned(), queues: "672h".to_owned() }
+    }
+}
+
 impl Settings {
     /// Reads a file.
     pub fn load(path: &Path) -> Result<Self, SettingsError> {
@@ -164,7 +186,10 @@ impl Settings {
     fn sound(&self) -> Option<String> {
         let canary = self.canary.iter().flat_map(|c| [("canary.every", &c.every), ("canary.patience", &c.patience)]);
         let sweep = self.sweep.iter().flat_map(|s| [("sweep.every", &s.every), ("sweep.lag", &s.lag)]);
-        for (field, text) in canary.chain(sweep) {
+        let kept = &self.retention;
+        let kept =
+            [("retention.ended", &kept.ended), ("retention.noise", &kept.noise), ("retention.queues", &kept.queues)];
+        for (field, text) in canary.chain(sweep).chain(kept) {
             if duration_millis(text).is_none_or(|millis| millis == 0) {
                 return Some(format!("{field} is {text:?}; it is a whole number and a unit: 30s, 15m or 24h"));
             }

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use aws_sdk_ssm::Client;
 use aws_sdk_ssm::types::ParameterType;
-use kube::runtime::reflector::Store;
-use reforge_api::{Handling, Incident, Time, duration_millis};
+use reforge_api::{Time, duration_millis};
+use reforge_cluster::Incidents;
+use reforge_core::index::Index;
 use reforge_core::watch::canary::{self, Next};
 use tokio_util::sync::CancellationToken;
 
@@ -30,7 +31,7 @@ pub struct Canary {
     /// Where Incidents are opened.
     pub intake: Arc<Intake>,
     /// Those that there are.
-    pub incidents: Store<Incident>,
+    pub incidents: Incidents,
     /// When the last one was written.
     pub notes: Notes,
     /// Where and how often.
@@ -71,9 +72,7 @@ impl Canary {
     }
 
     fn seen(&self) -> Option<Time> {
-        let all = self.incidents.state();
-        let canaries = all.iter().filter(|i| i.spec.handling == Handling::Canary);
-        let last = canaries.map(|i| i.spec.event.time).max();
+        let last = self.incidents.look(Index::last_canary);
         if let Some(last) = last {
             self.intake.metrics.canary_seen.set(last.0 / 1000);
         }

@@ -4,7 +4,7 @@
 //! What is scheduled, and which build does it, is in the policy's status before anything is started.
 
 use kube::ResourceExt;
-use reforge_api::{DriftStatus, Incident, RecoveryPolicy, Time, Workspace};
+use reforge_api::{DriftStatus, RecoveryPolicy, Time, Workspace};
 use reforge_core::intake::candidate::Candidate;
 use reforge_core::intake::naming;
 use reforge_core::plan::build::{BuildState, Order};
@@ -123,13 +123,13 @@ async fn open_all(
     (summary, inventory): (&Summary, &Inventory),
     build: &BuildState,
 ) -> Result<Vec<String>, String> {
-    let (all, policies, grants) = (ctx.incidents.state(), ctx.policies.state(), ctx.settings.grants());
-    let incidents: Vec<&Incident> = all.iter().map(AsRef::as_ref).collect();
+    let (policies, grants) = (ctx.policies.all(), ctx.settings.grants());
     let at = build.start.unwrap_or_else(clock::now);
     let mut opened = Vec::new();
-    for candidate in candidates(&ctx.catalog, policy, (summary, inventory), &incidents, at) {
+    let found = ctx.incidents.look(|index| candidates(&ctx.catalog, policy, (summary, inventory), index, at));
+    for candidate in found {
         let Candidate { event, resource, .. } = &candidate;
-        let takes = select::select(&policies, &grants, event, resource);
+        let takes = select::select(policies.as_ref(), &grants, event, resource);
         // What Reforge itself stands on is an alert's, and its own event's.
         let is_ours = ctx.plumbing.handling(&resource.r#type, &resource.id, event).is_some();
         if is_ours || takes.is_none_or(|p| p.uid() != policy.uid()) {

@@ -48,6 +48,11 @@ pub struct Sweep {
     pub settings: SweepSettings,
 }
 
+/// Where it is noted how far the sweep over an account and region has come.
+pub fn note_of(account: &str, region: &str) -> String {
+    format!("swept-{account}-{region}")
+}
+
 impl Sweep {
     /// Runs until `stop`.
     pub async fn run(self, stop: CancellationToken) {
@@ -78,7 +83,7 @@ impl Sweep {
 
     async fn scope(&self, account: &str, region: &str, lag_millis: i64) -> Result<(), String> {
         let client = Client::new(&self.accounts.config(account, region).await.map_err(|e| e.to_string())?);
-        let (began, swept) = (format!("sweeps-since-{account}-{region}"), format!("swept-{account}-{region}"));
+        let (began, swept) = (format!("sweeps-since-{account}-{region}"), note_of(account, region));
         let until = Time(clock::now().0 - lag_millis);
         let Some(since) = self.notes.time(&began).await.map_err(|e| e.to_string())? else {
             // What happened before the first sweep of all is nobody's gap.

@@ -2,6 +2,7 @@
 
 mod api;
 mod backtest;
+mod cluster;
 mod docs;
 mod intake;
 mod queue;

@@ -1,5 +1,6 @@
 //! The queue on an emulated SQS and a real apiserver: what is deleted, what stays, what goes to the dead letters.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,15 +8,18 @@ use aws_config::{BehaviorVersion, Region};
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::config::Credentials;
 use aws_sdk_sqs::types::QueueAttributeName;
-use kube::runtime::{WatchStreamExt, reflector, watcher};
 use reforge::intake::Intake;
 use reforge::intake::queue::{Handled, Queue, QueueState};
+use reforge::lifecycle::reach::Reach;
+use reforge::lifecycle::workspace::Workspaces;
+use reforge::runtime::accounts::{Account, Accounts};
 use reforge::runtime::gate;
 use reforge::runtime::metrics::Metrics;
-use reforge_api::{Incident, RecoveryPolicy};
+use reforge_cluster::{Incidents, Policies};
 use reforge_core::catalog::Catalog;
 use reforge_core::intake::plumbing::Plumbing;
 use reforge_core::policy::grants::{Grant, Grants};
+use reforge_core::words::ids::Holder;
 use sandbox::{Aws, ControlPlane};
 use serde_json::json;
 use tokio::sync::watch;
@@ -77,6 +81,7 @@ struct Running {
     stop: CancellationToken,
     metrics: Metrics,
     open: watch::Sender<bool>,
+    workspaces: Workspaces,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -84,22 +89,19 @@ impl Running {
     async fn start(sqs: &Sqs, plane: &ControlPlane, namespace: &str) -> Self {
         let client = client(plane).await;
         let stop = CancellationToken::new();
-        let (policies, writer) = reflector::store();
-        let api = kube::Api::<RecoveryPolicy>::namespaced(client.clone(), namespace);
-        let stream = watcher(api, watcher::Config::default()).default_backoff();
-        let watching = stop.clone().run_until_cancelled_owned(async move {
-            use futures::StreamExt;
-            reflector::reflector(writer, stream).for_each(|_| async {}).await;
-        });
+        // Nothing ever gets into this one: it is as far behind as it can be.
+        let (incidents, _never) = Incidents::watch(client.clone(), stop.clone());
+        let (policies, watching) = Policies::watch(client.clone(), incidents.clone(), stop.clone());
         tokio::spawn(watching);
-        policies.wait_until_ready().await.expect("the policies are read");
-        let (incidents, _writer) = reflector::store::<Incident>();
+        assert!(policies.ready().await, "the policies are read");
+        let workspaces = workspaces(&client, namespace);
         let open = watch::Sender::new(true);
         let metrics = Metrics::default();
         let intake = Arc::new(Intake {
             client: client.clone(),
             policies,
             incidents,
+            workspaces: workspaces.clone(),
             catalog: Arc::new(Catalog::with(&[]).expect("the catalogue")),
             grants: Grants(vec![Grant::new(
                 namespace.into(),
@@ -114,13 +116,27 @@ impl Running {
         });
         tokio::spawn(gate::keep(client, open.clone(), stop.clone()));
         let receiving = sqs.queue().run(open.subscribe(), stop.clone(), move |body| intake.clone().handle(body));
-        Self { stop, metrics, open, task: tokio::spawn(receiving) }
+        Self { stop, metrics, open, workspaces, task: tokio::spawn(receiving) }
     }
 
     async fn end(self) {
         self.stop.cancel();
         self.task.await.expect("intake ends in order");
     }
+}
+
+/// The workspaces' leases in a namespace; no build is asked about.
+fn workspaces(client: &kube::Client, namespace: &str) -> Workspaces {
+    let home = Account {
+        id: "111122223333".into(),
+        role_arn: String::new(),
+        external_id: String::new(),
+        region: "eu-west-1".into(),
+        artifact_bucket: "none".into(),
+        projects: BTreeMap::new(),
+    };
+    let accounts = Accounts::new(aws_config::SdkConfig::builder().build(), home, Vec::new());
+    Workspaces::new(client.clone(), namespace, Arc::new(Reach::new(Arc::new(accounts))))
 }
 
 fn deleted_table() -> String {
@@ -145,9 +161,20 @@ async fn a_redelivered_message_opens_no_second_incident() {
     running.end().await;
 }
 
-/// The cache of Incidents is empty in these tests: as far behind as a cache can be.
+/// A call that a recovery build makes.
+fn own_call() -> String {
+    let mut own = envelope("ssm.amazonaws.com", "PutParameter", &json!({"name": "/app/mode"}));
+    own["detail"]["userIdentity"] = json!({
+        "type": "AssumedRole",
+        "arn": format!("arn:aws:sts::111122223333:assumed-role/aiops-shop-recovery/AWSCodeBuild-{BUILD}"),
+        "sessionContext": {"sessionIssuer": {"type": "Role", "arn": ROLE}},
+    });
+    own.to_string()
+}
+
+/// The index of Incidents is empty in these tests: as far behind as it can be.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_recoverys_own_call_opens_nothing_however_far_behind_the_cache_is() {
+async fn a_recoverys_own_call_opens_nothing_however_far_behind_the_index_is() {
     let (sqs, namespace) = (Sqs::start().await, namespace());
     plane().kubectl_with(&policy(&namespace).to_string(), &["apply", "-f", "-"]).expect("a policy");
     let running = Running::start(&sqs, plane(), &namespace).await;
@@ -158,17 +185,46 @@ async fn a_recoverys_own_call_opens_nothing_however_far_behind_the_cache_is() {
     let status = json!({"status": {"recovery": {"builds": [build]}}}).to_string();
     let patch = ["patch", name.trim(), "-n", &namespace, "--subresource=status", "--type=merge", "-p", &status];
     plane().kubectl(&patch).expect("patched");
+    let incident = name.trim().rsplit('/').next().expect("a name").to_owned();
+    let holder = Holder { namespace: namespace.clone(), name: incident };
+    running.workspaces.take("b/k", &holder).await.expect("the apiserver answers").expect("nobody has it");
 
-    let mut own = envelope("ssm.amazonaws.com", "PutParameter", &json!({"name": "/app/mode"}));
-    own["detail"]["userIdentity"] = json!({
-        "type": "AssumedRole",
-        "arn": format!("arn:aws:sts::111122223333:assumed-role/aiops-shop-recovery/AWSCodeBuild-{BUILD}"),
-        "sessionContext": {"sessionIssuer": {"type": "Role", "arn": ROLE}},
-    });
-    sqs.send(&own.to_string()).await;
+    sqs.send(&own_call()).await;
     eventually("the queue is empty", || sqs.is_empty()).await;
     assert_eq!(running.metrics.dropped_so_far("OwnAction"), 1);
     assert_eq!(incidents(plane(), &namespace), 1);
+    running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recoverys_own_call_opens_nothing_when_its_incident_is_long_gone() {
+    let (sqs, namespace) = (Sqs::start().await, namespace());
+    plane().kubectl_with(&policy(&namespace).to_string(), &["apply", "-f", "-"]).expect("a policy");
+    let running = Running::start(&sqs, plane(), &namespace).await;
+    let holder = Holder { namespace: namespace.clone(), name: "gone".to_owned() };
+    running.workspaces.take("b/k", &holder).await.expect("the apiserver answers").expect("nobody has it");
+    running.workspaces.note_build("b/k", &holder, ("111122223333", &format!("p:{BUILD}"))).await.expect("noted");
+    // The record of that call is of long ago, and so is the build.
+    let lease = plane().kubectl(&["get", "lease", "-n", &namespace, "-o", "name"]).expect("the lease");
+    let builds = json!([{"uuid": BUILD, "start": "2020-01-01T00:00:00.000Z"}]);
+    let note = format!("reforge.dev/builds={builds}");
+    plane().kubectl(&["annotate", "--overwrite", lease.trim(), "-n", &namespace, &note]).expect("annotated");
+    running.workspaces.release("b/k", &holder).await.expect("given back");
+
+    sqs.send(&own_call()).await;
+    eventually("the queue is empty", || sqs.is_empty()).await;
+    assert_eq!((running.metrics.dropped_so_far("OwnAction"), incidents(plane(), &namespace)), (1, 0));
+    running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_in_the_session_of_a_build_that_nobody_started_is_somebody_elses() {
+    let (sqs, namespace) = (Sqs::start().await, namespace());
+    plane().kubectl_with(&policy(&namespace).to_string(), &["apply", "-f", "-"]).expect("a policy");
+    let running = Running::start(&sqs, plane(), &namespace).await;
+    sqs.send(&own_call()).await;
+    eventually("the queue is empty", || sqs.is_empty()).await;
+    assert_eq!((running.metrics.dropped_so_far("OwnAction"), incidents(plane(), &namespace)), (0, 1));
     running.end().await;
 }
 

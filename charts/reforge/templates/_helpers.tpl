@@ -56,6 +56,9 @@ canary: {{ . | toJson }}
 sweep: {{ . | toJson }}
 {{- end }}
 {{- end }}
+{{- with $s.retention }}
+retention: {{ . | toJson }}
+{{- end }}
 {{- if .Values.admission.install }}
 # What the admission policies must say for a person's decision to count.
 admission:
@@ -64,7 +67,7 @@ admission:
 {{- end }}
 {{- end }}
 
-{{/* Incidents are the operator's: nobody else creates them, says how they stand, or deletes one that has not ended. */}}
+{{/* Incidents are the operator's: nobody else creates them or says how they stand, and nobody at all deletes one that has not ended. */}}
 {{- define "reforge.admission.incidents" -}}
 {{- $operator := printf "system:serviceaccount:%s:%s" .Release.Namespace (include "reforge.fullname" .) -}}
 failurePolicy: Fail
@@ -95,7 +98,7 @@ validations:
   - expression: variables.isOperator || request.operation != 'UPDATE'
     message: how an Incident stands is written by Reforge only; to decide on its plan add to spec.approvals
     reason: Forbidden
-  - expression: request.operation != 'DELETE' || variables.isOperator || variables.isCleaner || variables.hasEnded
+  - expression: request.operation != 'DELETE' || variables.isCleaner || variables.hasEnded
     message: this Incident has not ended, and its event would be lost with it; suspend its policy to stop it, and delete it once it has ended
     reason: Forbidden
 {{- end }}

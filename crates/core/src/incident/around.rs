@@ -1,55 +1,45 @@
 //! What the other Incidents mean for one: who is at work, what was opened lately, what an apply has covered already. They come
-//! from a cache, and may be behind.
+//! from the index, and may be behind.
 
-use kube::ResourceExt;
-use reforge_api::{BuildKind, BuildRef, Incident, IncidentStatus, Phase, StepName, Time};
+use reforge_api::{RecoveryPolicySpec, Time, WorkspaceRef, duration_millis};
 
-use crate::policy::limits::{self, Opened};
+use crate::index::{How, Id, Index, Key, Row};
+use crate::policy::limits::Opened;
 
-/// The builds of all Incidents in the same Terraform state that have ended.
-pub fn builds_here<'a>(status: &IncidentStatus, all: impl Iterator<Item = &'a IncidentStatus>) -> Vec<BuildRef> {
-    let backend = status.workspace.as_ref().map(|w| w.backend.as_str());
-    let here = all.filter(|s| s.workspace.as_ref().map(|w| w.backend.as_str()) == backend);
-    here.flat_map(|s| s.recovery.builds.iter().filter(|b| b.end.is_some()).cloned()).collect()
+/// The Incidents with a build in the same Terraform state that was at work at that time and has ended: whoever left a lock then.
+pub fn at_work_here(index: &Index, backend: &str, at: Time) -> Vec<Id> {
+    let here = index.of_backend(Key::of(&[backend]));
+    let left = |row: &&Row| {
+        row.builds().iter().any(|b| b.start.is_some_and(|start| start <= at) && b.end.is_some_and(|end| at <= end))
+    };
+    here.filter(left).map(|row| row.id.clone()).collect()
 }
 
-/// Whether another Incident is one of the same policy, ended ones too.
-pub fn is_of_the_policy(me: &Incident, other: &Incident) -> bool {
-    other.namespace() == me.namespace() && other.spec.policy_ref == me.spec.policy_ref && other.uid() != me.uid()
-}
-
-/// How many of these apply right now.
-pub fn applying<'a>(others: impl Iterator<Item = &'a Incident>) -> u32 {
-    let count = others.filter(|i| i.status.as_ref().is_some_and(|s| s.step.name == StepName::Apply)).count();
-    u32::try_from(count).unwrap_or(u32::MAX)
-}
-
-/// These Incidents as a storm's judgement sees them: no duplicates, and none from before somebody said that it is over.
-pub fn opened<'a>(incidents: impl Iterator<Item = &'a Incident>, storm_over: Option<Time>) -> Vec<Opened> {
-    let counts = |i: &&Incident| i.status.as_ref().is_none_or(|s| s.duplicate_of.is_none());
-    let opened = incidents.filter(counts).filter_map(|i| {
-        let at = i.creation_timestamp().map(|t| Time(t.0.as_millisecond()))?;
-        Some(Opened { at, actor: limits::actor_key(&i.judged_spec()) })
-    });
-    opened.filter(|o| storm_over.is_none_or(|over| o.at > over)).collect()
+/// The Incidents of the policy, this one among them, that a storm's judgement sees: no duplicates, and none from before somebody
+/// said that it is over. A storm looks back two windows at most.
+pub fn opened(
+    index: &Index,
+    me: &Row,
+    policy: &RecoveryPolicySpec,
+    storm_over: Option<Time>,
+    now: Time,
+) -> Vec<Opened> {
+    let window = duration_millis(&policy.limits.storm_window).unwrap_or(i64::MAX);
+    let since = Time(now.0.saturating_sub(window.saturating_mul(2)));
+    let counts = |row: &&Row| !row.is_duplicate && storm_over.is_none_or(|over| row.created > over);
+    let rows = index.of_policy_since(me.policy, since).filter(counts);
+    rows.map(|row| Opened { at: row.created, actor: row.actor.clone() }).collect()
 }
 
 /// Whether another Incident of the same workspace was recovered by an apply that began after this event, and had the
 /// same addresses.
-pub fn covered<'a>(me: &Incident, backend: &str, mut all: impl Iterator<Item = &'a Incident>) -> bool {
-    let mine = me.status.as_ref().and_then(|s| s.workspace.as_ref());
-    let addresses = mine.map(|w| w.addresses.as_slice()).unwrap_or_default();
-    all.any(|other| {
-        let Some(status) = other.status.as_ref().filter(|s| s.phase == Phase::Recovered) else { return false };
-        let same = status
-            .workspace
-            .as_ref()
-            .is_some_and(|w| w.backend == backend && addresses.iter().all(|a| w.addresses.contains(a)));
-        let applied = status.recovery.builds.iter().any(|b| {
-            b.kind == BuildKind::Apply
-                && b.status == "SUCCEEDED"
-                && b.start.is_some_and(|start| start >= me.spec.event.time)
-        });
-        same && applied && other.uid() != me.uid()
+pub fn covered(index: &Index, me: &Row, workspace: &WorkspaceRef) -> bool {
+    let addresses: Vec<Key> = workspace.addresses.iter().map(|a| Key::of(&[a])).collect();
+    index.of_backend(Key::of(&[&workspace.backend])).any(|other| {
+        let recovered = other.ended.is_some_and(|e| e.how == How::Recovered);
+        let Some(work) = other.work.as_ref().filter(|_| recovered && other.id != me.id) else { return false };
+        let applied =
+            work.builds.iter().any(|b| b.applies && b.succeeded && b.start.is_some_and(|start| start >= me.time));
+        applied && addresses.iter().all(|a| work.addresses.contains(a))
     })
 }

@@ -1,12 +1,8 @@
 //! Whether two Incidents are about the same change, told by different sources; and whether a build of ours made it.
 
-use kube::ResourceExt;
-use reforge_api::{
-    BuildKind, Evidence, Handling, Incident, IncidentSpec, IncidentStatus, Origin, Phase, StepName, Time, WorkspaceRef,
-    condition, reason,
-};
+use reforge_api::{Evidence, Handling, Incident, IncidentSpec, IncidentStatus, Origin, Time, WorkspaceRef};
 
-use crate::words::ids::Holder;
+use crate::index::{Build, Ended, How, Id, Index, Key, Row};
 
 /// How long a record may come after what another source told, in seconds. CloudTrail delivers within 5 minutes on average
 /// and gives no guarantee (CloudTrail User Guide, "How CloudTrail works"); this is three times that.
@@ -20,71 +16,69 @@ const MAX_EVIDENCE: usize = 16;
 
 /// Whether both are about one change. Two reports of one source are two changes; so are those that two policies take; and
 /// drift is found long after whatever made it.
-fn is_same(a: &Incident, b: &Incident) -> bool {
-    let (x, y) = (&a.spec, &b.spec);
-    let apart = x.event.time.0.abs_diff(y.event.time.0);
-    a.namespace() == b.namespace()
-        && x.policy_ref == y.policy_ref
-        && is_one_resource(x, y)
-        && x.change == y.change
-        && x.event.origin != y.event.origin
-        && ![x.event.origin, y.event.origin].contains(&Origin::Drift)
+fn is_same(a: &Row, b: &Row) -> bool {
+    let (Some(x), Some(y)) = (a.origin, b.origin) else { return false };
+    let apart = a.time.0.abs_diff(b.time.0);
+    a.policy == b.policy
+        && is_one_resource(a, b)
+        && a.change == b.change
+        && x != y
+        && ![x, y].contains(&Origin::Drift)
         && apart <= RECORD_COMES.unsigned_abs() * 1000
 }
 
 /// The very same event, taken in two namespaces.
-fn is_twice(a: &Incident, b: &Incident) -> bool {
-    a.namespace() != b.namespace() && a.spec.event.id == b.spec.event.id && is_one_resource(&a.spec, &b.spec)
+fn is_twice(a: &Row, b: &Row) -> bool {
+    a.id.namespace != b.id.namespace && a.event == b.event && is_one_resource(a, b)
 }
 
-fn is_one_resource(a: &IncidentSpec, b: &IncidentSpec) -> bool {
-    a.handling == Handling::Recover
-        && b.handling == Handling::Recover
-        && (&a.resource.r#type, &a.resource.id) == (&b.resource.r#type, &b.resource.id)
-        && (&a.event.account_id, &a.event.region) == (&b.event.account_id, &b.event.region)
+fn is_one_resource(a: &Row, b: &Row) -> bool {
+    [a.handling, b.handling] == [Some(Handling::Recover); 2] && a.resource == b.resource && a.region == b.region
 }
 
 /// The older Incident about the same change, which goes on in place of this one. One that ended before this was reported,
 /// or that stands for nothing, is none; and what one record has told of is no other record's change.
-pub fn elder<'a>(me: &Incident, others: impl Iterator<Item = &'a Incident> + Clone) -> Option<String> {
-    let age = |i: &Incident| (i.creation_timestamp().map(|t| t.0), Holder::of(i).text());
-    let older = others.filter(|o| o.uid() != me.uid() && age(o) < age(me));
-    let is_record = |i: &Incident| i.spec.event.origin == Origin::CloudTrail;
-    let is_taken = |o: &Incident| is_record(me) && older.clone().any(|r| is_record(r) && is_same(o, r));
-    let mut elders: Vec<&Incident> = older
-        .clone()
-        .filter(|o| is_twice(me, o) || (is_same(me, o) && !is_taken(o)))
-        .filter(|o| stands(o.status.as_ref(), me.spec.event.time))
-        .collect();
-    elders.sort_by_key(|o| age(o));
-    elders.first().map(|o| Holder::of(o).text())
+pub fn elder(index: &Index, me: &Row) -> Option<Id> {
+    let age = |row: &Row| (row.created, row.id.clone());
+    let older = index.of_resource(me.resource).filter(|o| o.id != me.id && age(o) < age(me));
+    let is_record = |row: &Row| row.origin == Some(Origin::CloudTrail);
+    let is_taken = |o: &Row| is_record(me) && older.clone().any(|r| is_record(r) && is_same(o, r));
+    let elders = older.clone().filter(|o| is_twice(me, o) || (is_same(me, o) && !is_taken(o)));
+    elders.filter(|o| stands(o, me.time)).min_by_key(|o| age(o)).map(|o| o.id.clone())
 }
 
 /// Whether an Incident speaks for a change that was reported at that time.
-fn stands(status: Option<&IncidentStatus>, at: Time) -> bool {
-    let Some(ended) = ended(status) else { return true };
-    let because = ended.conditions.iter().find(|c| c.r#type == condition::READY).map(|c| c.reason.as_str());
-    goes_until(ended, at) && because != Some(reason::DUPLICATE) && ended.phase != Phase::Failed
-}
-
-fn ended(status: Option<&IncidentStatus>) -> Option<&IncidentStatus> {
-    status.filter(|s| s.step.name == StepName::Ended)
+fn stands(row: &Row, at: Time) -> bool {
+    let Some(ended) = row.ended else { return true };
+    goes_until(row, ended, at) && !row.is_duplicate && ended.how != How::Failed
 }
 
 /// Whether what was looked at for it, and so what was put back, was what there was at that time.
-fn goes_until(ended: &IncidentStatus, at: Time) -> bool {
-    let line = &ended.timeline;
-    line.ended_at.is_some_and(|end| end >= at) && line.planned_at.is_none_or(|planned| planned >= at)
+fn goes_until(row: &Row, ended: Ended, at: Time) -> bool {
+    ended.at.is_some_and(|end| end >= at) && row.planned.is_none_or(|planned| planned >= at)
 }
 
-/// What the others report of the same change, added to what is known; the first of them, and how many there are.
-pub fn evidence<'a>(me: &Incident, others: impl Iterator<Item = &'a Incident>) -> (Vec<Evidence>, u32) {
-    let known = me.status.as_ref().map(|s| s.evidence.clone()).unwrap_or_default();
-    let total = me.status.as_ref().map_or(0, |s| s.evidence_total);
+/// Those that report the same change and are not known yet: which are to be read, as many as there is room for, and how many
+/// reports there are in all. A record says the most: it is never the one that there is no room for.
+pub fn reports(index: &Index, me: &Row, known: &[Evidence]) -> (Vec<Id>, usize) {
+    let known_ids: Vec<Key> = known.iter().map(|k| Key::of(&[&k.id])).collect();
     // What was put back before this was reported was another change, by whoever made that.
-    let at = me.spec.event.time;
-    let is_now = |o: &&Incident| ended(o.status.as_ref()).is_none_or(|s| goes_until(s, at));
-    let more = others.filter(|o| o.uid() != me.uid() && is_same(me, o)).filter(is_now).map(|o| {
+    let is_now = |o: &&Row| o.ended.is_none_or(|ended| goes_until(o, ended, me.time));
+    let others = index.of_resource(me.resource).filter(|o| o.id != me.id && is_same(me, o)).filter(is_now);
+    let mut fresh: Vec<&Row> = others.filter(|o| !known_ids.contains(&o.event)).collect();
+    fresh.sort_by(|a, b| (a.origin, a.time, &a.id).cmp(&(b.origin, b.time, &b.id)));
+    let all = known.len() + fresh.len();
+    let room = MAX_EVIDENCE.saturating_sub(known.len());
+    (fresh.into_iter().take(room).map(|row| row.id.clone()).collect(), all)
+}
+
+/// What was known, and what these report; and how many reports there are.
+pub fn evidence<'a>(
+    status: &IncidentStatus,
+    fresh: impl Iterator<Item = &'a Incident>,
+    all: usize,
+) -> (Vec<Evidence>, u32) {
+    let fresh = fresh.map(|o| {
         let event = &o.spec.event;
         Evidence {
             time: event.time,
@@ -93,14 +87,11 @@ pub fn evidence<'a>(me: &Incident, others: impl Iterator<Item = &'a Incident>) -
             name: event.name.clone(),
             source: event.source.clone(),
             actor: event.actor.clone(),
-            incident: Holder::of(o).text(),
+            incident: Id::of(o).to_string(),
         }
     });
-    let mut fresh: Vec<Evidence> = more.filter(|e| !known.iter().any(|k| k.id == e.id)).collect();
-    // A record says the most: it is never the one that there is no room for.
-    fresh.sort_by(|a, b| (a.origin, a.time, &a.id).cmp(&(b.origin, b.time, &b.id)));
-    let all = u32::try_from(known.len() + fresh.len()).unwrap_or(u32::MAX);
-    (known.into_iter().chain(fresh).take(MAX_EVIDENCE).collect(), total.max(all))
+    let total = status.evidence_total.max(u32::try_from(all).unwrap_or(u32::MAX));
+    (status.evidence.iter().cloned().chain(fresh).take(MAX_EVIDENCE).collect(), total)
 }
 
 /// Whether any record came.
@@ -119,31 +110,25 @@ pub fn has_unjudged_record(status: &IncidentStatus, spec: &IncidentSpec, evidenc
     later_record(spec, evidence).is_some_and(|record| known != Some(&record.id))
 }
 
-/// An apply of ours that was at work on the resource when something without an actor was told of.
-pub fn own_build<'a>(
-    spec: &IncidentSpec,
-    workspace: &WorkspaceRef,
-    statuses: impl Iterator<Item = &'a IncidentStatus>,
-) -> Option<String> {
-    let at = spec.event.time;
-    if matches!(spec.event.origin, Origin::CloudTrail | Origin::Drift) {
+/// An apply of ours that was at work on the resource when something without an actor was told of: whose, and which.
+pub fn own_build(index: &Index, me: &Row, workspace: &WorkspaceRef) -> Option<(Id, Key)> {
+    let at = me.time;
+    if !matches!(me.origin, Some(Origin::StateChange | Origin::Config)) {
         return None;
     }
     // AWS Config looks at what has become of a resource, minutes later.
-    let after = if spec.event.origin == Origin::Config { RECORD_COMES } else { CLOCKS };
-    let touches = |s: &&IncidentStatus| {
-        let mut changes = s.plan.iter().flat_map(|p| &p.changes);
-        changes.any(|c| workspace.addresses.contains(&c.address))
-    };
-    let here = statuses.filter(|s| s.workspace.as_ref().is_some_and(|w| w.backend == workspace.backend));
-    let here = here.filter(touches);
-    let mut applies = here.flat_map(|s| &s.recovery.builds).filter(|b| b.kind == BuildKind::Apply);
-    let at_work = applies.find(|b| {
+    let after = if me.origin == Some(Origin::Config) { RECORD_COMES } else { CLOCKS };
+    let was_at_work = |b: &Build| {
         let began = b.start.is_some_and(|start| at.plus_seconds(CLOCKS) >= start);
         let last = b.end.or(b.start).map(|end| end.plus_seconds(if b.end.is_some() { after } else { LONGEST_BUILD }));
-        began && last.is_some_and(|last| at <= last)
-    });
-    at_work.map(|b| b.id.clone())
+        b.applies && began && last.is_some_and(|last| at <= last)
+    };
+    let addresses: Vec<Key> = workspace.addresses.iter().map(|a| Key::of(&[a])).collect();
+    index.of_backend(Key::of(&[&workspace.backend])).find_map(|row| {
+        let work = row.work.as_ref().filter(|w| w.changes.iter().any(|c| addresses.contains(c)))?;
+        let build = work.builds.iter().find(|b| was_at_work(b))?;
+        Some((row.id.clone(), build.uuid))
+    })
 }
 
 #[cfg(test)]

@@ -68,7 +68,7 @@ pub fn apply_of(incident: &Incident, status: &IncidentStatus, now: Time) -> Appl
         incident: Holder::of(incident).text(),
         attempt: status.step.attempt,
         resource: limits::resource_key(&spec),
-        actor: limits::actor_key(&spec),
+        actor: limits::actor_key(&spec.event.actor),
     }
 }
 

@@ -287,7 +287,7 @@ fn held(view: &View, policy: &RecoveryPolicySpec, seen: &AtGate) -> Held {
         applying: seen.applying,
         incident: &format!("{}/{}", view.namespace, view.name),
         resource: &limits::resource_key(&view.spec),
-        actor: &limits::actor_key(&view.spec),
+        actor: &limits::actor_key(&view.spec.event.actor),
         now: view.now,
     })
 }

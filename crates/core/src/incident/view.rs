@@ -132,10 +132,10 @@ pub enum Seen {
 }
 
 impl Seen {
-    /// Whether it is a build that found the state locked: who left the lock is then looked for.
-    pub fn is_locked(&self) -> bool {
-        let Self::Build(Some(build)) = self else { return false };
-        build.failure.as_ref().is_some_and(|f| f.lock.is_some())
+    /// Since when the state is locked that a build has found locked: who left the lock is then looked for.
+    pub fn locked_at(&self) -> Option<Time> {
+        let Self::Build(Some(build)) = self else { return None };
+        build.failure.as_ref()?.lock.as_ref()?.created()
     }
 }
 

@@ -6,10 +6,11 @@ use kube::ResourceExt;
 use reforge_api::{Change, Event, Handling, PolicyRef, RecoveryPolicy, Resource, Time};
 
 use crate::catalog::{Catalog, Entry, Found};
+use crate::index::own::Ours;
 use crate::intake::candidate::Candidate;
 use crate::intake::event::Record;
 use crate::intake::notice::Notice;
-use crate::intake::own::{Ours, claimed_build};
+use crate::intake::own::claimed_build;
 use crate::intake::plumbing::Plumbing;
 use crate::intake::unreadable::Unreadable;
 use crate::policy::grants::Grants;
@@ -80,6 +81,14 @@ pub struct Surroundings<'a> {
     pub recovery_roles: &'a [String],
     /// Whether a build, by its UUID, is one of ours that was at work at that time.
     pub is_own_build: &'a (dyn Fn(&str, Time) -> Ours + Sync),
+}
+
+/// Whether a record may open an Incident at all, whoever acts in it and whoever it concerns.
+pub fn is_of_interest(record: &Record, catalog: &Catalog) -> bool {
+    let event = &record.event;
+    record.error_code.is_none()
+        && !record.read_only
+        && catalog.find(&event.source, &event.name, &record.detail).is_some()
 }
 
 /// Detects. An id that is not of its type's form is an error: somebody made the record up, or AWS changed it.

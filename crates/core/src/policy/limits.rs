@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use reforge_api::{Criticality, IncidentSpec, LimitsPolicy, Time, duration, duration_millis};
+use reforge_api::{Actor, Criticality, IncidentSpec, LimitsPolicy, Time, duration, duration_millis};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -150,13 +150,9 @@ fn storm(lately: &Lately<'_>, others: &[&Apply]) -> Option<String> {
     let counts = |o: &&Opened| o.at <= lately.now && lately.now.millis_since(o.at) < window.saturating_mul(2);
     let mut times: Vec<&Opened> = lately.opened.iter().filter(counts).collect();
     times.sort_by_key(|o| o.at);
-    let ends = times.iter().filter(|o| lately.now.millis_since(o.at) < window);
-    let peak = ends
-        .map(|end| times.iter().filter(|o| o.at <= end.at && end.at.millis_since(o.at) < window).collect::<Vec<_>>())
-        .max_by_key(Vec::len)
-        .filter(|peak| peak.len() > threshold)?;
+    let peak = peak(&times, window, lately.now).filter(|peak| peak.len() > threshold)?;
     let mut by: BTreeMap<&str, usize> = BTreeMap::new();
-    for one in &peak {
+    for one in peak {
         *by.entry(&one.actor).or_default() += 1;
     }
     let (flooding, most) = by.into_iter().max_by_key(|(_, count)| *count)?;
@@ -179,6 +175,20 @@ fn storm(lately: &Lately<'_>, others: &[&Apply]) -> Option<String> {
     ))
 }
 
+/// The most of these, in the order of their times, that any window has which ended within the last window.
+fn peak<'a, 'b>(times: &'b [&'a Opened], window: i64, now: Time) -> Option<&'b [&'a Opened]> {
+    let mut from = 0;
+    let ends = times.iter().enumerate().map(|(i, end)| {
+        while from < i && end.at.millis_since(times[from].at) >= window {
+            from += 1;
+        }
+        // Those of the same instant are all in it.
+        let to = i + times[i..].partition_point(|o| o.at == end.at);
+        (end.at, &times[from..to])
+    });
+    ends.filter(|(end, _)| now.millis_since(*end) < window).map(|(_, peak)| peak).max_by_key(|peak| peak.len())
+}
+
 /// A resource in ledgers: a digest, since ids can be long.
 pub fn resource_key(spec: &IncidentSpec) -> String {
     let (event, resource) = (&spec.event, &spec.resource);
@@ -186,8 +196,7 @@ pub fn resource_key(spec: &IncidentSpec) -> String {
 }
 
 /// Who made a change: the user, or the role behind a session, since sessions are named by whoever opens them.
-pub fn actor_key(spec: &IncidentSpec) -> String {
-    let actor = &spec.event.actor;
+pub fn actor_key(actor: &Actor) -> String {
     let who = actor.issuer_arn.as_deref().or(actor.arn.as_deref()).or(actor.invoked_by.as_deref());
     key(&[&actor.r#type, who.unwrap_or_default()])
 }

@@ -1,12 +1,11 @@
 //! What a plan on a schedule found: the Incidents of what somebody changed and no event told of.
 
 use kube::ResourceExt;
-use reforge_api::{
-    Actor, Change, Event, Handling, Incident, Origin, Phase, PolicyRef, RecoveryPolicy, Resource, StepName, Time,
-};
+use reforge_api::{Actor, Change, Event, Handling, Origin, PolicyRef, RecoveryPolicy, Resource, Time};
 use sha2::{Digest, Sha256};
 
 use crate::catalog::{Catalog, Entry};
+use crate::index::{How, Index, Key, Row};
 use crate::intake::candidate::Candidate;
 use crate::plan::inventory::{Inventory, Owned};
 use crate::plan::summary::{PlanChange, Summary};
@@ -17,7 +16,7 @@ pub fn candidates(
     catalog: &Catalog,
     policy: &RecoveryPolicy,
     (summary, inventory): (&Summary, &Inventory),
-    incidents: &[&Incident],
+    incidents: &Index,
     at: Time,
 ) -> Vec<Candidate> {
     let mut found: Vec<Candidate> = Vec::new();
@@ -29,22 +28,16 @@ pub fn candidates(
         let Some((entry, id)) = resource(catalog, owned) else { continue };
         let is_itself = entry.terraform_types.contains(&owned.r#type);
         let change_is = if is_itself && summary.is_gone(&change.address) { Change::Deleted } else { Change::Modified };
-        let about = |i: &&&Incident| {
-            let (resource, event) = (&i.spec.resource, &i.spec.event);
-            (&resource.r#type, &resource.id) == (&entry.r#type, &id)
-                && event.account_id == inventory.account_id
-                && (entry.global || event.region == inventory.region)
-        };
-        let mut earlier = incidents.iter().filter(about);
-        let is_open = |i: &&Incident| i.status.as_ref().is_none_or(|s| s.step.name != StepName::Ended);
+        let earlier = incidents.of_resource(Key::of_resource(&inventory.account_id, &entry.r#type, &id));
+        let earlier = earlier.filter(|row| entry.global || *row.region == *inventory.region);
         let found_already = |c: &Candidate| (&c.resource.r#type, &c.resource.id) == (&entry.r#type, &id);
-        if found.iter().any(found_already) || earlier.clone().any(is_open) {
+        if found.iter().any(found_already) || earlier.clone().any(|row| !row.is_over()) {
             continue;
         }
         // The same drift is the same Incident, however often it is found; once it was put back, or that failed, it is
         // another one.
-        let is_over = |phase: Phase| matches!(phase, Phase::Recovered | Phase::Failed);
-        let times = earlier.by_ref().filter(|i| i.status.as_ref().is_some_and(|s| is_over(s.phase))).count();
+        let is_over = |row: &&Row| row.ended.is_some_and(|e| matches!(e.how, How::Recovered | How::Failed));
+        let times = earlier.filter(is_over).count();
         let event = Event {
             origin: Origin::Drift,
             id: event_id(policy, change, times),
@@ -95,6 +88,7 @@ mod tests {
     use crate::plan::inventory::Backend;
     use crate::plan::summary::Drift;
     use crate::policy::schedule::tests::policy;
+    use reforge_api::{Condition, ConditionStatus, Incident, StepName, condition, reason};
     use serde_json::json;
 
     fn at(text: &str) -> Time {
@@ -102,6 +96,10 @@ mod tests {
     }
 
     fn found(incidents: &[&Incident]) -> Vec<Candidate> {
+        let mut index = Index::default();
+        for incident in incidents {
+            index.put(Row::from(*incident));
+        }
         let owned = |address: &str, r#type: &str, name: &str, value: &str| Owned {
             address: address.into(),
             r#type: r#type.into(),
@@ -134,14 +132,22 @@ mod tests {
             ],
             ..Summary::default()
         };
-        candidates(Catalog::builtin(), &policy(), (&summary, &inventory), incidents, at("2026-01-01T06:00:30Z"))
+        candidates(Catalog::builtin(), &policy(), (&summary, &inventory), &index, at("2026-01-01T06:00:30Z"))
     }
 
-    fn incident(candidate: &Candidate, ended: Option<Phase>) -> Incident {
+    fn incident(candidate: &Candidate, ended: Option<&str>) -> Incident {
         let mut incident = Incident::new("i", candidate.spec());
-        incident.status = ended.map(|phase| {
-            let mut status = reforge_api::IncidentStatus { phase, ..Default::default() };
+        incident.status = ended.map(|holds| {
+            let mut status = reforge_api::IncidentStatus::default();
             status.step.name = StepName::Ended;
+            status.conditions.push(Condition {
+                r#type: holds.into(),
+                status: ConditionStatus::True,
+                reason: reason::SUCCEEDED.into(),
+                message: String::new(),
+                last_transition_time: Time(0),
+                observed_generation: None,
+            });
             status
         });
         incident
@@ -159,9 +165,9 @@ mod tests {
     fn the_same_drift_is_the_same_incident_until_it_was_put_back() {
         let first = &found(&[])[0];
         assert!(found(&[&incident(first, None)]).iter().all(|c| c.resource.id != "orders"), "one is open");
-        let again = |phase| found(&[&incident(first, Some(phase))])[0].event.id.clone();
-        assert_eq!(again(Phase::Dismissed), first.event.id);
-        assert_ne!(again(Phase::Recovered), first.event.id);
-        assert_ne!(again(Phase::Failed), first.event.id);
+        let again = |holds| found(&[&incident(first, Some(holds))])[0].event.id.clone();
+        assert_eq!(again(condition::READY), first.event.id);
+        assert_ne!(again(condition::RECOVERED), first.event.id);
+        assert_ne!(again(condition::STALLED), first.event.id);
     }
 }

@@ -1,4 +1,6 @@
-//! What no event told of: [`drift`] that a plan on a schedule found, and a [`canary`] that proves the way.
+//! What no event told of: [`drift`] that a plan on a schedule found, a [`canary`] that proves the way, and for how long what has
+//! ended is kept ([`retention`]).
 
 pub mod canary;
 pub mod drift;
+pub mod retention;

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use reforge_api::{Change, Handling, Origin, RecoveryPolicy, Time};
 use reforge_core::catalog::Catalog;
+use reforge_core::index::own::Ours;
 use reforge_core::intake::candidate::Candidate;
 use reforge_core::intake::detect::{Detection, DropReason, Surroundings, detect, detect_notice};
 use reforge_core::intake::event::{Message, Record, parse};
-use reforge_core::intake::own::Ours;
 use reforge_core::intake::plumbing::{Part, Plumbing};
 use reforge_core::intake::unreadable::Unreadable;
 use reforge_core::policy::grants::{Grant, Grants};

@@ -1,4 +1,4 @@
-use reforge_api::{BuildRef, Condition, ConditionStatus};
+use reforge_api::{BuildKind, BuildRef, Condition, ConditionStatus, Phase, StepName, condition, reason};
 use serde_json::json;
 
 use super::*;
@@ -19,18 +19,44 @@ fn incident(name: &str, origin: &str, seconds: i64) -> Incident {
     incident
 }
 
+/// What the index says of one among these.
+fn asked<T>(me: &Incident, all: &[&Incident], question: impl FnOnce(&Index, &Row) -> T) -> T {
+    let mut index = Index::default();
+    for one in all {
+        index.put(Row::from(*one));
+    }
+    question(&index, &Row::from(me))
+}
+
+fn elder(me: &Incident, all: &[&Incident]) -> Option<String> {
+    asked(me, all, super::elder).map(|id| id.to_string())
+}
+
+fn evidence(me: &Incident, all: &[&Incident]) -> (Vec<Evidence>, u32) {
+    let status = me.status.clone().unwrap_or_default();
+    let (fresh, total) = asked(me, all, |index, row| reports(index, row, &status.evidence));
+    let named = |id: &Id| all.iter().find(|one| Id::of(**one) == *id).copied().expect("it is there");
+    super::evidence(&status, fresh.iter().map(named), total)
+}
+
 fn having_ended(mut incident: Incident, why: &str, phase: Phase, at: i64) -> Incident {
     let mut status = IncidentStatus { phase, ..IncidentStatus::default() };
     status.step.name = StepName::Ended;
     status.timeline.ended_at = Some(Time(at * 1000));
-    status.conditions.push(Condition {
-        r#type: condition::READY.into(),
+    let say = |r#type: &str| Condition {
+        r#type: r#type.into(),
         status: ConditionStatus::True,
         reason: why.into(),
         message: String::new(),
         last_transition_time: Time(0),
         observed_generation: None,
-    });
+    };
+    status.conditions.push(say(condition::READY));
+    match phase {
+        Phase::Recovered => status.conditions.push(say(condition::RECOVERED)),
+        Phase::Failed => status.conditions.push(say(condition::STALLED)),
+        _ => status.duplicate_of = (why == reason::DUPLICATE).then(|| "shop/elder".to_owned()),
+    }
     incident.status = Some(status);
     incident
 }
@@ -38,9 +64,9 @@ fn having_ended(mut incident: Incident, why: &str, phase: Phase, at: i64) -> Inc
 #[test]
 fn the_record_of_what_was_told_of_is_the_younger_ones_and_its_evidence() {
     let (told, record) = (incident("a", "StateChange", 100), incident("b", "CloudTrail", 160));
-    assert_eq!(elder(&record, [&told, &record].into_iter()), Some("shop/a".to_owned()));
-    assert_eq!(elder(&told, [&told, &record].into_iter()), None);
-    let (found, total) = evidence(&told, [&told, &record].into_iter());
+    assert_eq!(elder(&record, &[&told, &record]), Some("shop/a".to_owned()));
+    assert_eq!(elder(&told, &[&told, &record]), None);
+    let (found, total) = evidence(&told, &[&told, &record]);
     assert_eq!((found[0].actor.arn.as_deref(), total), (Some("mallory"), 1));
     let judged = told.spec.with_evidence(&found);
     assert_eq!((judged.event.actor.arn.as_deref(), judged.event.id.as_str()), (Some("mallory"), "a"));
@@ -58,12 +84,12 @@ fn what_is_not_the_same_change_is_no_duplicate() {
     let mut stopped = incident("a", "StateChange", 100);
     stopped.spec.change = reforge_api::Change::Stopped;
     for other in [same_source, long_ago, elsewhere, others_policy, stopped] {
-        assert_eq!(elder(&me, [&other].into_iter()), None, "{other:?}");
+        assert_eq!(elder(&me, &[&other]), None, "{other:?}");
     }
     let told = incident("a", "StateChange", 100);
     let much_later = incident("b", "CloudTrail", 100 + RECORD_COMES + 1);
-    assert!(evidence(&told, [&much_later].into_iter()).0.is_empty(), "nor the other way round");
-    assert_eq!(elder(&much_later, [&told].into_iter()), None);
+    assert!(evidence(&told, &[&much_later]).0.is_empty(), "nor the other way round");
+    assert_eq!(elder(&much_later, &[&told]), None);
 }
 
 #[test]
@@ -71,9 +97,9 @@ fn a_notice_takes_one_records_place_and_no_second_ones() {
     let (told, first, second) =
         (incident("a", "StateChange", 100), incident("b", "CloudTrail", 150), incident("c", "CloudTrail", 160));
     let all = [&told, &first, &second];
-    assert_eq!(elder(&first, all.into_iter()), Some("shop/a".to_owned()));
-    assert_eq!(elder(&second, all.into_iter()), None, "it goes on by itself");
-    let (found, _) = evidence(&told, all.into_iter());
+    assert_eq!(elder(&first, &all), Some("shop/a".to_owned()));
+    assert_eq!(elder(&second, &all), None, "it goes on by itself");
+    let (found, _) = evidence(&told, &all);
     assert!(has_record(&found) && Evidence::only_record(&found).is_none(), "nobody can tell which of the two it was");
     assert_eq!(told.spec.with_evidence(&found), told.spec);
 }
@@ -83,7 +109,7 @@ fn an_incident_that_stands_for_nothing_takes_nobodys_place() {
     let me = incident("b", "CloudTrail", 160);
     let of = |why, phase, at| {
         let told = having_ended(incident("a", "StateChange", 100), why, phase, at);
-        elder(&me, [&told].into_iter()).is_some()
+        elder(&me, &[&told]).is_some()
     };
     assert!(of(reason::VERIFIED, Phase::Recovered, 200), "it put back what this is about");
     assert!(!of(reason::VERIFIED, Phase::Recovered, 150), "it was put back before, and is gone again");
@@ -94,14 +120,14 @@ fn an_incident_that_stands_for_nothing_takes_nobodys_place() {
 #[test]
 fn who_made_an_earlier_change_is_no_evidence_for_this_one() {
     let me = incident("b", "StateChange", 160);
-    let count = |other: &Incident| evidence(&me, [other].into_iter()).0.len();
+    let count = |other: &Incident| evidence(&me, &[other]).0.len();
     let record = || incident("a", "CloudTrail", 100);
     assert_eq!(count(&having_ended(record(), reason::VERIFIED, Phase::Recovered, 150)), 0);
     assert_eq!(count(&having_ended(record(), reason::VERIFIED, Phase::Recovered, 200)), 1);
     assert_eq!(count(&record()), 1);
     let mut drift = me.clone();
     drift.spec.event.origin = Origin::Drift;
-    assert!(evidence(&drift, [&record()].into_iter()).0.is_empty(), "it may be of any time");
+    assert!(evidence(&drift, &[&record()]).0.is_empty(), "it may be of any time");
 }
 
 #[test]
@@ -110,13 +136,12 @@ fn one_event_in_two_namespaces_goes_on_once() {
     let mut other = incident("a", "CloudTrail", 100);
     other.metadata.namespace = Some("zoo".into());
     other.metadata.uid = Some("z".into());
-    assert_eq!(elder(&other, [&elder_one].into_iter()), Some("shop/a".to_owned()));
-    assert_eq!(elder(&elder_one, [&other].into_iter()), None);
+    assert_eq!(elder(&other, &[&elder_one]), Some("shop/a".to_owned()));
+    assert_eq!(elder(&elder_one, &[&other]), None);
 }
 
 #[test]
 fn what_an_apply_of_ours_may_have_done_is_known_by_its_time_and_state() {
-    let told = incident("a", "StateChange", 1000).spec;
     let workspace = |backend: &str, address: &str| WorkspaceRef {
         name: "w".into(),
         backend: backend.into(),
@@ -137,13 +162,21 @@ fn what_an_apply_of_ours_may_have_done_is_known_by_its_time_and_state() {
         start: Some(Time(990_000)),
         end: Some(Time(1_010_000)),
     });
+    let mut worker = incident("w", "CloudTrail", 900);
+    worker.status = Some(status);
+    let at = |me: &Incident, workspace: &WorkspaceRef| {
+        asked(me, &[&worker], |index, row| own_build(index, row, workspace)).map(|(id, build)| {
+            assert_eq!(build, Key::of_build("p:1"));
+            id.to_string()
+        })
+    };
     let of =
-        |spec: &IncidentSpec, backend: &str| own_build(spec, &workspace(backend, "aws_x.a"), [&status].into_iter());
-    assert_eq!(of(&told, "b/k"), Some("p:1".to_owned()));
-    assert_eq!(of(&told, "b/other"), None);
-    assert_eq!(of(&incident("a", "StateChange", 2000).spec, "b/k"), None);
-    assert_eq!(of(&incident("a", "Config", 1500).spec, "b/k"), Some("p:1".to_owned()));
-    assert_eq!(of(&incident("a", "CloudTrail", 1000).spec, "b/k"), None, "a record says who did it");
-    let elsewhere = own_build(&told, &workspace("b/k", "aws_x.b"), [&status].into_iter());
+        |origin: &str, seconds: i64, backend: &str| at(&incident("a", origin, seconds), &workspace(backend, "aws_x.a"));
+    assert_eq!(of("StateChange", 1000, "b/k"), Some("shop/w".to_owned()));
+    assert_eq!(of("StateChange", 1000, "b/other"), None);
+    assert_eq!(of("StateChange", 2000, "b/k"), None);
+    assert_eq!(of("Config", 1500, "b/k"), Some("shop/w".to_owned()));
+    assert_eq!(of("CloudTrail", 1000, "b/k"), None, "a record says who did it");
+    let elsewhere = at(&incident("a", "StateChange", 1000), &workspace("b/k", "aws_x.b"));
     assert_eq!(elsewhere, None, "it had nothing to do with the resource");
 }

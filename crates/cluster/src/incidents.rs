@@ -1,0 +1,94 @@
+//! Every Incident as the others see it, and which of them are to be looked at.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use kube::Client;
+use kube::api::Api;
+use reforge_api::Incident;
+use reforge_core::index::{Glimpse, Id, Index, Key, Row};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::changes::{Changes, Listener};
+use crate::watch::{Told, follow};
+
+/// The index of all Incidents, kept by one watch and by the operator's own writes.
+#[derive(Clone, Debug)]
+pub struct Incidents {
+    index: Arc<RwLock<Index>>,
+    changes: Changes<Id>,
+    listed: watch::Sender<bool>,
+}
+
+impl Incidents {
+    /// The index, and what keeps it until `stop`.
+    pub fn watch(client: Client, stop: CancellationToken) -> (Self, impl Future<Output = ()> + Send + 'static) {
+        let incidents = Self { index: Arc::default(), changes: Changes::default(), listed: watch::Sender::new(false) };
+        let watching = incidents.clone();
+        (incidents, follow(Api::<Glimpse>::all(client), stop, move |told| watching.told(told)))
+    }
+
+    fn told(&self, told: Told<Glimpse>) {
+        match told {
+            Told::Relist => self.change(Index::begin_relist),
+            Told::Is(glimpse) => self.take(Row::of(&glimpse)),
+            Told::Gone(glimpse) => self.change(|index| index.remove(&Id::of(&glimpse))),
+            Told::Listed => {
+                self.change(Index::end_relist);
+                self.listed.send_replace(true);
+            }
+        }
+    }
+
+    fn take(&self, row: Row) {
+        let (id, is_over) = (row.id.clone(), row.is_over());
+        if self.change(|index| index.put(row)) && !is_over {
+            self.changes.mark(id);
+        }
+    }
+
+    /// Takes in what the operator itself has written, so that it is known before the watch brings it; nobody is woken by it.
+    pub fn wrote(&self, incident: &Incident) {
+        let row = Row::from(incident);
+        self.change(|index| index.put(row));
+    }
+
+    /// Forgets what the operator itself has deleted.
+    pub fn deleted(&self, id: &Id) {
+        self.change(|index| index.remove(id));
+    }
+
+    /// Wakes whoever works on the open Incidents of a policy.
+    pub fn wake_of_policy(&self, policy: Key) {
+        let ids: Vec<Id> = self.look(|index| index.open_of_policy(policy).map(|row| row.id.clone()).collect());
+        ids.into_iter().for_each(|id| self.changes.mark(id));
+    }
+
+    /// Wakes whoever works on an Incident.
+    pub fn wake(&self, id: Id) {
+        self.changes.mark(id);
+    }
+
+    /// Every open Incident now, and each that changes from now on.
+    pub fn listen(&self) -> Listener<Id> {
+        let listener = self.changes.listen();
+        let open: Vec<Id> = self.look(|index| index.open().map(|row| row.id.clone()).collect());
+        open.into_iter().for_each(|id| self.changes.mark(id));
+        listener
+    }
+
+    /// Asks the index. The answer is of this moment; nothing is waited for meanwhile.
+    pub fn look<T>(&self, question: impl FnOnce(&Index) -> T) -> T {
+        // Its lists are whole again by the next relist, whoever panicked with it in hand.
+        question(&self.index.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn change<T>(&self, how: impl FnOnce(&mut Index) -> T) -> T {
+        how(&mut self.index.write().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Waits until every Incident was seen once; false: the watch has ended before.
+    pub async fn ready(&self) -> bool {
+        self.listed.subscribe().wait_for(|listed| *listed).await.is_ok()
+    }
+}

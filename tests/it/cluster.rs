@@ -1,0 +1,109 @@
+//! What is known of the cluster, on a real apiserver: the index follows what is stored, and nobody is woken for nothing.
+
+use std::collections::BTreeSet;
+
+use kube::api::{Api, PostParams};
+use reforge_api::Incident;
+use reforge_cluster::{Incidents, Policies};
+use reforge_core::index::{Id, Key};
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use crate::shape::{envelope, policy};
+use crate::world::{client, eventually, namespace, plane};
+
+/// More than one page of a list.
+const MANY: usize = 130;
+
+async fn create(api: &Api<Incident>, name: &str) -> Incident {
+    let event = envelope("dynamodb.amazonaws.com", "DeleteTable", &json!({"tableName": "orders"}));
+    let spec = json!({
+        "event": {"id": name, "time": event["time"], "name": "DeleteTable", "source": "dynamodb.amazonaws.com",
+            "accountId": "111122223333", "region": "eu-west-1", "actor": {"type": "IAMUser"}},
+        "resource": {"type": "dynamodb", "cloudFormationType": "AWS::DynamoDB::Table", "id": name},
+        "change": "Deleted", "policyRef": {"name": "all"},
+    });
+    let incident = Incident::new(name, serde_json::from_value(spec).expect("a spec"));
+    api.create(&PostParams::default(), &incident).await.expect("it is stored")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_index_follows_what_is_stored_however_many_there_are() {
+    let (client, namespace, stop) = (client(plane()).await, namespace(), CancellationToken::new());
+    let api: Api<Incident> = Api::namespaced(client.clone(), &namespace);
+    for i in 0..MANY {
+        create(&api, &format!("dynamodb-{i}")).await;
+    }
+    let (incidents, watching) = Incidents::watch(client, stop.clone());
+    let watching = tokio::spawn(watching);
+    assert!(incidents.ready().await);
+    let mine = |row: &reforge_core::index::Row| *row.id.namespace == *namespace;
+    let count = || incidents.look(|index| index.open().filter(|row| mine(row)).count());
+    assert_eq!(count(), MANY);
+
+    let mut changes = incidents.listen();
+    let all: BTreeSet<Id> = changes.changed().await.into_iter().filter(|id| *id.namespace == *namespace).collect();
+    assert_eq!(all.len(), MANY, "whoever begins to listen sees all that is open");
+
+    plane().kubectl(&["delete", "inc", "dynamodb-7", "-n", &namespace]).expect("deleted");
+    eventually("the index forgets it", async || (count() == MANY - 1).then_some(())).await;
+
+    let status = json!({"status": {"step": {"attempt": 1, "name": "Ended"}}}).to_string();
+    let end = ["patch", "inc", "dynamodb-8", "-n", &namespace, "--subresource=status", "--type=merge", "-p", &status];
+    plane().kubectl(&end).expect("patched");
+    eventually("the index knows its end", async || (count() == MANY - 2).then_some(())).await;
+
+    let note = ["annotate", "inc", "dynamodb-9", "-n", &namespace, "by=somebody"];
+    plane().kubectl(&note).expect("annotated");
+    let woken = Id { namespace: namespace.as_str().into(), name: "dynamodb-9".into() };
+    while !changes.changed().await.contains(&woken) {}
+    stop.cancel();
+    watching.await.expect("it ends in order");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_operator_writes_is_known_at_once_and_wakes_nobody() {
+    let (client, namespace, stop) = (client(plane()).await, namespace(), CancellationToken::new());
+    let api: Api<Incident> = Api::namespaced(client.clone(), &namespace);
+    // The watch is not begun: what is known is known from the write.
+    let (incidents, watching) = Incidents::watch(client, stop.clone());
+    let written = create(&api, "dynamodb-1").await;
+    incidents.wrote(&written);
+    assert!(incidents.look(|index| index.get(&Id::of(&written)).is_some()));
+
+    let mut changes = incidents.listen();
+    changes.changed().await;
+    let watching = tokio::spawn(watching);
+    assert!(incidents.ready().await);
+    create(&api, "dynamodb-2").await;
+    let last = Id { namespace: namespace.as_str().into(), name: "dynamodb-2".into() };
+    let mut woken = BTreeSet::new();
+    while !woken.contains(&last) {
+        woken.extend(changes.changed().await);
+    }
+    assert!(!woken.contains(&Id::of(&written)), "the watch brought what was known");
+    stop.cancel();
+    watching.await.expect("it ends in order");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_that_changes_wakes_its_open_incidents_once_the_change_is_known() {
+    let (client, namespace, stop) = (client(plane()).await, namespace(), CancellationToken::new());
+    plane().kubectl_with(&policy(&namespace).to_string(), &["apply", "-f", "-"]).expect("a policy");
+    create(&Api::namespaced(client.clone(), &namespace), "dynamodb-1").await;
+    let (incidents, watching) = Incidents::watch(client.clone(), stop.clone());
+    tokio::spawn(watching);
+    let (policies, watching) = Policies::watch(client, incidents.clone(), stop.clone());
+    tokio::spawn(watching);
+    assert!(incidents.ready().await && policies.ready().await);
+    assert_eq!(incidents.look(|index| index.open_of_policy(Key::of_policy(&namespace, "all")).count()), 1);
+    let mut changes = incidents.listen();
+    changes.changed().await;
+    let me = Id { namespace: namespace.as_str().into(), name: "dynamodb-1".into() };
+    let suspend = ["patch", "rpol", "all", "-n", &namespace, "--type=merge", "-p", r#"{"spec":{"suspend":true}}"#];
+    plane().kubectl(&suspend).expect("patched");
+    while !changes.changed().await.contains(&me) {}
+    let Some(reforge_cluster::Known::Read(known)) = policies.get(&namespace, "all") else { panic!("it is there") };
+    assert!(known.spec.suspend, "nobody is woken for what cannot be seen yet");
+    stop.cancel();
+}
