@@ -42,6 +42,8 @@ impl ControlPlane {
             format!("--initial-advertise-peer-urls={}", url(peer_port)),
             format!("--initial-cluster=default={}", url(peer_port)),
             "--unsafe-no-fsync".to_owned(),
+            // The most that etcd is recommended with (etcd documentation, "System limits"): a year of Incidents has room.
+            "--quota-backend-bytes=8589934592".to_owned(),
         ];
         let etcd = Process::start(&parts::etcd()?, &args, &[], &folder.path().join("etcd.log"))?;
         let key = rcgen::KeyPair::generate().context("making the key for ServiceAccount tokens")?;
@@ -96,6 +98,14 @@ impl ControlPlane {
 
     fn apiserver(&self) -> MutexGuard<'_, Option<Process>> {
         self.apiserver.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The apiserver's process.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn apiserver_pid(&self) -> Result<u32> {
+        self.apiserver().as_ref().context("the apiserver does not run")?.pid()
     }
 
     /// The folder of this control plane: logs, keys, kubeconfigs.

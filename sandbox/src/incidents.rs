@@ -36,10 +36,7 @@ pub struct StillNot(pub Option<Value>);
 impl Incidents {
     /// Those of the control plane that a kubeconfig leads to.
     pub(crate) async fn at(kubeconfig: &std::path::Path) -> Result<Self> {
-        let kubeconfig = Kubeconfig::read_from(kubeconfig)?;
-        let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
-        let kind = ApiResource::from_gvk(&GroupVersionKind::gvk("reforge.dev", "v1alpha1", "Incident"));
-        Ok(Self(Api::namespaced_with(Client::try_from(config)?, NAMESPACE, &kind)))
+        incidents_at(kubeconfig).await.map(Self)
     }
 
     /// All, or those of a type.
@@ -111,6 +108,14 @@ impl Incidents {
             (_, last) => Err(StillNot(last)),
         }
     }
+}
+
+/// The Incidents in the namespace of the operator, where a kubeconfig leads to.
+pub(crate) async fn incidents_at(kubeconfig: &std::path::Path) -> Result<Api<DynamicObject>> {
+    let kubeconfig = Kubeconfig::read_from(kubeconfig)?;
+    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
+    let kind = ApiResource::from_gvk(&GroupVersionKind::gvk("reforge.dev", "v1alpha1", "Incident"));
+    Ok(Api::namespaced_with(Client::try_from(config)?, NAMESPACE, &kind))
 }
 
 /// An Incident's name.

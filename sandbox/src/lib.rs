@@ -7,6 +7,7 @@ mod aws;
 pub mod chaos;
 pub mod chart;
 mod control_plane;
+mod crowd;
 pub mod edge;
 mod emulated;
 mod git;
@@ -24,6 +25,7 @@ mod warm_cli;
 
 pub use aws::Aws;
 pub use control_plane::ControlPlane;
+pub use crowd::Crowd;
 pub use emulated::Emulated;
 pub use git::GitServer;
 pub use incidents::{Incidents, StillNot, name_of};

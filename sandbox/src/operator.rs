@@ -113,6 +113,14 @@ impl Operator {
         self.process.kill()
     }
 
+    /// Its process.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn pid(&self) -> Result<u32> {
+        self.process.pid()
+    }
+
     /// Where it serves probes and metrics, on loopback.
     pub fn port(&self) -> u16 {
         self.port

@@ -45,6 +45,14 @@ impl Process {
         matches!(self.watcher.try_wait(), Ok(Some(_)))
     }
 
+    /// The id of the process that was started.
+    pub fn pid(&self) -> Result<u32> {
+        let watcher = self.watcher.id();
+        let children = std::fs::read_to_string(format!("/proc/{watcher}/task/{watcher}/children"))?;
+        let first = children.split_whitespace().next().context("the process had ended already")?;
+        Ok(first.parse()?)
+    }
+
     /// Kills it at once, as a machine's failure would.
     pub fn kill(mut self) -> Result<()> {
         let watcher = self.watcher.id();

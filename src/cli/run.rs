@@ -225,33 +225,26 @@ struct Watching {
 }
 
 impl Watching {
-    /// Until `stop`, what the settings ask for.
-    async fn run(&self, settings: &Settings, stop: CancellationToken) {
-        let sweep = settings.sweep.clone().map(|sweep| Sweep {
+    /// Where the settings ask for it.
+    fn sweep(&self, settings: &Settings) -> Option<Sweep> {
+        settings.sweep.clone().map(|sweep| Sweep {
             intake: self.intake.clone(),
             accounts: self.accounts.clone(),
             notes: self.notes.clone(),
             grants: settings.grants(),
             settings: sweep,
-        });
-        let canary = settings.canary.clone().map(|canary| Canary {
+        })
+    }
+
+    /// Where the settings ask for them.
+    fn canary(&self, settings: &Settings) -> Option<Canary> {
+        settings.canary.clone().map(|canary| Canary {
             ssm: self.ssm.clone(),
             intake: self.intake.clone(),
             incidents: self.incidents.clone(),
             notes: self.notes.clone(),
             settings: canary,
-        });
-        let sweeping = async {
-            if let Some(sweep) = sweep {
-                sweep.run(stop.clone()).await;
-            }
-        };
-        let singing = async {
-            if let Some(canary) = canary {
-                canary.run(stop.clone()).await;
-            }
-        };
-        tokio::join!(sweeping, singing);
+        })
     }
 }
 
@@ -274,10 +267,12 @@ async fn lead(
         let mut work = JoinSet::new();
         work.spawn(named("working on Incidents", controller::run(ctx.clone(), term.clone())));
         work.spawn(named("working on policies", policies::run(ctx.clone(), term.clone())));
-        work.spawn({
-            let (ctx, watching, term) = (ctx.clone(), watching.clone(), term.clone());
-            named("watching", async move { watching.run(&ctx.settings, term).await })
-        });
+        if let Some(sweep) = watching.sweep(&ctx.settings) {
+            work.spawn(named("the sweep", sweep.run(term.clone())));
+        }
+        if let Some(canary) = watching.canary(&ctx.settings) {
+            work.spawn(named("canaries", canary.run(term.clone())));
+        }
         let notes = watching.notes.clone();
         work.spawn(named("deleting what was kept for long enough", retention::run(ctx.clone(), notes, term.clone())));
         let (ended, lost) = tokio::select! {

@@ -1,4 +1,4 @@
-//! `cargo xtask bench backtest`: how fast logs are judged, beside programs that only do the first filter, in the same run.
+//! How fast logs are judged, beside programs that only do the first filter, in the same run.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -7,27 +7,15 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
-use clap::{Args, Subcommand};
+use clap::Args;
 use sandbox::parts;
 use serde_json::json;
 
 use crate::machine;
 
-/// Measure.
+/// `reforge backtest` with all its judgement, against jq, DuckDB and gzip with the first filter only.
 #[derive(Debug, Args)]
-pub struct Bench {
-    #[command(subcommand)]
-    what: What,
-}
-
-#[derive(Debug, Subcommand)]
-enum What {
-    /// `reforge backtest` with all its judgement, against jq, DuckDB and gzip with the first filter only.
-    Backtest(Backtest),
-}
-
-#[derive(Debug, Args)]
-struct Backtest {
+pub struct Backtest {
     /// Write the result as JSON to this file too.
     #[arg(long)]
     json: Option<PathBuf>,
@@ -53,14 +41,6 @@ spec:
   approval: {mode: Never}
 ";
 
-impl Bench {
-    pub fn run(self) -> Result<()> {
-        match self.what {
-            What::Backtest(backtest) => backtest.run(),
-        }
-    }
-}
-
 struct Program<'a> {
     name: &'static str,
     command: Box<dyn Fn() -> Command + 'a>,
@@ -69,7 +49,7 @@ struct Program<'a> {
 }
 
 impl Backtest {
-    fn run(self) -> Result<()> {
+    pub fn run(self) -> Result<()> {
         eprintln!(
             "xtask: building the release (7 min on two cores the first time), then {} rounds of about 30 s",
             self.rounds
