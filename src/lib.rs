@@ -7,7 +7,7 @@
 //! 1. [`intake::queue`] takes a message from SQS. [`reforge_core::intake`] parses the CloudTrail record in it, looks the event up
 //!    in the [catalogue](reforge_core::catalog), and asks [`reforge_core::policy`] whose it is. [`intake::open`] creates the
 //!    [`Incident`](reforge_api::Incident); only then the message is deleted.
-//! 2. [`lifecycle::controller`] takes the Incident from there. Each reconcile observes (I/O in), decides
+//! 2. [`reforge_cluster`] sees it there, and [`lifecycle::controller`] takes it on. Each reconcile observes (I/O in), decides
 //!    ([`reforge_core::incident::decide`]), writes the status, then acts (I/O out). What it observes comes from
 //!    - [`recover`]: the inventories, the builds, and what they published. [`reforge_core::plan`] locates the resource in them,
 //!      reads the plan's summary, and judges it at the [gate](reforge_core::plan::gate);
@@ -16,7 +16,7 @@
 //! 3. [`notify`] tells people about the transitions that matter, in the words of [`reforge_core::tell`].
 //!
 //! [`watch`] finds what no event told of: it looks through CloudTrail for what the queue never brought, sends canaries, and
-//! plans on a policy's schedule.
+//! plans on a policy's schedule. And it deletes what has ended, once it was kept for long enough.
 //!
 //! [`backtest`] takes logs instead of a queue through the same judgement.
 //!

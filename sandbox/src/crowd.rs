@@ -104,10 +104,12 @@ fn incident(name: &str, i: usize) -> Value {
 }
 
 fn status(i: usize) -> Value {
-    let at = |second: usize| format!("2026-01-02T03:0{}:{:02}.000Z", 4 + second / 60, second % 60);
+    // An hour ago: they are kept for a while yet.
+    let began = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(1);
+    let at = |second: i64| format!("{:.3}", began + jiff::SignedDuration::from_secs(second));
     let condition = |r#type: &str, holds: &str, reason: &str, message: &str| json!({"type": r#type, "status": holds, "reason": reason, "message": message, "lastTransitionTime": at(100)});
     let address = format!("aws_dynamodb_table.orders[{i}]");
-    let build = |kind: &str, from: usize, to: usize| {
+    let build = |kind: &str, from: i64, to: i64| {
         let id = format!("shop-{}:{:08x}-aaaa-4bbb-8ccc-{:012x}", kind.to_lowercase(), i, from);
         json!({"kind": kind, "id": id, "status": "SUCCEEDED", "start": at(from), "end": at(to),
             "url": format!("https://us-east-1.console.aws.amazon.com/codesuite/codebuild/111122223333/projects/shop/build/{id}/log")})

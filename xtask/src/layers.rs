@@ -51,6 +51,7 @@ pub fn check() -> Result<()> {
         }
     }
     brings_none_of("reforge-model", &CLIENTS)?;
+    brings_none_of("reforge-cluster", &["aws-"])?;
     eprintln!("xtask: the layers hold");
     Ok(())
 }

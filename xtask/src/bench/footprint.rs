@@ -52,11 +52,13 @@ impl Footprint {
     pub fn run(self) -> Result<()> {
         ensure!(!self.incidents.is_empty(), "say how many Incidents");
         eprintln!("xtask: some ten minutes for 10,000 Incidents, an hour for 100,000; a release is built first");
-        let profile = if self.debug { "debug" } else { "release" };
-        let mut build = vec!["build", "--locked", "--bin", "reforge"];
-        build.extend((!self.debug).then_some("--release"));
-        machine::run("cargo", &build)?;
-        let program = machine::root().join("target").join(profile).join("reforge");
+        let program = if self.debug {
+            machine::build_operator()?;
+            machine::operator()
+        } else {
+            machine::run("cargo", &["build", "--locked", "--release", "--bin", "reforge"])?;
+            machine::root().join("target/release/reforge")
+        };
         let measured = tokio::runtime::Runtime::new()?.block_on(self.measure(&program))?;
         tell(&figures(&measured), self.json.as_deref())
     }
@@ -89,8 +91,9 @@ impl Place {
         plane.kubectl_with(&crds, &["apply", "--server-side", "-f", "-"])?;
         plane.kubectl(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=30s"])?;
         plane.kubectl(&["create", "namespace", NAMESPACE])?;
-        let manifests: Vec<String> = (0..policies).map(|i| policy(i).to_string()).collect();
-        plane.kubectl_with(&manifests.join("\n---\n"), &["apply", "-f", "-"])?;
+        let manifests: Vec<Value> = (0..policies).map(policy).collect();
+        let all = json!({"apiVersion": "v1", "kind": "List", "items": manifests});
+        plane.kubectl_with(&all.to_string(), &["apply", "-f", "-"])?;
         let aws = Aws::start().await?;
         let queue = |name: &str| -> Result<String> {
             let made = cli(&aws, &["sqs", "create-queue", "--queue-name", name, "--output", "text"])?;
@@ -239,6 +242,7 @@ fn environment(aws: &Aws) -> Vec<(String, String)> {
         ("AWS_ACCESS_KEY_ID", "bench".to_owned()),
         ("AWS_SECRET_ACCESS_KEY", "bench".to_owned()),
         ("AWS_REGION", REGION.to_owned()),
+        ("AWS_DEFAULT_REGION", REGION.to_owned()),
         ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
     ]
     .map(|(name, value)| (name.to_owned(), value))
@@ -247,7 +251,8 @@ fn environment(aws: &Aws) -> Vec<(String, String)> {
 
 fn cli(aws: &Aws, args: &[&str]) -> Result<String> {
     let program = parts::aws_cli()?.join("aws");
-    let output = std::process::Command::new(program).args(args).envs(environment(aws)).output()?;
+    let mut command = std::process::Command::new(program);
+    let output = command.args(["--endpoint-url", &aws.url()]).args(args).envs(environment(aws)).output()?;
     ensure!(output.status.success(), "aws {}: {}", args.join(" "), String::from_utf8_lossy(&output.stderr));
     Ok(String::from_utf8(output.stdout)?)
 }
