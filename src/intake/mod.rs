@@ -9,7 +9,7 @@ use std::sync::Arc;
 use kube::api::{Api, ListParams, Patch, PatchParams};
 use kube::runtime::reflector::Store;
 use kube::{Client, ResourceExt};
-use reforge_api::{ANNOTATION_HINT, Event, Incident, RecoveryPolicy, Time};
+use reforge_api::{ANNOTATION_HINT, Event, Incident, RecoveryPolicy, StepName, Time};
 use reforge_core::catalog::Catalog;
 use reforge_core::intake::candidate::Candidate;
 use reforge_core::intake::detect::{self, Detection, DropReason, Surroundings};
@@ -93,13 +93,15 @@ impl Intake {
             }
         };
         let policies = self.policies.state();
-        let detection = detect::detect(record, &self.surroundings(&policies, &|_, _| ours));
+        let open_of = |namespace: &str, name: &str| self.open_of(namespace, name);
+        let detection = detect::detect(record, &self.surroundings(&policies, &|_, _| ours, &open_of));
         self.detected(&record.event, detection).await
     }
 
     async fn notice(&self, notice: &Notice) -> Handled {
         let policies = self.policies.state();
-        let detection = detect::detect_notice(notice, &self.surroundings(&policies, &|_, _| Ours::No));
+        let open_of = |namespace: &str, name: &str| self.open_of(namespace, name);
+        let detection = detect::detect_notice(notice, &self.surroundings(&policies, &|_, _| Ours::No, &open_of));
         self.detected(&notice.event, detection).await.0
     }
 
@@ -107,6 +109,7 @@ impl Intake {
         &'a self,
         policies: &'a [Arc<RecoveryPolicy>],
         is_own_build: &'a (dyn Fn(&str, Time) -> Ours + Sync),
+        open_of: &'a (dyn Fn(&str, &str) -> usize + Sync),
     ) -> Surroundings<'a> {
         Surroundings {
             catalog: &self.catalog,
@@ -115,7 +118,16 @@ impl Intake {
             plumbing: &self.plumbing,
             recovery_roles: &self.recovery_roles,
             is_own_build,
+            open_of,
         }
+    }
+
+    /// How many Incidents of a policy have not ended, by the cache.
+    fn open_of(&self, namespace: &str, policy: &str) -> usize {
+        let of_policy =
+            |i: &&Arc<Incident>| i.spec.policy_ref.name == policy && i.metadata.namespace.as_deref() == Some(namespace);
+        let is_open = |i: &&Arc<Incident>| i.status.as_ref().is_none_or(|s| s.step.name != StepName::Ended);
+        self.incidents.state().iter().filter(of_policy).filter(is_open).count()
     }
 
     async fn detected(&self, event: &Event, detection: Result<Detection, Unreadable>) -> (Handled, Vec<String>) {

@@ -132,7 +132,7 @@ async fn open_all(
         let takes = select::select(&policies, &grants, event, resource);
         // What Reforge itself stands on is an alert's, and its own event's.
         let is_ours = ctx.plumbing.handling(&resource.r#type, &resource.id, event).is_some();
-        if is_ours || takes.is_none_or(|p| p.uid() != policy.uid()) {
+        if is_ours || takes.is_none_or(|t| t.policy.uid() != policy.uid()) {
             continue;
         }
         if open::open(&ctx.client, &candidate).await.map_err(|e| e.to_string())? == Opened::New {
