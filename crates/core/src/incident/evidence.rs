@@ -100,7 +100,9 @@ pub fn evidence<'a>(me: &Incident, others: impl Iterator<Item = &'a Incident>) -
     // A record says the most: it is never the one that there is no room for.
     fresh.sort_by(|a, b| (a.origin, a.time, &a.id).cmp(&(b.origin, b.time, &b.id)));
     let all = u32::try_from(known.len() + fresh.len()).unwrap_or(u32::MAX);
-    (known.into_iter().chain(fresh).take(MAX_EVIDENCE).collect(), total.max(all))
+    let (records, others): (Vec<_>, Vec<_>) =
+        known.into_iter().chain(fresh).partition(|e| e.origin == Origin::CloudTrail);
+    (records.into_iter().chain(others).take(MAX_EVIDENCE).collect(), total.max(all))
 }
 
 /// Whether any record came.
@@ -132,8 +134,11 @@ pub fn own_build<'a>(
     // AWS Config looks at what has become of a resource, minutes later.
     let after = if spec.event.origin == Origin::Config { RECORD_COMES } else { CLOCKS };
     let touches = |s: &&IncidentStatus| {
-        let mut changes = s.plan.iter().flat_map(|p| &p.changes);
-        changes.any(|c| workspace.addresses.contains(&c.address))
+        s.plan.iter().any(|p| {
+            // Of a plan that is not shown whole, nobody can tell from here what it did not touch.
+            p.changes_total as usize > p.changes.len()
+                || p.changes.iter().any(|c| workspace.addresses.contains(&c.address))
+        })
     };
     let here = statuses.filter(|s| s.workspace.as_ref().is_some_and(|w| w.backend == workspace.backend));
     let here = here.filter(touches);
