@@ -14,6 +14,7 @@ use reforge_api::{Handling, Incident, RecoveryPolicy, StepName};
 use reforge_core::catalog::Catalog;
 use reforge_core::incident::builds;
 use reforge_core::incident::decide::decide;
+use reforge_core::incident::fences::works;
 use reforge_core::incident::view::Effect;
 use reforge_core::intake::plumbing::Plumbing;
 
@@ -130,6 +131,12 @@ async fn carry_out(
             Effect::ReleaseWorkspace => act::release_workspace(ctx, incident).await,
             Effect::Wake(who) => act::wake(ctx, who).await,
             Effect::NoteSuccess => act::note_success(ctx, incident).await,
+            Effect::NoteBuild => {
+                let build = incident.status.as_ref().and_then(|s| s.recovery.build.as_ref());
+                if let Some(build) = build.map(|b| b.id.clone()) {
+                    act::note_build(ctx, incident, &build).await;
+                }
+            }
             Effect::StartBuild(kind) => {
                 let before = incident.status.clone().unwrap_or_default();
                 let (after, pause) = match act::start_build(ctx, incident, *kind).await {
@@ -143,6 +150,9 @@ async fn carry_out(
                 };
                 *incident = write(ctx, api, incident, &after).await?;
                 if pause.is_some() {
+                    if !works(&after) {
+                        act::release_workspace(ctx, incident).await;
+                    }
                     return Ok(pause);
                 }
             }

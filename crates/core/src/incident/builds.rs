@@ -7,11 +7,15 @@ use crate::plan::published::{Failure, Lock};
 use crate::words::fault::Fault;
 
 use super::transition::{Ending, end, failed, plan_again, progress, record_build, stall};
-use super::trouble;
 use super::view::{Effect, Seen, Step, View};
+use super::{start, trouble};
 
 /// How long until a build's state is asked for again, should no event tell of it.
 const POLL_BUILD: i64 = 5_000;
+/// How long after its start CodeBuild may not tell of a build yet, in seconds: what it lists is behind what it does.
+const TOLD_BY_THEN: i64 = 120;
+/// The status of a build that CodeBuild no longer tells of: nobody knows what it has done.
+pub const UNKNOWN: &str = "UNKNOWN";
 /// How long until a busy workspace is looked at again.
 const POLL_WORKSPACE: i64 = 2_000;
 /// How long until it is looked again whether a hold was lifted.
@@ -51,9 +55,16 @@ pub fn overtaken(status: &IncidentStatus, now: Time) -> IncidentStatus {
 /// in the status, so that the write does not wake the Incident into trying at once.
 pub fn not_started(status: &IncidentStatus, why: &NotStarted, name: &str, now: Time) -> (IncidentStatus, i64) {
     let mut status = status.clone();
+    if let Some(intent) = status.recovery.intent.as_mut().filter(|_| why.is_certain()) {
+        // This try has started nothing: where none before it may have either, nobody's session can be this build's.
+        intent.tries = intent.tries.saturating_sub(1);
+    }
     let (word, message, pause) = match why {
         NotStarted::Busy(why) => (reason::WORKSPACE_BUSY, why.clone(), POLL_WORKSPACE),
         NotStarted::OnHold(why) => (reason::ON_HOLD, why.clone(), POLL_HOLD),
+        NotStarted::Late => {
+            (reason::PROGRESSING, "its start took too long and is decided on again".to_owned(), POLL_WORKSPACE)
+        }
         NotStarted::Changed(why) => {
             let pause = trouble::note(&mut status, FaultClass::Ours, name, now);
             (reason::PROJECT_CHANGED, why.clone(), pause)
@@ -63,11 +74,6 @@ pub fn not_started(status: &IncidentStatus, why: &NotStarted, name: &str, now: T
             (fault.reason(), fault.to_string(), pause)
         }
     };
-    if let Some(intent) = status.recovery.intent.as_mut().filter(|_| why.is_certain()) {
-        // This try has started nothing: where none before it may have either, nobody's session can be this build's, and a
-        // denial still counts.
-        intent.tries = intent.tries.saturating_sub(1);
-    }
     let next = now.plus_millis(pause);
     status.recovery.next_attempt_time = Some(next);
     let message = format!("The build was not started: {message}. It is tried again at {next}");
@@ -86,6 +92,8 @@ pub enum NotStarted {
     Busy(String),
     /// Somebody put work on hold.
     OnHold(String),
+    /// The decision to start it is too old.
+    Late,
     /// The project is not as the install made it.
     Changed(String),
     /// A call before the start did not go well.
@@ -103,7 +111,12 @@ impl NotStarted {
 
 /// Starts the wanted build, or waits for it. Gives the build back once it is over; a plan build only if it failed,
 /// since what it published is looked at instead.
-pub fn wait_for_build(view: &View, kind: BuildKind, step: &mut Step) -> Option<BuildState> {
+pub fn wait_for_build(
+    view: &View,
+    policy: &RecoveryPolicySpec,
+    kind: BuildKind,
+    step: &mut Step,
+) -> Option<BuildState> {
     if let Some(at) = view.status.recovery.next_attempt_time
         && at > view.now
     {
@@ -117,19 +130,26 @@ pub fn wait_for_build(view: &View, kind: BuildKind, step: &mut Step) -> Option<B
             step.wake = Some(POLL_WORKSPACE);
             None
         }
-        Seen::Workspace(None) => {
-            if let Some(intent) = &mut step.status.recovery.intent {
-                intent.tries += 1;
-                // Whoever asks about the workspace must see somebody at work.
-                let why = if kind == BuildKind::Plan { reason::PLANNING } else { reason::APPLYING };
-                progress(&mut step.status, why, "The build is being started", view.now);
-                step.effects.push(Effect::StartBuild(kind));
-            }
+        Seen::Workspace(None) if kind == BuildKind::Plan => {
+            start::try_start(view, kind, step);
+            None
+        }
+        Seen::AtGate(_) | Seen::PlanGone if kind == BuildKind::Apply => {
+            start::try_apply(view, policy, step);
+            None
+        }
+        Seen::Build(Some(build)) if view.status.recovery.build.is_none() => {
+            start::found(kind, build, view.now, step);
             None
         }
         Seen::Build(None) => {
-            let id = view.status.recovery.build.as_ref().map(|b| b.id.clone()).unwrap_or_default();
-            Some(BuildState { id, status: "UNKNOWN".into(), ..BuildState::default() })
+            let known = view.status.recovery.build.as_ref()?;
+            let since = known.start.or_else(|| view.status.recovery.intent.as_ref()?.last_try_time);
+            if since.is_some_and(|since| view.now < since.plus_seconds(TOLD_BY_THEN)) {
+                step.wake = Some(POLL_BUILD);
+                return None;
+            }
+            Some(BuildState { id: known.id.clone(), status: UNKNOWN.into(), ..BuildState::default() })
         }
         Seen::Build(Some(build)) if build.is_over() => Some(build.clone()),
         Seen::Build(Some(build)) => {
