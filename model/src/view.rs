@@ -8,7 +8,7 @@ use reforge_api::{
 };
 use reforge_core::incident::fences::{is_held, may_have_started, works};
 use reforge_core::incident::view::{AtGate, PolicyState, Seen, View};
-use reforge_core::plan::build::BuildState;
+use reforge_core::plan::build::{BuildError, BuildState, BuildStatus};
 use reforge_core::plan::inventory::Location;
 use reforge_core::plan::summary::{PlanChange, PlanDigest, Summary};
 use reforge_core::policy::limits::Ledger;
@@ -85,11 +85,11 @@ pub fn digest(plan: usize, changes: &[usize], serial: u8) -> PlanDigest {
 /// A build as CodeBuild tells of it.
 pub fn state_of(index: usize, build: &Build) -> BuildState {
     let (status, error) = match &build.state {
-        BuildProgress::Queued | BuildProgress::Applying => ("IN_PROGRESS", None),
-        BuildProgress::Succeeded(..) => ("SUCCEEDED", None),
-        BuildProgress::Failed(error) => ("FAILED", error.map(str::to_owned)),
+        BuildProgress::Queued | BuildProgress::Applying => (BuildStatus::InProgress, None),
+        BuildProgress::Succeeded(..) => (BuildStatus::Succeeded, None),
+        BuildProgress::Failed(error) => (BuildStatus::Failed, error.map(BuildError::of)),
     };
-    BuildState { id: build_id(index), status: status.to_owned(), error, ..BuildState::default() }
+    BuildState { id: build_id(index), status, error, ..BuildState::default() }
 }
 
 /// Who has the workspace, if it is somebody else who still needs it: the operator's own rule.

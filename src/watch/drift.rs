@@ -67,10 +67,9 @@ async fn step(
             let opened = open_all(ctx, policy, (&summary, &inventory), &state).await?;
             entry.result = Some(shorten(&said(&opened), 512));
         }
-        other => {
-            let status = other.map_or_else(|| "unknown to CodeBuild".to_owned(), |b| b.status);
-            entry.result = Some(format!("The build {build} ended as {status}"));
-        }
+        Some(state) => entry.result = Some(format!("The build {build} ended as {}", state.status.word())),
+        // Right after its start it may not be told of yet.
+        None => return Err(format!("CodeBuild does not tell of the build {build}")),
     }
     Ok(())
 }

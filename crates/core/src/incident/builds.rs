@@ -2,7 +2,7 @@
 
 use reforge_api::{BuildFailure, BuildKind, BuildRef, FaultClass, IncidentStatus, RecoveryPolicySpec, Time, reason};
 
-use crate::plan::build::BuildState;
+use crate::plan::build::{BuildError, BuildState, BuildStatus};
 use crate::plan::published::{Failure, Lock};
 use crate::words::fault::Fault;
 
@@ -14,8 +14,6 @@ use super::{start, trouble};
 const POLL_BUILD: i64 = 5_000;
 /// How long after its start CodeBuild may not tell of a build yet, in seconds: what it lists is behind what it does.
 const TOLD_BY_THEN: i64 = 120;
-/// The status of a build that CodeBuild no longer tells of: nobody knows what it has done.
-pub const UNKNOWN: &str = "UNKNOWN";
 /// How long until a busy workspace is looked at again.
 const POLL_WORKSPACE: i64 = 2_000;
 /// How long until it is looked again whether a hold was lifted.
@@ -149,7 +147,7 @@ pub fn wait_for_build(
                 step.wake = Some(POLL_BUILD);
                 return None;
             }
-            Some(BuildState { id: known.id.clone(), status: UNKNOWN.into(), ..BuildState::default() })
+            Some(BuildState { id: known.id.clone(), status: BuildStatus::Unknown, ..BuildState::default() })
         }
         Seen::Build(Some(build)) if build.is_over() => Some(build.clone()),
         Seen::Build(Some(build)) => {
@@ -170,25 +168,25 @@ pub fn build_failed(view: &View, policy: &RecoveryPolicySpec, build: &BuildState
     let failure = build.failure.as_deref();
     status.recovery.last_failure = Some(BuildFailure {
         build: build.id.clone(),
-        reason: build.error.clone().unwrap_or_else(|| build.status.clone()),
+        reason: build.error.as_ref().map_or_else(|| build.status.word().to_owned(), ToString::to_string),
         said: failure.map(Failure::tail).unwrap_or_default(),
     });
     let retries = view.retries(policy);
-    match (build.error.as_deref(), build.status.as_str()) {
-        (Some("StalePlan"), _) => {
+    match (&build.error, build.status) {
+        (Some(BuildError::StalePlan), _) => {
             replan(status, Vec::new(), reason::PLAN_STALE, "The state moved since the plan", view.now);
         }
-        (Some("StateLocked"), _) => {
+        (Some(BuildError::StateLocked), _) => {
             let lock = failure.and_then(|f| f.lock.as_ref());
             replan_later(status, reason::STATE_LOCKED, &locked(view, lock), view.now);
         }
-        (Some("DigestMismatch"), _) => {
+        (Some(BuildError::DigestMismatch), _) => {
             let message = format!("{message}: the saved plan is not the one that was judged; somebody changed it");
             end(status, Ending::Failed, reason::REFUSED, &message, view.now);
         }
-        (Some("Throttled"), _) => failed(status, &retries, reason::THROTTLED, message, view.now),
-        (_, "TIMED_OUT") => failed(status, &retries, reason::BUILD_TIMED_OUT, message, view.now),
-        (_, "STOPPED") => {
+        (Some(BuildError::Throttled), _) => failed(status, &retries, reason::THROTTLED, message, view.now),
+        (_, BuildStatus::TimedOut) => failed(status, &retries, reason::BUILD_TIMED_OUT, message, view.now),
+        (_, BuildStatus::Stopped) => {
             let message = format!("{message}: somebody stopped it, so a human is asked about the next plan");
             failed(status, &retries, reason::BUILD_STOPPED, &message, view.now);
         }
@@ -242,9 +240,10 @@ pub fn replan_later(status: &mut IncidentStatus, why: &str, message: &str, now: 
 /// How a build ended, and where its log is.
 pub fn describe(build: &BuildState) -> String {
     let log = build.url.as_ref().map(|url| format!(", log: {url}")).unwrap_or_default();
+    let status = build.status.word();
     match &build.error {
-        Some(error) => format!("{} ({error}){log}", build.status),
-        None => format!("{}{log}", build.status),
+        Some(error) => format!("{status} ({error}){log}"),
+        None => format!("{status}{log}"),
     }
 }
 
@@ -254,7 +253,7 @@ pub fn build_ref(kind: BuildKind, build: &BuildState) -> BuildRef {
         kind,
         id: build.id.clone(),
         url: build.url.clone(),
-        status: build.status.clone(),
+        status: build.status.word().to_owned(),
         start: build.start,
         end: build.end,
     }

@@ -7,12 +7,13 @@ use reforge_api::{
     RecoveryPolicySpec, SeenApproval, StepName, Time, Verdict, condition, reason,
 };
 
+use crate::plan::build::BuildStatus;
 use crate::plan::gate::{self, Attribution, Cleared, Gate, Nothing, Question};
 use crate::policy::approval::deadlines;
 use crate::policy::limits::{self, Held};
 use crate::words::text::shorten;
 
-use super::builds::{UNKNOWN, replan, replan_later};
+use super::builds::{replan, replan_later};
 use super::evidence::{self, RECORD_COMES};
 use super::transition::{Ending, end, progress, say, stall, want};
 use super::view::{AtGate, Effect, PolicyState, Seen, Step, View};
@@ -67,8 +68,11 @@ pub fn at_gate(view: &View, policy: &RecoveryPolicySpec, step: &mut Step) {
     let own = status.workspace.as_ref().map(|w| w.addresses.clone()).unwrap_or_default();
     let unlisted = status.workspace.as_ref().map_or(0, |w| w.addresses_unlisted);
     let asked = status.approval.clone();
-    let ended_as = |ended: &str| status.recovery.builds.iter().find(|b| b.status == ended).map(|b| b.id.clone());
-    let (stopped, unknown) = (ended_as("STOPPED"), ended_as(UNKNOWN));
+    let ended_as = |how: BuildStatus| {
+        let mut builds = status.recovery.builds.iter();
+        builds.find(|b| b.status == how.word()).map(|b| b.id.clone())
+    };
+    let (stopped, unknown) = (ended_as(BuildStatus::Stopped), ended_as(BuildStatus::Unknown));
     let answer = gate::answer(&Question {
         summary: &seen.summary,
         own: &own,

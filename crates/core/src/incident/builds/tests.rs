@@ -14,8 +14,8 @@ fn view(ended: BuildState) -> View {
 }
 
 fn build(status: &str, error: Option<&str>) -> BuildState {
-    let error = error.map(str::to_owned);
-    BuildState { id: "apply:1".into(), status: status.into(), error, ..BuildState::default() }
+    let (status, error) = (BuildStatus::of(status), error.map(BuildError::of));
+    BuildState { id: "apply:1".into(), status, error, ..BuildState::default() }
 }
 
 #[test]
@@ -84,14 +84,14 @@ fn a_build_that_is_not_told_of_right_after_its_start_is_waited_for() {
         view.now = Time(900_000 + 120_000);
         let gone = decide(&view);
         assert_eq!((gone.status.step.attempt, gone.status.recovery.failures), (2, 1), "nobody knows it");
-        assert_eq!(gone.status.recovery.builds[0].status, UNKNOWN);
+        assert_eq!(gone.status.recovery.builds[0].status, "UNKNOWN");
     }
 }
 
 #[test]
 fn an_apply_that_nobody_knows_of_makes_the_next_plan_ask_a_human() {
     let mut view = fixture::planned(StepName::Gate, &["t.a"]);
-    let unknown = build_ref(BuildKind::Apply, &build(UNKNOWN, None));
+    let unknown = build_ref(BuildKind::Apply, &build("UNKNOWN", None));
     record_build(&mut view.status, unknown);
     let status = decide(&view).status;
     assert_eq!(status.phase, Phase::AwaitingApproval);

@@ -6,6 +6,7 @@ use crate::incident::decide::decide;
 use crate::incident::fences::{is_recent, works};
 use crate::incident::fixture::{decides, planned, policy, ready, view};
 use crate::incident::view::Seen;
+use crate::plan::build::{BuildError, BuildStatus};
 use crate::policy::limits::Opened;
 use crate::words::fault::Fault;
 
@@ -128,7 +129,7 @@ fn a_build_that_a_try_has_started_is_recorded_and_seen_to_its_end_whatever_came_
     for (happens, _, why) in HAPPENS {
         let mut view = cleared(1);
         happens(&mut view);
-        let running = BuildState { id: "apply:1".into(), status: "IN_PROGRESS".into(), ..BuildState::default() };
+        let running = BuildState { id: "apply:1".into(), ..BuildState::default() };
         view.seen = Seen::Build(Some(running));
         let step = decide(&view);
         assert_eq!(step.status.recovery.build.as_ref().map(|b| b.id.as_str()), Some("apply:1"), "{why}");
@@ -184,8 +185,8 @@ fn whoever_waits_gives_the_workspace_back() {
         let mut failed = view(StepName::Apply);
         let ended = BuildState {
             id: "apply:1".into(),
-            status: "FAILED".into(),
-            error: Some(error.into()),
+            status: BuildStatus::Failed,
+            error: Some(BuildError::of(error)),
             ..BuildState::default()
         };
         failed.status = started(&failed.status, BuildKind::Apply, &ended, failed.now);
@@ -195,7 +196,7 @@ fn whoever_waits_gives_the_workspace_back() {
         assert!(!works(&step.status) && step.effects.contains(&Effect::ReleaseWorkspace), "{error}");
     }
     let mut runs = view(StepName::Plan);
-    let build = BuildState { id: "plan:1".into(), status: "IN_PROGRESS".into(), ..BuildState::default() };
+    let build = BuildState { id: "plan:1".into(), ..BuildState::default() };
     runs.status = started(&runs.status, BuildKind::Plan, &build, runs.now);
     runs.seen = Seen::Trouble(fault);
     let step = decide(&runs);
