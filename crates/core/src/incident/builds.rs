@@ -1,4 +1,4 @@
-//! The builds of an Incident, as decisions: wait for one, judge how it ended, plan again.
+//! The builds of an Incident, as decisions: record one, judge how it ended, plan again.
 
 use reforge_api::{BuildFailure, BuildKind, BuildRef, FaultClass, IncidentStatus, RecoveryPolicySpec, Time, reason};
 
@@ -7,15 +7,11 @@ use crate::plan::published::{Failure, Lock};
 use crate::words::fault::Fault;
 
 use super::transition::{Ending, end, failed, plan_again, progress, record_build, stall};
-use super::view::{Effect, Seen, Step, View};
-use super::{start, trouble};
+use super::trouble;
+use super::view::{Effect, Step, View};
 
-/// How long until a build's state is asked for again, should no event tell of it.
-const POLL_BUILD: i64 = 5_000;
-/// How long after its start CodeBuild may not tell of a build yet, in seconds: what it lists is behind what it does.
-const TOLD_BY_THEN: i64 = 120;
 /// How long until a busy workspace is looked at again.
-const POLL_WORKSPACE: i64 = 2_000;
+pub const POLL_WORKSPACE: i64 = 2_000;
 /// How long until it is looked again whether a hold was lifted.
 const POLL_HOLD: i64 = 10_000;
 /// Replanning without a failure must end: a plan that is always stale needs a human.
@@ -34,7 +30,7 @@ pub fn started(status: &IncidentStatus, kind: BuildKind, build: &BuildState, now
 }
 
 /// Says that a build is at work.
-fn runs(status: &mut IncidentStatus, kind: BuildKind, build: &str, now: Time) {
+pub fn runs(status: &mut IncidentStatus, kind: BuildKind, build: &str, now: Time) {
     let (why, what) = match kind {
         BuildKind::Plan => (reason::PLANNING, "plans"),
         BuildKind::Apply => (reason::APPLYING, "applies the plan"),
@@ -104,60 +100,6 @@ impl NotStarted {
     /// Whether it is certain that nothing was started: who was asked and gave no answer may have started it all the same.
     fn is_certain(&self) -> bool {
         !matches!(self, Self::Asked(Fault { class: FaultClass::Transient, .. }))
-    }
-}
-
-/// Starts the wanted build, or waits for it. Gives the build back once it is over; a plan build only if it failed,
-/// since what it published is looked at instead.
-pub fn wait_for_build(
-    view: &View,
-    policy: &RecoveryPolicySpec,
-    kind: BuildKind,
-    step: &mut Step,
-) -> Option<BuildState> {
-    if let Some(at) = view.status.recovery.next_attempt_time
-        && at > view.now
-    {
-        step.wake = Some(at.millis_since(view.now));
-        return None;
-    }
-    match &view.seen {
-        Seen::Workspace(Some(holder)) => {
-            let message = format!("Waiting for {holder}, which works on the same Terraform workspace");
-            progress(&mut step.status, reason::WORKSPACE_BUSY, &message, view.now);
-            step.wake = Some(POLL_WORKSPACE);
-            None
-        }
-        Seen::Workspace(None) if kind == BuildKind::Plan => {
-            start::try_start(view, kind, step);
-            None
-        }
-        Seen::AtGate(_) | Seen::PlanGone if kind == BuildKind::Apply => {
-            start::try_apply(view, policy, step);
-            None
-        }
-        Seen::Build(Some(build)) if view.status.recovery.build.is_none() => {
-            start::found(kind, build, view.now, step);
-            None
-        }
-        Seen::Build(None) => {
-            let known = view.status.recovery.build.as_ref()?;
-            let since = known.start.or_else(|| view.status.recovery.intent.as_ref()?.last_try_time);
-            if since.is_some_and(|since| view.now < since.plus_seconds(TOLD_BY_THEN)) {
-                step.wake = Some(POLL_BUILD);
-                return None;
-            }
-            Some(BuildState { id: known.id.clone(), status: BuildStatus::Unknown, ..BuildState::default() })
-        }
-        Seen::Build(Some(build)) if build.is_over() => Some(build.clone()),
-        Seen::Build(Some(build)) => {
-            if view.status.trouble.is_some() {
-                runs(&mut step.status, kind, &build.id, view.now);
-            }
-            step.wake = Some(POLL_BUILD);
-            None
-        }
-        _ => None,
     }
 }
 

@@ -14,13 +14,13 @@ use crate::plan::gate;
 use crate::plan::inventory::Location;
 use crate::plan::summary::PlanChange;
 
-use super::builds::{build_failed, build_ref, describe, wait_for_build};
+use super::builds::{build_failed, build_ref, describe};
 use super::evidence::{self, RECORD_COMES};
 use super::fences::{is_held, works};
 use super::permit::{self, at_gate};
 use super::transition::{Ending, end, failed, progress, record_build, say, stall, want};
 use super::view::{Effect, PolicyState, Seen, Step, View};
-use super::{trouble, word};
+use super::{start, trouble, word};
 
 /// How long until AWS is asked again whether a change is through, or a resource is back.
 const POLL_AWS: i64 = 1_000;
@@ -188,7 +188,8 @@ fn held(view: &View, policy: &PolicyState, mut step: Step) -> Step {
     };
     step.status.trouble = None;
     stall(&mut step.status, why, &message, view.now);
-    step.wake = view.hold.is_some().then_some(POLL_TROUBLE);
+    let over = start::unseen_until_over(view, &mut step.status);
+    step.wake = if view.hold.is_some() { Some(POLL_TROUBLE) } else { over };
     step
 }
 
@@ -271,7 +272,7 @@ fn settle(view: &View, step: &mut Step) {
 }
 
 fn plan(view: &View, policy: &RecoveryPolicySpec, step: &mut Step) {
-    if let Some(build) = wait_for_build(view, policy, BuildKind::Plan, step) {
+    if let Some(build) = start::wait_for_build(view, policy, BuildKind::Plan, step) {
         let message = format!("The plan build {} ended as {}", build.id, describe(&build));
         record_build(&mut step.status, build_ref(BuildKind::Plan, &build));
         return build_failed(view, policy, &build, &message, step);
@@ -315,7 +316,7 @@ fn plan(view: &View, policy: &RecoveryPolicySpec, step: &mut Step) {
 }
 
 fn apply(view: &View, policy: &RecoveryPolicySpec, step: &mut Step) {
-    let Some(build) = wait_for_build(view, policy, BuildKind::Apply, step) else { return };
+    let Some(build) = start::wait_for_build(view, policy, BuildKind::Apply, step) else { return };
     record_build(&mut step.status, build_ref(BuildKind::Apply, &build));
     if build.succeeded() {
         let status = &mut step.status;

@@ -14,7 +14,7 @@ pub const RECORD_COMES: i64 = 900;
 /// How far CloudTrail's whole seconds, EC2's and CodeBuild's clocks may be apart, in seconds.
 const CLOCKS: i64 = 60;
 /// How long a build may last whose end was never seen, in seconds: CodeBuild's own limit is 8 hours.
-const LONGEST_BUILD: i64 = 28_800;
+pub const LONGEST_BUILD: i64 = 28_800;
 /// The most reports that a status keeps.
 const MAX_EVIDENCE: usize = 16;
 

@@ -41,6 +41,7 @@ fn scan(text: &str) -> Result<(), String> {
         let before = rest;
         rest = match c {
             '\'' | '"' => after_text(rest, c, false)?,
+            '`' => return Err("it has a name in backquotes".to_owned()),
             '/' if rest.starts_with("//") => rest.find('\n').map_or("", |end| &rest[end..]),
             c if is_of_word(c) => after_word(rest)?,
             c => &rest[c.len_utf8()..],
@@ -147,6 +148,7 @@ mod tests {
             format!("r'\\' {deep} ''"),
             format!("''' ' {deep} '"),
             format!("// '\n{deep} '"),
+            format!("event.`a//b` {deep}"),
             format!(")))) {deep}"),
         ] {
             assert!(refusal(&text).is_some(), "{text}");

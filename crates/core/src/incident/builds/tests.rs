@@ -2,6 +2,7 @@ use reforge_api::{Check, Data, Phase, StepName, Verification};
 
 use crate::incident::decide::decide;
 use crate::incident::fixture::{self, ready};
+use crate::incident::view::Seen;
 
 use super::*;
 

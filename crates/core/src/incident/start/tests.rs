@@ -257,3 +257,16 @@ fn a_record_that_was_judged_before_a_start_is_not_judged_again_before_the_next()
     assert!(starts(&step));
     assert_eq!(step.status.classification.and_then(|c| c.record).as_deref(), Some("r"));
 }
+
+#[test]
+fn without_a_policy_a_start_that_may_have_been_carried_out_keeps_the_workspace_until_it_would_be_over() {
+    let mut view = cleared(1);
+    (view.policy, view.seen) = (PolicyState::Gone, Seen::Nothing);
+    let step = decide(&view);
+    assert!(works(&step.status) && step.effects.is_empty(), "nobody can look for it");
+    assert_eq!(step.wake, Some(28_790_000));
+    (view.status, view.now) = (step.status, view.now.plus_millis(28_790_000));
+    let step = decide(&view);
+    assert_eq!((ready(&step.status).0, works(&step.status)), (reason::POLICY_GONE, false));
+    assert_eq!(step.effects, [Effect::ReleaseWorkspace]);
+}
