@@ -1,10 +1,13 @@
 //! What can happen in the modelled world, one step at a time. The operator's own functions decide; the rest of the world
 //! does what AWS, the apiserver and people may do at the worst moment.
 
-use reforge_api::{Approval, ApprovalMode, BuildKind, Decision, IncidentStatus, Phase, StepName, WorkspaceRef};
-use reforge_core::incident::builds;
+use reforge_api::{
+    Approval, ApprovalMode, BuildKind, Decision, IncidentStatus, Phase, StepName, StepRef, WorkspaceRef,
+    duration_millis,
+};
+use reforge_core::incident::builds::{self, NotStarted};
 use reforge_core::incident::decide::decide;
-use reforge_core::incident::fences::{looks_first, still_stands};
+use reforge_core::incident::fences::{is_recent, looks_first, still_stands};
 use reforge_core::incident::transition;
 use reforge_core::incident::view::{Effect, Seen, View};
 use reforge_core::index::Work;
@@ -64,6 +67,8 @@ pub enum Flaw {
     StartsTwice,
     /// The policy is not read again before an apply.
     TrustsOldPolicies,
+    /// What the gate cleared once is started, whatever was said since.
+    TrustsOldClearance,
     /// Recovery's own calls are not known.
     ForgetsItsBuilds,
     /// An Incident that waits for a human says nothing.
@@ -73,13 +78,14 @@ pub enum Flaw {
 }
 
 /// Every flaw.
-pub const FLAWS: [Flaw; 9] = [
+pub const FLAWS: [Flaw; 10] = [
     Flaw::WritesWithoutVersion,
     Flaw::SkipsTheGate,
     Flaw::ExplainsEverything,
     Flaw::IgnoresTheWorkspace,
     Flaw::StartsTwice,
     Flaw::TrustsOldPolicies,
+    Flaw::TrustsOldClearance,
     Flaw::ForgetsItsBuilds,
     Flaw::WaitsInSilence,
     Flaw::Reopens,
@@ -208,14 +214,15 @@ impl Rules {
     }
 
     fn view(&self, world: &World, incident: usize) -> Option<View> {
-        let mut view = self.stage.view(world, incident)?;
+        let mut view = match self.flaw {
+            Some(Flaw::IgnoresTheWorkspace) => self.stage.view(&World { lease: None, ..world.clone() }, incident)?,
+            Some(Flaw::StartsTwice) => self.stage.view(&without_tries(world, incident), incident)?,
+            _ => self.stage.view(world, incident)?,
+        };
         if self.flaw == Some(Flaw::ExplainsEverything)
             && let Some(WorkspaceRef { addresses, .. }) = &mut view.status.workspace
         {
             *addresses = (0..INCIDENTS).map(address).collect();
-        }
-        if self.flaw == Some(Flaw::IgnoresTheWorkspace) && matches!(view.seen, Seen::Workspace(_)) {
-            view.seen = Seen::Workspace(None);
         }
         Some(view)
     }
@@ -245,7 +252,16 @@ impl Rules {
 
     fn break_it(&self, view: &View, status: &mut IncidentStatus, effects: &mut Vec<Effect>) {
         let waits = status.phase == Phase::AwaitingApproval;
+        let asks_again = view.status.step.name == StepName::Apply && matches!(view.seen, Seen::AtGate(_));
         match self.flaw {
+            Some(Flaw::TrustsOldClearance | Flaw::SkipsTheGate) if asks_again => {
+                status.clone_from(&view.status);
+                if let Some(intent) = &mut status.recovery.intent {
+                    intent.tries += 1;
+                    intent.last_try_time = Some(view.now);
+                }
+                *effects = vec![Effect::StartBuild(BuildKind::Apply)];
+            }
             Some(Flaw::SkipsTheGate) if waits => {
                 status.recovery.committed_to = status.plan.as_ref().map(|p| p.digest.clone());
                 status.step.name = StepName::Apply;
@@ -271,14 +287,23 @@ impl Rules {
             return false;
         }
         let before = &stored.status;
-        if status.step < before.step || (before.step.name == StepName::Ended && status != before) {
+        let attempt = status.step.attempt;
+        let begun = |b: &Build| (b.incident, b.attempt, b.kind) == (incident, attempt, BuildKind::Apply);
+        // Only an apply that was not begun goes back to the gate.
+        let unbegun = before.step == StepRef { attempt, name: StepName::Apply }
+            && status.step.name == StepName::Gate
+            && !world.builds.iter().any(begun);
+        if (status.step < before.step && !unbegun) || (before.step.name == StepName::Ended && status != before) {
             world.seen.wrongs.insert(Wrong::WentBack);
         }
-        if let (Some(digest), StepName::Apply) = (&status.recovery.committed_to, status.step.name)
-            && before.step.name != StepName::Apply
-            && gate_was_open
-        {
-            world.seen.opened.insert((incident, digest.clone()));
+        // The gate must be open at the write that asks for a start, however many there were before.
+        if let Some(digest) = status.recovery.committed_to.as_ref().filter(|_| asks_for_a_start(before, status)) {
+            let asked = (incident, digest.clone());
+            if gate_was_open {
+                world.seen.opened.insert(asked);
+            } else {
+                world.seen.opened.remove(&asked);
+            }
         }
         stored.status = status.clone();
         true
@@ -288,8 +313,17 @@ impl Rules {
     fn gate_was_open(&self, world: &World, incident: usize, status: &IncidentStatus) -> bool {
         let (Some(stored), Some(plan)) = (&world.incidents[incident], &status.plan) else { return false };
         let asks = self.stage.policy(incident).approval.as_ref().is_some_and(|a| a.mode == ApprovalMode::Always);
+        let patience = self.stage.policy(incident).approval.as_ref().and_then(|a| duration_millis(&a.expires_after));
+        // A decision that is written late is seen to be late where it is carried out.
+        let decided = status.recovery.intent.as_ref().and_then(|i| i.last_try_time).unwrap_or_else(|| now(world));
+        let seen = status.approval.as_ref().map(|a| a.seen.as_slice()).unwrap_or_default();
+        let expired = |by: &str| {
+            let at = seen.iter().find(|s| s.by == by && s.change_digest == plan.change_digest).map(|s| s.at);
+            at.zip(patience).is_some_and(|(at, patience)| decided.millis_since(at) >= patience)
+        };
         let said = |decision: Decision| {
-            stored.approvals.iter().any(|a| a.decision == decision && a.change_digest == plan.change_digest)
+            let on_it = |a: &&Approval| a.decision == decision && a.change_digest == plan.change_digest;
+            stored.approvals.iter().filter(on_it).any(|a| decision == Decision::Deny || !expired(&a.by))
         };
         !said(Decision::Deny) && (!asks || said(Decision::Approve))
     }
@@ -308,6 +342,13 @@ impl Rules {
                 Effect::ReleaseWorkspace => {
                     if world.lease.as_ref().is_some_and(|l| l.holder == task.incident) {
                         world.lease = None;
+                    }
+                    rest(task, effects)
+                }
+                Effect::NoteBuild => {
+                    let build = task.status.recovery.build.as_ref().and_then(|b| build_index(&b.id));
+                    if let Some(lease) = world.lease.as_mut().filter(|l| l.holder == task.incident) {
+                        lease.build = build;
                     }
                     rest(task, effects)
                 }
@@ -353,6 +394,11 @@ impl Rules {
             let trusts = self.flaw == Some(Flaw::TrustsOldPolicies);
             if !trusts && !still_stands(&task.status, "uid", generation, false) {
                 let status = builds::overtaken(&task.status, now(world));
+                self.write(world, task.incident, task.version, &status);
+                return Replica::Idle;
+            }
+            if self.flaw != Some(Flaw::TrustsOldClearance) && !is_recent(intent, now(world)) {
+                let (status, _) = builds::not_started(&task.status, &NotStarted::Late, "i", now(world));
                 self.write(world, task.incident, task.version, &status);
                 return Replica::Idle;
             }
@@ -461,6 +507,23 @@ impl Rules {
         world.echoes.remove(&build);
         Some(())
     }
+}
+
+/// The world to who forgets that a start was tried.
+fn without_tries(world: &World, incident: usize) -> World {
+    let mut world = world.clone();
+    let intent = world.incidents[incident].as_mut().and_then(|stored| stored.status.recovery.intent.as_mut());
+    if let Some(intent) = intent {
+        intent.tries = 0;
+    }
+    world
+}
+
+/// Whether a write of this status over that one asks for the start of an apply.
+fn asks_for_a_start(before: &IncidentStatus, after: &IncidentStatus) -> bool {
+    let tries = |s: &IncidentStatus| s.recovery.intent.as_ref().map_or(0, |i| i.tries);
+    let same = before.step == after.step;
+    after.step.name == StepName::Apply && tries(after) > if same { tries(before) } else { 0 }
 }
 
 fn is_harmless(effect: &Effect) -> bool {

@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 
 use reforge_api::{
-    ApprovalMode, ApprovalPolicy, Classification, Data, IncidentSpec, IncidentStatus, Judge, Mode, RecoveryPolicySpec,
-    StepName, Time, Verdict, Verification, WorkspaceRef,
+    ApprovalMode, ApprovalPolicy, BuildKind, Classification, Data, IncidentSpec, IncidentStatus, Judge, Mode,
+    RecoveryPolicySpec, StepName, Time, Verdict, Verification, WorkspaceRef,
 };
-use reforge_core::incident::fences::is_held;
-use reforge_core::incident::fences::works;
+use reforge_core::incident::fences::{is_held, may_have_started, works};
 use reforge_core::incident::view::{AtGate, PolicyState, Seen, View};
-use reforge_core::plan::build::BuildState;
+use reforge_core::plan::build::{BuildError, BuildState, BuildStatus};
 use reforge_core::plan::inventory::Location;
 use reforge_core::plan::summary::{PlanChange, PlanDigest, Summary};
 use reforge_core::policy::limits::Ledger;
@@ -86,11 +85,11 @@ pub fn digest(plan: usize, changes: &[usize], serial: u8) -> PlanDigest {
 /// A build as CodeBuild tells of it.
 pub fn state_of(index: usize, build: &Build) -> BuildState {
     let (status, error) = match &build.state {
-        BuildProgress::Queued | BuildProgress::Applying => ("IN_PROGRESS", None),
-        BuildProgress::Succeeded(..) => ("SUCCEEDED", None),
-        BuildProgress::Failed(error) => ("FAILED", error.map(str::to_owned)),
+        BuildProgress::Queued | BuildProgress::Applying => (BuildStatus::InProgress, None),
+        BuildProgress::Succeeded(..) => (BuildStatus::Succeeded, None),
+        BuildProgress::Failed(error) => (BuildStatus::Failed, error.map(BuildError::of)),
     };
-    BuildState { id: build_id(index), status: status.to_owned(), error, ..BuildState::default() }
+    BuildState { id: build_id(index), status, error, ..BuildState::default() }
 }
 
 /// Who has the workspace, if it is somebody else who still needs it: the operator's own rule.
@@ -148,6 +147,7 @@ fn look(world: &World, incident: usize, status: &IncidentStatus) -> Seen {
             name: "shop".to_owned(),
             backend: BACKEND.to_owned(),
             addresses: vec![address(incident)],
+            addresses_unlisted: 0,
         })),
         StepName::Classify => Seen::Verdict(Classification {
             verdict: Verdict::Failure,
@@ -180,9 +180,7 @@ fn build(world: &World, incident: usize, status: &IncidentStatus) -> Seen {
     if status.recovery.next_attempt_time.is_some_and(|at| at > now(world)) {
         return Seen::Nothing;
     }
-    let Some(known) = &status.recovery.build else {
-        return Seen::Workspace(held_by_other(world, incident).map(|other| format!("n/i{other}")));
-    };
+    let Some(known) = &status.recovery.build else { return before_start(world, incident, status) };
     let Some(index) = build_index(&known.id).filter(|i| *i < world.builds.len()) else { return Seen::Build(None) };
     let state = state_of(index, &world.builds[index]);
     match summary(world, index) {
@@ -190,6 +188,20 @@ fn build(world: &World, incident: usize, status: &IncidentStatus) -> Seen {
             Seen::Planned(Box::new(state), Some(Box::new(published)))
         }
         _ => Seen::Build(Some(state)),
+    }
+}
+
+/// A build that a try has started, who has the workspace, or the gate's question.
+fn before_start(world: &World, incident: usize, status: &IncidentStatus) -> Seen {
+    let kind = if status.step.name == StepName::Plan { BuildKind::Plan } else { BuildKind::Apply };
+    let same = |b: &Build| (b.incident, b.attempt, b.kind) == (incident, status.step.attempt, kind);
+    let started = world.builds.iter().position(same).filter(|_| may_have_started(&status.recovery));
+    if let Some(index) = started {
+        return Seen::Build(Some(state_of(index, &world.builds[index])));
+    }
+    match held_by_other(world, incident) {
+        None if kind == BuildKind::Apply => at_gate(world, incident, status).unwrap_or(Seen::Nothing),
+        other => Seen::Workspace(other.map(|other| format!("n/i{other}"))),
     }
 }
 

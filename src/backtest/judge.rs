@@ -12,6 +12,7 @@ use reforge_core::plan::gate::{self, Attribution, Gate, Question};
 use reforge_core::plan::inventory::{self, Location};
 use reforge_core::plan::summary::{PlanChange, Summary};
 use reforge_core::policy::limits::{self, Apply, Ledger, Opened};
+use reforge_core::policy::select;
 
 use super::Backtest;
 use super::order::Event;
@@ -36,6 +37,8 @@ pub enum Decision {
     NotManaged,
     /// The verdict is Normal: nothing to put back.
     Normal,
+    /// The policy cannot be used, so that it would have waited until somebody had mended it.
+    Held,
     /// The policy is suspended.
     Suspended,
     /// The gate would have refused.
@@ -44,11 +47,12 @@ pub enum Decision {
 
 impl Decision {
     /// Every decision, the most automatic first.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Go,
         Self::Wait,
         Self::Ask,
         Self::ObserveOnly,
+        Self::Held,
         Self::Suspended,
         Self::Refuse,
         Self::Normal,
@@ -64,6 +68,7 @@ impl Decision {
             Self::ObserveOnly => "ObserveOnly",
             Self::NotManaged => "NotManaged",
             Self::Normal => "Normal",
+            Self::Held => "Held",
             Self::Suspended => "Suspended",
             Self::Refuse => "Refuse",
         }
@@ -171,6 +176,9 @@ impl<'a> Judge<'a> {
         }
         self.note_storm(&policy_key, &policy.spec, spec.event.time);
 
+        if let Err(unusable) = select::validate(policy, &self.backtest.grants) {
+            return Ok(outcome(Decision::Held, vec![format!("the policy cannot be used: {unusable}")]));
+        }
         if policy.spec.suspend {
             return Ok(outcome(Decision::Suspended, vec!["the policy is suspended".to_owned()]));
         }
@@ -248,6 +256,7 @@ impl<'a> Judge<'a> {
             attribution: Attribution::Known,
             summary: &assumed_plan(spec, own),
             own,
+            unlisted: 0,
             policy: &policy.spec,
             incident: spec,
             classification: Some(classification),
@@ -261,6 +270,7 @@ impl<'a> Judge<'a> {
             identities: &[],
             unchecked: None,
             stopped: None,
+            unknown: None,
             limits: &held,
             now,
         })

@@ -48,6 +48,8 @@ pub fn read(
         recovery_roles: &backtest.recovery_roles,
         // Which builds an Incident started is not in a log: a recovery role in a session that CodeBuild named is ours.
         is_own_build: &|_, _| Ours::Yes,
+        // What would have waited is counted, however much it is.
+        open_of: &|_, _| 0,
     };
     let keep = |record: Kept<'_>| {
         let parsed = serde_json::from_slice(record.text).map_err(|_| "Unreadable");

@@ -307,6 +307,7 @@ fn means(decision: Decision) -> &'static str {
         Decision::Wait => "put back later: a window, a cool-down, or others first",
         Decision::Ask => "a human would have been asked",
         Decision::ObserveOnly => "planned and told, and nothing more: the policy observes",
+        Decision::Held => "waiting until somebody mends the policy, which cannot be used",
         Decision::Suspended => "the policy is suspended",
         Decision::Refuse => "refused",
         Decision::Normal => "expected: nothing to put back",

@@ -77,6 +77,7 @@ enum FailOn {
     Wait,
     Ask,
     ObserveOnly,
+    Held,
     Suspended,
     Refuse,
     Any,
@@ -91,6 +92,7 @@ impl FailOn {
                 | (Self::Wait, Decision::Wait)
                 | (Self::Ask, Decision::Ask)
                 | (Self::ObserveOnly, Decision::ObserveOnly)
+                | (Self::Held, Decision::Held)
                 | (Self::Suspended, Decision::Suspended)
                 | (Self::Refuse, Decision::Refuse)
         )

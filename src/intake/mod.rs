@@ -11,6 +11,7 @@ use kube::api::{Api, Patch, PatchParams};
 use reforge_api::{ANNOTATION_HINT, Event, Incident, RecoveryPolicy, Time};
 use reforge_cluster::{Incidents, Policies};
 use reforge_core::catalog::Catalog;
+use reforge_core::index::Key;
 use reforge_core::index::own::Ours;
 use reforge_core::intake::candidate::Candidate;
 use reforge_core::intake::detect::{self, Detection, DropReason, Surroundings};
@@ -94,13 +95,15 @@ impl Intake {
             }
         };
         let policies = self.policies.all();
-        let detection = detect::detect(record, &self.surroundings(policies.as_ref(), &|_, _| ours));
+        let open_of = |namespace: &str, name: &str| self.open_of(namespace, name);
+        let detection = detect::detect(record, &self.surroundings(policies.as_ref(), &|_, _| ours, &open_of));
         self.detected(&record.event, detection).await
     }
 
     async fn notice(&self, notice: &Notice) -> Handled {
         let policies = self.policies.all();
-        let detection = detect::detect_notice(notice, &self.surroundings(policies.as_ref(), &|_, _| Ours::No));
+        let open_of = |namespace: &str, name: &str| self.open_of(namespace, name);
+        let detection = detect::detect_notice(notice, &self.surroundings(policies.as_ref(), &|_, _| Ours::No, &open_of));
         self.detected(&notice.event, detection).await.0
     }
 
@@ -108,6 +111,7 @@ impl Intake {
         &'a self,
         policies: &'a [Arc<RecoveryPolicy>],
         is_own_build: &'a (dyn Fn(&str, Time) -> Ours + Sync),
+        open_of: &'a (dyn Fn(&str, &str) -> usize + Sync),
     ) -> Surroundings<'a> {
         Surroundings {
             catalog: &self.catalog,
@@ -116,7 +120,13 @@ impl Intake {
             plumbing: &self.plumbing,
             recovery_roles: &self.recovery_roles,
             is_own_build,
+            open_of,
         }
+    }
+
+    /// How many Incidents of a policy have not ended, as last seen.
+    fn open_of(&self, namespace: &str, policy: &str) -> usize {
+        self.incidents.look(|index| index.open_of_policy(Key::of_policy(namespace, policy)).count())
     }
 
     async fn detected(&self, event: &Event, detection: Result<Detection, Unreadable>) -> (Handled, Vec<String>) {

@@ -5,8 +5,8 @@ use kube::ResourceExt;
 use kube::api::{Api, Patch, PatchParams};
 use reforge_api::{BuildKind, Incident, LABEL_WORKSPACE, RecoveryPolicy};
 use reforge_core::incident::builds::NotStarted;
-use reforge_core::incident::fences::{looks_first, still_stands};
-use reforge_core::incident::order::{apply_of, order_of, project_of};
+use reforge_core::incident::fences::{is_recent, looks_first, still_stands};
+use reforge_core::incident::order::{apply_of, listed, order_of, project_of};
 use reforge_core::plan::build::BuildState;
 use reforge_core::policy::select;
 use reforge_core::words::fault::Fault;
@@ -49,10 +49,7 @@ async fn try_start(ctx: &Context, incident: &Incident, kind: BuildKind) -> Resul
     let name = &incident.spec.policy_ref.name;
     select::validate(&policy, &ctx.settings.grants())
         .map_err(|unusable| Fault::ours(format!("reading RecoveryPolicy {name}"), &unusable.to_string()))?;
-    let listed = policy.spec.recovery.workspaces.iter().find(|w| w.name == workspace.name);
-    let listed = listed.ok_or_else(|| {
-        Fault::absent(format!("looking for workspace {}", workspace.name), "the policy no longer lists it")
-    })?;
+    let listed = listed(&policy.spec, workspace)?;
     let project = project_of(listed, kind);
 
     let me = Holder::of(incident);
@@ -78,6 +75,9 @@ async fn try_start(ctx: &Context, incident: &Incident, kind: BuildKind) -> Resul
                 if !still_stands(&status, &uid, generation, policy.spec.suspend) {
                     return Ok(Started::Overtaken);
                 }
+                if !is_recent(intent, clock::now()) {
+                    return Ok(Started::NotYet(NotStarted::Late));
+                }
                 let hold = ctx.holds.live(&incident.judged_spec()).await.map_err(|e| e.fault("asking for holds"))?;
                 if let Some(hold) = hold {
                     return Ok(Started::NotYet(NotStarted::OnHold(hold)));
@@ -98,22 +98,28 @@ async fn try_start(ctx: &Context, incident: &Incident, kind: BuildKind) -> Resul
             }
         }
     };
-    let account = &incident.spec.event.account_id;
-    if let Err(error) = ctx.workspaces.note_build(&workspace.backend, &me, (account, &build.id)).await {
-        tracing::warn!(%error, build = build.id, "the build could not be noted in the workspace's lease");
-    }
+    note_build(ctx, incident, &build.id).await;
     Ok(Started::Running(Box::new(build)))
 }
 
-/// Remembers the source version that the Incident recovered with, for a policy that may go back to it.
+/// Notes a build in the workspace's lease, so that it is known even when the Incident is gone.
+pub async fn note_build(ctx: &Context, incident: &Incident, build: &str) {
+    let Some(workspace) = incident.status.as_ref().and_then(|s| s.workspace.as_ref()) else { return };
+    let account = &incident.spec.event.account_id;
+    if let Err(error) = ctx.workspaces.note_build(&workspace.backend, &Holder::of(incident), (account, build)).await {
+        tracing::warn!(%error, build, "the build could not be noted in the workspace's lease");
+    }
+}
+
+/// Remembers the source version that was applied last, for a policy that may go back to it.
 pub async fn note_success(ctx: &Context, incident: &Incident) {
     let status = incident.status.clone().unwrap_or_default();
-    let (Some(workspace), Some(plan)) = (&status.workspace, &status.plan) else { return };
-    if plan.source_version.is_empty() {
+    let (Some(workspace), Some(version)) = (&status.workspace, &status.recovery.applied_version) else { return };
+    if version.is_empty() {
         // A source in S3 that was replaced while it was planned from: nobody can go back to it by a version.
         return;
     }
-    if let Err(error) = ctx.workspaces.note_success(&workspace.backend, &plan.source_version).await {
+    if let Err(error) = ctx.workspaces.note_success(&workspace.backend, version).await {
         tracing::warn!(%error, incident = incident.name_any(), "the source version was not noted; an older one stands");
     }
 }

@@ -12,6 +12,7 @@ use reforge_cluster::{Incidents, Known, Next, Policies};
 use reforge_core::catalog::Catalog;
 use reforge_core::incident::builds;
 use reforge_core::incident::decide::decide;
+use reforge_core::incident::fences::works;
 use reforge_core::incident::view::{Effect, Seen};
 use reforge_core::index::{Id, Key};
 use reforge_core::intake::plumbing::Plumbing;
@@ -156,6 +157,12 @@ async fn carry_out(
                 }
             }
             Effect::NoteSuccess => act::note_success(ctx, incident).await,
+            Effect::NoteBuild => {
+                let build = incident.status.as_ref().and_then(|s| s.recovery.build.as_ref());
+                if let Some(build) = build.map(|b| b.id.clone()) {
+                    act::note_build(ctx, incident, &build).await;
+                }
+            }
             Effect::StartBuild(kind) => {
                 let before = incident.status.clone().unwrap_or_default();
                 let (after, pause) = match act::start_build(ctx, incident, *kind).await {
@@ -172,6 +179,9 @@ async fn carry_out(
                     Written::Refused(pause) => return Ok(Some(pause)),
                 }
                 if pause.is_some() {
+                    if !works(&after) {
+                        act::release_workspace(ctx, incident).await;
+                    }
                     return Ok(pause);
                 }
             }

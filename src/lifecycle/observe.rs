@@ -11,10 +11,12 @@ use reforge_api::{
 };
 use reforge_cluster::Known;
 use reforge_core::catalog::Verify;
-use reforge_core::incident::fences::is_held;
+use reforge_core::incident::fences::{is_held, may_have_started};
+use reforge_core::incident::order::{listed, project_of};
 use reforge_core::incident::view::{AtGate, PolicyState, Seen, View};
 use reforge_core::incident::{around, evidence, trouble};
 use reforge_core::index::{Id, Key, Row};
+use reforge_core::plan::build::BuildState;
 use reforge_core::plan::inventory::{self, Location, Owned};
 use reforge_core::plan::published::Changed;
 use reforge_core::words::fault::Fault;
@@ -187,8 +189,8 @@ async fn look(
                 verifier(ctx, incident).await?.settled(&resource.r#type, &resource.id, incident.spec.change).await;
             settle.map(Seen::Settling)
         }
-        StepName::Plan => build(ctx, incident, status, BuildKind::Plan).await,
-        StepName::Apply => build(ctx, incident, status, BuildKind::Apply).await,
+        StepName::Plan => build(ctx, incident, judged, (status, policy), BuildKind::Plan).await,
+        StepName::Apply => build(ctx, incident, judged, (status, policy), BuildKind::Apply).await,
         StepName::Gate => at_gate(ctx, incident, judged, status, policy).await,
         StepName::Verify => verify(ctx, incident, status, &policy.verification.expect).await,
         StepName::Ended => Ok(Seen::Nothing),
@@ -221,7 +223,13 @@ async fn locate(ctx: &Context, incident: &Incident, policy: &RecoveryPolicySpec)
     Ok(Seen::Location(inventory::locate(&inventories, entry, &event.account_id, &event.region, &resource.id)))
 }
 
-async fn build(ctx: &Context, incident: &Incident, status: &IncidentStatus, kind: BuildKind) -> Result<Seen, Fault> {
+async fn build(
+    ctx: &Context,
+    incident: &Incident,
+    judged: Judged<'_>,
+    (status, policy): (&IncidentStatus, &RecoveryPolicySpec),
+    kind: BuildKind,
+) -> Result<Seen, Fault> {
     if status.recovery.next_attempt_time.is_some_and(|at| at > clock::now()) {
         return Ok(Seen::Nothing);
     }
@@ -229,8 +237,14 @@ async fn build(ctx: &Context, incident: &Incident, status: &IncidentStatus, kind
         return Err(Fault::ours("looking at the Incident", "it has no workspace"));
     };
     let Some(build) = &status.recovery.build else {
+        if let Some(found) = started_before(ctx, incident, (status, policy), kind).await? {
+            return Ok(Seen::Build(Some(found)));
+        }
         let other = ctx.workspaces.held_by_other(&workspace.backend, &Holder::of(incident)).await;
-        return other.map(Seen::Workspace).map_err(|e| e.fault("reading the workspace's lease"));
+        return match other.map_err(|e| e.fault("reading the workspace's lease"))? {
+            None if kind == BuildKind::Apply => at_gate(ctx, incident, judged, status, policy).await,
+            other => Ok(Seen::Workspace(other)),
+        };
     };
     let Install { builds, artifacts } = install(ctx, incident).await?;
     let state = builds.get(&build.id).await?;
@@ -260,6 +274,21 @@ async fn build(ctx: &Context, incident: &Incident, status: &IncidentStatus, kind
     }
 }
 
+/// The build that a try has started whose answer nobody saw.
+async fn started_before(
+    ctx: &Context,
+    incident: &Incident,
+    (status, policy): (&IncidentStatus, &RecoveryPolicySpec),
+    kind: BuildKind,
+) -> Result<Option<BuildState>, Fault> {
+    let Some(workspace) = status.workspace.as_ref().filter(|_| may_have_started(&status.recovery)) else {
+        return Ok(None);
+    };
+    let listed = listed(policy, workspace)?;
+    let Install { builds, .. } = install(ctx, incident).await?;
+    builds.find(project_of(listed, kind), &incident.name_any(), status.step.attempt).await
+}
+
 /// The spec as it is judged with the evidence, and the evidence.
 type Judged<'a> = (&'a IncidentSpec, &'a [Evidence]);
 
@@ -280,8 +309,7 @@ async fn at_gate(
     };
     let Install { artifacts, .. } = install(ctx, incident).await?;
     let found = artifacts.summary(&workspace.name, uuid_of(&plan.build)).await.map_err(ArtifactError::fault)?;
-    let (summary, digest) = found
-        .ok_or_else(|| Fault::absent(format!("reading the summary of {}", plan.build), "it is gone from the bucket"))?;
+    let Some((summary, digest)) = found else { return Ok(Seen::PlanGone) };
     let ledger = ctx.workspaces.ledger(&workspace.backend).await.map_err(|e| e.fault("reading the ledger"))?;
     let unchecked = if incident.spec.approvals.is_empty() {
         None
@@ -339,6 +367,8 @@ async fn verify(ctx: &Context, incident: &Incident, status: &IncidentStatus, exp
         now.push(ResourceIdentity { address, terraform_type: r#type, id, arn });
     }
     let empty = match (&result, apply) {
+        // What is not listed may be the resource's all the same.
+        (Some(result), _) if workspace.addresses_unlisted > 0 => result.remaining.is_empty(),
         (Some(result), _) => !result.remaining.iter().any(|a| workspace.addresses.contains(a)),
         // Without an apply of its own the Incident came here because its plan was empty.
         (None, None) => true,

@@ -231,7 +231,12 @@ impl Workspaces {
         let Ok(install) = self.reach.install(noted.map_or_else(|| self.reach.home(), String::as_str)).await else {
             return true;
         };
-        install.builds.get(build).await.map_or(true, |b| b.is_some_and(|b| !b.is_over()))
+        match install.builds.get(build).await {
+            Ok(Some(build)) => !build.is_over(),
+            // Right after its start it may not be told of yet.
+            Ok(None) => age_seconds(lease) < ABANDONED,
+            Err(_) => true,
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use aws_sdk_codebuild::Client;
 use aws_sdk_codebuild::config::retry::RetryConfig;
 use aws_sdk_codebuild::types::{Build, EnvironmentVariable, Project, ProjectEnvironment, RegistryCredential};
 use reforge_api::Time;
-use reforge_core::plan::build::{BuildState, Order};
+use reforge_core::plan::build::{BuildError, BuildState, BuildStatus, Order};
 use reforge_core::words::fault::Fault;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
@@ -189,11 +189,11 @@ fn state(build: &Build) -> BuildState {
     let error = build.exported_environment_variables().iter().find(|v| v.name() == Some("REFORGE_ERROR"));
     BuildState {
         id: build.id().unwrap_or_default().to_owned(),
-        status: build.build_status().map_or("IN_PROGRESS", |s| s.as_str()).to_owned(),
+        status: build.build_status().map_or(BuildStatus::InProgress, |s| BuildStatus::of(s.as_str())),
         url: build.logs().and_then(|l| l.deep_link()).map(str::to_owned),
         start: time(build.start_time()),
         end: time(build.end_time()),
-        error: error.and_then(|v| v.value()).filter(|v| !v.is_empty()).map(str::to_owned),
+        error: error.and_then(|v| v.value()).filter(|v| !v.is_empty()).map(BuildError::of),
         failure: None,
     }
 }

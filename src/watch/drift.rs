@@ -67,10 +67,9 @@ async fn step(
             let opened = open_all(ctx, policy, (&summary, &inventory), &state).await?;
             entry.result = Some(shorten(&said(&opened), 512));
         }
-        other => {
-            let status = other.map_or_else(|| "unknown to CodeBuild".to_owned(), |b| b.status);
-            entry.result = Some(format!("The build {build} ended as {status}"));
-        }
+        Some(state) => entry.result = Some(format!("The build {build} ended as {}", state.status.word())),
+        // Right after its start it may not be told of yet.
+        None => return Err(format!("CodeBuild does not tell of the build {build}")),
     }
     Ok(())
 }
@@ -132,7 +131,7 @@ async fn open_all(
         let takes = select::select(policies.as_ref(), &grants, event, resource);
         // What Reforge itself stands on is an alert's, and its own event's.
         let is_ours = ctx.plumbing.handling(&resource.r#type, &resource.id, event).is_some();
-        if is_ours || takes.is_none_or(|p| p.uid() != policy.uid()) {
+        if is_ours || takes.is_none_or(|t| t.policy.uid() != policy.uid()) {
             continue;
         }
         if open::open(&ctx.client, &candidate).await.map_err(|e| e.to_string())? == Opened::New {

@@ -99,7 +99,7 @@ fn a_resource_that_was_just_put_back_cools_down_first() {
 }
 
 #[test]
-fn a_policy_that_cannot_be_read_says_what_is_wrong_and_matches_nothing() {
+fn a_policy_that_cannot_be_read_says_what_is_wrong() {
     in_turn(async |world| {
         let odd = json!({"windows": [{"deny": {"from": "10:00", "to": "11:00", "timeZone": "Europe/Atlantis"}}]});
         world.patch_policy("ssm", &odd);

@@ -200,6 +200,15 @@ fn what_terraform_does_not_own_is_not_managed() {
 }
 
 #[test]
+fn what_a_policy_takes_that_cannot_be_used_is_held() {
+    let place = Place::new();
+    let broken = POLICIES.replace("timeZone: UTC", "timeZone: Europe/Atlantis");
+    fs::write(place.path("policies.yaml"), broken).expect("written");
+    let report = place.json(&place.write("log", &lines(&log())), &[], b"");
+    assert_eq!(report["decisions"], json!({"Go": 1, "Held": 1, "Wait": 1}), "{report:#}");
+}
+
+#[test]
 fn a_broken_file_is_named_and_the_rest_is_still_done() {
     let (place, log) = (Place::new(), log());
     let whole = gzip(&lines(&log));

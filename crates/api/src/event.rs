@@ -49,7 +49,8 @@ pub struct Event {
     pub region: String,
     /// Who made the call.
     pub actor: Actor,
-    /// The call's parameters as JSON text, secrets redacted, at most 8 KiB.
+    /// The call's parameters as JSON text, secrets redacted, at most 8 KiB; `truncated` in it says that they are not whole, and
+    /// then no expression is answered by them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 8192))]
     pub request_parameters: Option<String>,

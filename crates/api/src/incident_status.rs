@@ -17,7 +17,7 @@ pub struct IncidentStatus {
     /// Where the Incident stands, for people; programs use the conditions. New values may be added.
     #[serde(default)]
     pub phase: Phase,
-    /// How far the work has come; never goes back.
+    /// How far the work has come. It never goes back, except from an apply that was not begun to the gate of that attempt.
     #[serde(default)]
     pub step: StepRef,
     /// Conditions by the Kubernetes conventions: Ready, Reconciling, Stalled, Located, Classified, Planned, Approved, Recovered.
@@ -201,10 +201,13 @@ pub struct WorkspaceRef {
     /// Bucket and key of the state: what the workspace's lease is keyed by.
     #[schemars(length(max = 1200))]
     pub backend: String,
-    /// The Terraform addresses that are this resource, and what hangs on it.
+    /// The Terraform addresses that are this resource, and what hangs on it: the first of them.
     #[x_kube(merge_strategy = kube::core::ListMerge::Atomic)]
     #[schemars(length(max = 32))]
     pub addresses: Vec<String>,
+    /// How many further addresses there are that are not listed.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub addresses_unlisted: u32,
 }
 
 /// A verdict and where it came from.
@@ -381,17 +384,21 @@ pub struct Recovery {
     /// The build that is wanted, written before it is started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub intent: Option<Intent>,
-    /// The digest that an apply was committed to; recorded before the apply build is started.
+    /// The digest that an apply is committed to; recorded before the apply build is started, and forgotten with its attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 64, max = 64))]
     pub committed_to: Option<String>,
+    /// The commit that the last apply that succeeded was of; empty where it is not known. None: no apply of this Incident has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub applied_version: Option<String>,
     /// The build that runs or ran last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub build: Option<BuildRef>,
-    /// The last builds, oldest first.
+    /// Every build, oldest first: there are no more than two for each attempt.
     #[serde(default)]
     #[x_kube(merge_strategy = kube::core::ListMerge::Atomic)]
-    #[schemars(length(max = 16))]
+    #[schemars(length(max = 64))]
     pub builds: Vec<BuildRef>,
     /// How many attempts failed; compared with the policy's `recovery.maxAttempts`.
     #[serde(default)]
@@ -437,9 +444,12 @@ pub struct Intent {
     pub targets: Vec<String>,
     /// When it was first wanted.
     pub since: Time,
-    /// How often the start was tried; counted before each try.
+    /// How often the start was tried; counted before each try. One that has certainly started nothing is not counted.
     #[serde(default)]
     pub tries: u32,
+    /// When the start was tried last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_try_time: Option<Time>,
 }
 
 /// What a build is for.

@@ -45,7 +45,8 @@ pub enum Unexplained {
 pub struct ApprovalPolicy {
     /// Never, Always, or When one of the expressions holds.
     pub mode: ApprovalMode,
-    /// CEL over event, resource, change, classification and plan; one that holds, or cannot be answered, asks.
+    /// CEL over event, resource, change, classification and plan; one that holds, or cannot be answered, asks. At most eight
+    /// brackets deep, no loop within a loop, and the patterns of `matches` are texts in quotes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8), inner(length(min = 1, max = 1024)))]
     #[x_kube(merge_strategy = kube::core::ListMerge::Atomic)]
@@ -178,8 +179,8 @@ pub struct Window {
     pub deny: Option<Hours>,
 }
 
-/// Hours of days in a time zone. Daylight saving is that of the zone: an hour that is skipped is short, one that comes
-/// twice is long.
+/// Hours of days in a time zone, as its clocks show them: where these skip an hour it is not there, and where they show one
+/// twice it is meant both times.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Hours {

@@ -1,19 +1,17 @@
-//! The builds of an Incident, as decisions: wait for one, judge how it ended, plan again.
+//! The builds of an Incident, as decisions: record one, judge how it ended, plan again.
 
 use reforge_api::{BuildFailure, BuildKind, BuildRef, FaultClass, IncidentStatus, RecoveryPolicySpec, Time, reason};
 
-use crate::plan::build::BuildState;
+use crate::plan::build::{BuildError, BuildState, BuildStatus};
 use crate::plan::published::{Failure, Lock};
 use crate::words::fault::Fault;
 
 use super::transition::{Ending, end, failed, plan_again, progress, record_build, stall};
 use super::trouble;
-use super::view::{Effect, Seen, Step, View};
+use super::view::{Effect, Step, View};
 
-/// How long until a build's state is asked for again, should no event tell of it.
-const POLL_BUILD: i64 = 5_000;
 /// How long until a busy workspace is looked at again.
-const POLL_WORKSPACE: i64 = 2_000;
+pub const POLL_WORKSPACE: i64 = 2_000;
 /// How long until it is looked again whether a hold was lifted.
 const POLL_HOLD: i64 = 10_000;
 /// Replanning without a failure must end: a plan that is always stale needs a human.
@@ -32,7 +30,7 @@ pub fn started(status: &IncidentStatus, kind: BuildKind, build: &BuildState, now
 }
 
 /// Says that a build is at work.
-fn runs(status: &mut IncidentStatus, kind: BuildKind, build: &str, now: Time) {
+pub fn runs(status: &mut IncidentStatus, kind: BuildKind, build: &str, now: Time) {
     let (why, what) = match kind {
         BuildKind::Plan => (reason::PLANNING, "plans"),
         BuildKind::Apply => (reason::APPLYING, "applies the plan"),
@@ -51,9 +49,16 @@ pub fn overtaken(status: &IncidentStatus, now: Time) -> IncidentStatus {
 /// in the status, so that the write does not wake the Incident into trying at once.
 pub fn not_started(status: &IncidentStatus, why: &NotStarted, name: &str, now: Time) -> (IncidentStatus, i64) {
     let mut status = status.clone();
+    if let Some(intent) = status.recovery.intent.as_mut().filter(|_| why.is_certain()) {
+        // This try has started nothing: where none before it may have either, nobody's session can be this build's.
+        intent.tries = intent.tries.saturating_sub(1);
+    }
     let (word, message, pause) = match why {
         NotStarted::Busy(why) => (reason::WORKSPACE_BUSY, why.clone(), POLL_WORKSPACE),
         NotStarted::OnHold(why) => (reason::ON_HOLD, why.clone(), POLL_HOLD),
+        NotStarted::Late => {
+            (reason::PROGRESSING, "its start took too long and is decided on again".to_owned(), POLL_WORKSPACE)
+        }
         NotStarted::Changed(why) => {
             let pause = trouble::note(&mut status, FaultClass::Ours, name, now);
             (reason::PROJECT_CHANGED, why.clone(), pause)
@@ -63,11 +68,6 @@ pub fn not_started(status: &IncidentStatus, why: &NotStarted, name: &str, now: T
             (fault.reason(), fault.to_string(), pause)
         }
     };
-    if let Some(intent) = status.recovery.intent.as_mut().filter(|_| why.is_certain()) {
-        // This try has started nothing: where none before it may have either, nobody's session can be this build's, and a
-        // denial still counts.
-        intent.tries = intent.tries.saturating_sub(1);
-    }
     let next = now.plus_millis(pause);
     status.recovery.next_attempt_time = Some(next);
     let message = format!("The build was not started: {message}. It is tried again at {next}");
@@ -86,6 +86,8 @@ pub enum NotStarted {
     Busy(String),
     /// Somebody put work on hold.
     OnHold(String),
+    /// The decision to start it is too old.
+    Late,
     /// The project is not as the install made it.
     Changed(String),
     /// A call before the start did not go well.
@@ -101,48 +103,6 @@ impl NotStarted {
     }
 }
 
-/// Starts the wanted build, or waits for it. Gives the build back once it is over; a plan build only if it failed,
-/// since what it published is looked at instead.
-pub fn wait_for_build(view: &View, kind: BuildKind, step: &mut Step) -> Option<BuildState> {
-    if let Some(at) = view.status.recovery.next_attempt_time
-        && at > view.now
-    {
-        step.wake = Some(at.millis_since(view.now));
-        return None;
-    }
-    match &view.seen {
-        Seen::Workspace(Some(holder)) => {
-            let message = format!("Waiting for {holder}, which works on the same Terraform workspace");
-            progress(&mut step.status, reason::WORKSPACE_BUSY, &message, view.now);
-            step.wake = Some(POLL_WORKSPACE);
-            None
-        }
-        Seen::Workspace(None) => {
-            if let Some(intent) = &mut step.status.recovery.intent {
-                intent.tries += 1;
-                // Whoever asks about the workspace must see somebody at work.
-                let why = if kind == BuildKind::Plan { reason::PLANNING } else { reason::APPLYING };
-                progress(&mut step.status, why, "The build is being started", view.now);
-                step.effects.push(Effect::StartBuild(kind));
-            }
-            None
-        }
-        Seen::Build(None) => {
-            let id = view.status.recovery.build.as_ref().map(|b| b.id.clone()).unwrap_or_default();
-            Some(BuildState { id, status: "UNKNOWN".into(), ..BuildState::default() })
-        }
-        Seen::Build(Some(build)) if build.is_over() => Some(build.clone()),
-        Seen::Build(Some(build)) => {
-            if view.status.trouble.is_some() {
-                runs(&mut step.status, kind, &build.id, view.now);
-            }
-            step.wake = Some(POLL_BUILD);
-            None
-        }
-        _ => None,
-    }
-}
-
 /// A build did not end well: its own word for why decides what follows.
 pub fn build_failed(view: &View, policy: &RecoveryPolicySpec, build: &BuildState, message: &str, step: &mut Step) {
     let status = &mut step.status;
@@ -150,25 +110,25 @@ pub fn build_failed(view: &View, policy: &RecoveryPolicySpec, build: &BuildState
     let failure = build.failure.as_deref();
     status.recovery.last_failure = Some(BuildFailure {
         build: build.id.clone(),
-        reason: build.error.clone().unwrap_or_else(|| build.status.clone()),
+        reason: build.error.as_ref().map_or_else(|| build.status.word().to_owned(), ToString::to_string),
         said: failure.map(Failure::tail).unwrap_or_default(),
     });
     let retries = view.retries(policy);
-    match (build.error.as_deref(), build.status.as_str()) {
-        (Some("StalePlan"), _) => {
+    match (&build.error, build.status) {
+        (Some(BuildError::StalePlan), _) => {
             replan(status, Vec::new(), reason::PLAN_STALE, "The state moved since the plan", view.now);
         }
-        (Some("StateLocked"), _) => {
+        (Some(BuildError::StateLocked), _) => {
             let lock = failure.and_then(|f| f.lock.as_ref());
             replan_later(status, reason::STATE_LOCKED, &locked(view, lock), view.now);
         }
-        (Some("DigestMismatch"), _) => {
+        (Some(BuildError::DigestMismatch), _) => {
             let message = format!("{message}: the saved plan is not the one that was judged; somebody changed it");
             end(status, Ending::Failed, reason::REFUSED, &message, view.now);
         }
-        (Some("Throttled"), _) => failed(status, &retries, reason::THROTTLED, message, view.now),
-        (_, "TIMED_OUT") => failed(status, &retries, reason::BUILD_TIMED_OUT, message, view.now),
-        (_, "STOPPED") => {
+        (Some(BuildError::Throttled), _) => failed(status, &retries, reason::THROTTLED, message, view.now),
+        (_, BuildStatus::TimedOut) => failed(status, &retries, reason::BUILD_TIMED_OUT, message, view.now),
+        (_, BuildStatus::Stopped) => {
             let message = format!("{message}: somebody stopped it, so a human is asked about the next plan");
             failed(status, &retries, reason::BUILD_STOPPED, &message, view.now);
         }
@@ -222,9 +182,10 @@ pub fn replan_later(status: &mut IncidentStatus, why: &str, message: &str, now: 
 /// How a build ended, and where its log is.
 pub fn describe(build: &BuildState) -> String {
     let log = build.url.as_ref().map(|url| format!(", log: {url}")).unwrap_or_default();
+    let status = build.status.word();
     match &build.error {
-        Some(error) => format!("{} ({error}){log}", build.status),
-        None => format!("{}{log}", build.status),
+        Some(error) => format!("{status} ({error}){log}"),
+        None => format!("{status}{log}"),
     }
 }
 
@@ -234,7 +195,7 @@ pub fn build_ref(kind: BuildKind, build: &BuildState) -> BuildRef {
         kind,
         id: build.id.clone(),
         url: build.url.clone(),
-        status: build.status.clone(),
+        status: build.status.word().to_owned(),
         start: build.start,
         end: build.end,
     }

@@ -5,8 +5,8 @@
 //! either the old status, and decides the same again, or the new one, and goes on from there.
 
 use reforge_api::{
-    Approval, BuildKind, ConditionStatus, Data, Decision, Handling, IncidentStatus, Judge, Moment, Phase, Plan,
-    PlannedChange, RecoveryPolicySpec, StepName, Time, Verdict, condition, duration, duration_millis, reason,
+    BuildKind, ConditionStatus, Data, Handling, IncidentStatus, Judge, Moment, Phase, Plan, PlannedChange,
+    RecoveryPolicySpec, StepName, Time, Verdict, condition, duration, duration_millis, reason,
 };
 
 use crate::intake::plumbing::CANARY_LOST;
@@ -14,13 +14,13 @@ use crate::plan::gate;
 use crate::plan::inventory::Location;
 use crate::plan::summary::PlanChange;
 
-use super::builds::{build_failed, build_ref, describe, wait_for_build};
+use super::builds::{build_failed, build_ref, describe};
 use super::evidence::{self, RECORD_COMES};
-use super::fences::is_held;
+use super::fences::{is_held, works};
 use super::permit::{self, at_gate};
 use super::transition::{Ending, end, failed, progress, record_build, say, stall, want};
-use super::trouble;
 use super::view::{Effect, PolicyState, Seen, Step, View};
+use super::{start, trouble, word};
 
 /// How long until AWS is asked again whether a change is through, or a resource is back.
 const POLL_AWS: i64 = 1_000;
@@ -33,6 +33,15 @@ const MAX_SHOWN: usize = 32;
 
 /// Decides.
 pub fn decide(view: &View) -> Step {
+    let mut step = next(view);
+    // Whoever waits gives the workspace back, whatever it waits for.
+    if works(&view.status) && !works(&step.status) && !step.effects.contains(&Effect::ReleaseWorkspace) {
+        step.effects.insert(0, Effect::ReleaseWorkspace);
+    }
+    step
+}
+
+fn next(view: &View) -> Step {
     let mut step = Step { status: view.status.clone(), effects: Vec::new(), wake: Some(0) };
     step.status.observed_generation = view.generation;
     if step.status.timeline.detected_at.is_none() {
@@ -56,21 +65,22 @@ pub fn decide(view: &View) -> Step {
         PolicyState::Stands { spec, .. } if !is_held(&view.status, spec, view.hold.as_deref()) => spec,
         other => return held(view, other, step),
     };
-    if let Some(denial) = denied_before_start(view) {
-        permit::denied(&mut step.status, &denial.by, view.now);
+    if word::ends(view, policy, &mut step.status) {
         finish(view, &mut step);
         return step;
     }
     if let Some(pause) = trouble::pause(&view.status, view.now) {
-        step.wake = Some(pause);
+        step.wake = Some(word::time_left(view).map_or(pause, |left| left.min(pause)));
         return step;
     }
     if let Seen::Trouble(fault) = &view.seen {
-        step.wake = Some(trouble::tell(&mut step.status, fault, &view.name, view.now));
+        let pause = trouble::tell(&mut step.status, fault, &view.name, view.now);
+        step.wake = Some(word::time_left(view).map_or(pause, |left| left.min(pause)));
         return step;
     }
-    // That the workspace is free says nothing of the start of a build, which is what did not go well there.
-    if !matches!(view.seen, Seen::Nothing | Seen::Workspace(_)) {
+    // That the workspace is free and the gate open says nothing of the start of a build, which is what did not go well there.
+    let before_start = matches!(view.seen, Seen::AtGate(_)) && view.status.step.name == StepName::Apply;
+    if !before_start && !matches!(view.seen, Seen::Nothing | Seen::Workspace(_)) {
         step.status.trouble = None;
     }
     match view.status.step.name {
@@ -129,7 +139,7 @@ fn finish(view: &View, step: &mut Step) {
         if view.spec.handling != Handling::Canary {
             step.effects.push(Effect::Tell(ending(&step.status)));
         }
-        if step.status.phase == Phase::Recovered && step.status.recovery.committed_to.is_some() {
+        if step.status.phase == Phase::Recovered && step.status.recovery.applied_version.is_some() {
             step.effects.insert(0, Effect::NoteSuccess);
         }
     } else if step.status == view.status && step.wake == Some(0) {
@@ -178,7 +188,8 @@ fn held(view: &View, policy: &PolicyState, mut step: Step) -> Step {
     };
     step.status.trouble = None;
     stall(&mut step.status, why, &message, view.now);
-    step.wake = view.hold.is_some().then_some(POLL_TROUBLE);
+    let over = start::unseen_until_over(view, &mut step.status);
+    step.wake = if view.hold.is_some() { Some(POLL_TROUBLE) } else { over };
     step
 }
 
@@ -261,7 +272,7 @@ fn settle(view: &View, step: &mut Step) {
 }
 
 fn plan(view: &View, policy: &RecoveryPolicySpec, step: &mut Step) {
-    if let Some(build) = wait_for_build(view, BuildKind::Plan, step) {
+    if let Some(build) = start::wait_for_build(view, policy, BuildKind::Plan, step) {
         let message = format!("The plan build {} ended as {}", build.id, describe(&build));
         record_build(&mut step.status, build_ref(BuildKind::Plan, &build));
         return build_failed(view, policy, &build, &message, step);
@@ -304,24 +315,13 @@ fn plan(view: &View, policy: &RecoveryPolicySpec, step: &mut Step) {
     progress(status, reason::PROGRESSING, "Judging the plan", view.now);
 }
 
-/// A denial that comes after the plan was cleared still counts, as long as nothing was started: also while the start of the
-/// build is held up.
-fn denied_before_start(view: &View) -> Option<&Approval> {
-    let recovery = &view.status.recovery;
-    let nothing_started = recovery.build.is_none() && recovery.intent.as_ref().is_some_and(|i| i.tries == 0);
-    if view.status.step.name != StepName::Apply || !nothing_started {
-        return None;
-    }
-    let digest = view.status.plan.as_ref().map(|p| p.change_digest.as_str());
-    view.spec.approvals.iter().find(|a| a.decision == Decision::Deny && Some(a.change_digest.as_str()) == digest)
-}
-
 fn apply(view: &View, policy: &RecoveryPolicySpec, step: &mut Step) {
-    let Some(build) = wait_for_build(view, BuildKind::Apply, step) else { return };
+    let Some(build) = start::wait_for_build(view, policy, BuildKind::Apply, step) else { return };
     record_build(&mut step.status, build_ref(BuildKind::Apply, &build));
     if build.succeeded() {
         let status = &mut step.status;
         status.recovery.intent = None;
+        status.recovery.applied_version = status.plan.as_ref().map(|p| p.source_version.clone());
         status.step.name = StepName::Verify;
         progress(status, reason::VERIFYING, "The plan was applied; asking AWS whether the resource is back", view.now);
         step.effects.push(Effect::ReleaseWorkspace);

@@ -10,7 +10,7 @@ pub const RECORD_COMES: i64 = 900;
 /// How far CloudTrail's whole seconds, EC2's and CodeBuild's clocks may be apart, in seconds.
 const CLOCKS: i64 = 60;
 /// How long a build may last whose end was never seen, in seconds: CodeBuild's own limit is 8 hours.
-const LONGEST_BUILD: i64 = 28_800;
+pub const LONGEST_BUILD: i64 = 28_800;
 /// The most reports that a status keeps.
 const MAX_EVIDENCE: usize = 16;
 
@@ -68,8 +68,13 @@ pub fn reports(index: &Index, me: &Row, known: &[Evidence]) -> (Vec<Id>, usize) 
     let mut fresh: Vec<&Row> = others.filter(|o| !known_ids.contains(&o.event)).collect();
     fresh.sort_by(|a, b| (a.origin, a.time, &a.id).cmp(&(b.origin, b.time, &b.id)));
     let all = known.len() + fresh.len();
-    let room = MAX_EVIDENCE.saturating_sub(known.len());
-    (fresh.into_iter().take(room).map(|row| row.id.clone()).collect(), all)
+    let mut room = MAX_EVIDENCE.saturating_sub(known.len());
+    let is_read = |row: &&Row| {
+        let has_room = room > 0;
+        room = room.saturating_sub(1);
+        has_room || row.origin == Some(Origin::CloudTrail)
+    };
+    (fresh.into_iter().filter(is_read).take(MAX_EVIDENCE).map(|row| row.id.clone()).collect(), all)
 }
 
 /// What was known, and what these report; and how many reports there are.
@@ -91,7 +96,9 @@ pub fn evidence<'a>(
         }
     });
     let total = status.evidence_total.max(u32::try_from(all).unwrap_or(u32::MAX));
-    (status.evidence.iter().cloned().chain(fresh).take(MAX_EVIDENCE).collect(), total)
+    let (records, others): (Vec<_>, Vec<_>) =
+        status.evidence.iter().cloned().chain(fresh).partition(|e| e.origin == Origin::CloudTrail);
+    (records.into_iter().chain(others).take(MAX_EVIDENCE).collect(), total)
 }
 
 /// Whether any record came.
@@ -125,7 +132,7 @@ pub fn own_build(index: &Index, me: &Row, workspace: &WorkspaceRef) -> Option<(I
     };
     let addresses: Vec<Key> = workspace.addresses.iter().map(|a| Key::of(&[a])).collect();
     index.of_backend(Key::of(&[&workspace.backend])).find_map(|row| {
-        let work = row.work.as_ref().filter(|w| w.changes.iter().any(|c| addresses.contains(c)))?;
+        let work = row.work.as_ref().filter(|w| w.may_change(&addresses))?;
         let build = work.builds.iter().find(|b| was_at_work(b))?;
         Some((row.id.clone(), build.uuid))
     })

@@ -1,17 +1,25 @@
 //! What stands before an effect: who may not start anything now, who is at work, what is looked for first, what must still hold.
 
 use reforge_api::{
-    Condition, ConditionStatus, IncidentStatus, Intent, RecoveryPolicySpec, StepName, Time, condition, reason,
+    Condition, ConditionStatus, IncidentStatus, Intent, Recovery, RecoveryPolicySpec, StepName, Time, condition, reason,
 };
 
+/// For so long what was decided may be carried out, in seconds: the clock is not in the resourceVersion, and a replica can be
+/// held up between a decision and its effect.
+const RECENT: i64 = 60;
 /// CodeBuild honours an idempotency token for five minutes; after four, what was started is looked up first.
 const TOKEN_SECONDS: i64 = 240;
 
-/// Whether nothing may be done for the Incident: it is on hold, or its policy is suspended. What runs already is seen
-/// to its end.
+/// Whether a start of the wanted build may have been carried out: it was tried, and no build is known.
+pub fn may_have_started(recovery: &Recovery) -> bool {
+    recovery.build.is_none() && recovery.intent.as_ref().is_some_and(|i| i.tries > 0)
+}
+
+/// Whether nothing may be done for the Incident: it is on hold, or its policy is suspended. What runs already, or may, is
+/// seen to its end.
 pub fn is_held(status: &IncidentStatus, policy: &RecoveryPolicySpec, hold: Option<&str>) -> bool {
     let runs = match status.step.name {
-        StepName::Plan | StepName::Apply => status.recovery.build.is_some(),
+        StepName::Plan | StepName::Apply => status.recovery.build.is_some() || may_have_started(&status.recovery),
         StepName::Verify => true,
         _ => false,
     };
@@ -26,16 +34,22 @@ pub fn works(status: &IncidentStatus) -> bool {
         status.conditions.iter().filter(holds).any(|c| why.is_none_or(|why| c.reason == why))
     };
     let stalled = says(condition::STALLED, None);
+    let recovery = &status.recovery;
     match status.step.name {
+        // A start that may have been carried out holds the workspace, whatever else is said of the Incident.
+        StepName::Plan | StepName::Apply if may_have_started(recovery) => true,
         StepName::Plan | StepName::Apply => {
-            let recovery = &status.recovery;
-            // A start that may have been carried out holds the workspace, whatever else is said of the Incident.
-            let starting = recovery.build.is_none() && recovery.intent.as_ref().is_some_and(|i| i.tries > 0);
-            !stalled || starting
+            let pauses = recovery.next_attempt_time.is_some() || status.trouble.is_some();
+            !stalled && (recovery.build.is_some() || !pauses)
         }
-        StepName::Gate => !stalled && !says(condition::RECONCILING, Some(reason::WAITING)),
+        StepName::Gate => !stalled && status.trouble.is_none() && !says(condition::RECONCILING, Some(reason::WAITING)),
         _ => false,
     }
+}
+
+/// Whether the decision to start the build is recent enough to be carried out: windows close, and approvals expire.
+pub fn is_recent(intent: &Intent, now: Time) -> bool {
+    intent.last_try_time.is_some_and(|at| now.millis_since(at) <= RECENT * 1000)
 }
 
 /// Whether a build is looked for before it is started: the token alone may no longer find it.

@@ -2,13 +2,15 @@
 
 use kube::ResourceExt;
 use reforge_api::{
-    BuildKind, Change, Evidence, Incident, IncidentStatus, Intent, Origin, RecoverySpec, Time, Workspace,
+    BuildKind, Change, Evidence, Incident, IncidentStatus, Intent, Origin, RecoveryPolicySpec, RecoverySpec, Time,
+    Workspace, WorkspaceRef,
 };
 use sha2::{Digest, Sha256};
 
 use crate::catalog::Entry;
 use crate::plan::build::{Order, RestorePoint};
 use crate::policy::limits::{self, Apply};
+use crate::words::fault::Fault;
 use crate::words::ids::{Holder, uuid_of};
 
 /// The project that a build of this kind is one of.
@@ -17,6 +19,17 @@ pub fn project_of(workspace: &Workspace, kind: BuildKind) -> &str {
         BuildKind::Plan => &workspace.plan_project,
         BuildKind::Apply => &workspace.project,
     }
+}
+
+/// The workspace as the policy lists it now.
+///
+/// # Errors
+/// When it no longer does.
+pub fn listed<'a>(policy: &'a RecoveryPolicySpec, workspace: &WorkspaceRef) -> Result<&'a Workspace, Fault> {
+    let found = policy.recovery.workspaces.iter().find(|w| w.name == workspace.name);
+    found.ok_or_else(|| {
+        Fault::absent(format!("looking for workspace {}", workspace.name), "the policy no longer lists it")
+    })
 }
 
 /// What the build is started with. A plan is told what the catalogue and the policy have for it, an apply only which plan.

@@ -7,9 +7,11 @@ use reforge_api::{
     RecoveryPolicySpec, SeenApproval, StepName, Time, Verdict, condition, reason,
 };
 
+use crate::plan::build::BuildStatus;
 use crate::plan::gate::{self, Attribution, Cleared, Gate, Nothing, Question};
 use crate::policy::approval::deadlines;
 use crate::policy::limits::{self, Held};
+use crate::words::text::shorten;
 
 use super::builds::{replan, replan_later};
 use super::evidence::{self, RECORD_COMES};
@@ -22,17 +24,28 @@ const POLL_LIMITS: i64 = 20_000;
 const POLL_UNCHECKED: i64 = 10_000;
 /// How long until the gate is asked again about a plan that waits for others.
 const POLL_BUSY: i64 = 2_000;
+/// The most characters of why a human is asked.
+const MAX_WHY: usize = 1_000;
 /// How long a wait is at most before it is looked at again: clocks are set, and zones change.
 const LONGEST: i64 = 3_600_000;
 
 /// Asks the gate, and takes what follows.
 pub fn at_gate(view: &View, policy: &RecoveryPolicySpec, step: &mut Step) {
+    let status = &mut step.status;
+    if view.seen == Seen::PlanGone {
+        return replan(
+            status,
+            Vec::new(),
+            reason::PLANNING,
+            "What the plan build published is gone from the bucket",
+            view.now,
+        );
+    }
     let (Seen::AtGate(seen), PolicyState::Stands { uid, generation, .. }, Some(plan)) =
         (&view.seen, &view.policy, &view.status.plan)
     else {
         return;
     };
-    let status = &mut step.status;
     if plan.digest != seen.digest.as_str() {
         let message = format!("The summary of {} was changed after it was read", plan.build);
         return end(status, Ending::Failed, reason::REFUSED, &message, view.now);
@@ -53,11 +66,17 @@ pub fn at_gate(view: &View, policy: &RecoveryPolicySpec, step: &mut Step) {
         escalate(status);
     }
     let own = status.workspace.as_ref().map(|w| w.addresses.clone()).unwrap_or_default();
+    let unlisted = status.workspace.as_ref().map_or(0, |w| w.addresses_unlisted);
     let asked = status.approval.clone();
-    let stopped = status.recovery.builds.iter().find(|b| b.status == "STOPPED").map(|b| b.id.clone());
+    let ended_as = |how: BuildStatus| {
+        let mut builds = status.recovery.builds.iter();
+        builds.find(|b| b.status == how.word()).map(|b| b.id.clone())
+    };
+    let (stopped, unknown) = (ended_as(BuildStatus::Stopped), ended_as(BuildStatus::Unknown));
     let answer = gate::answer(&Question {
         summary: &seen.summary,
         own: &own,
+        unlisted,
         policy,
         incident: &view.spec,
         classification: status.classification.as_ref(),
@@ -71,6 +90,7 @@ pub fn at_gate(view: &View, policy: &RecoveryPolicySpec, step: &mut Step) {
         identities: &view.identities,
         unchecked: seen.unchecked.as_deref(),
         stopped: stopped.as_deref(),
+        unknown: unknown.as_deref(),
         attribution: attribution(view),
         limits: &held,
         now: view.now,
@@ -80,14 +100,7 @@ pub fn at_gate(view: &View, policy: &RecoveryPolicySpec, step: &mut Step) {
         Gate::Go(cleared) => go(view, plan, &cleared, step),
         Gate::Ask(reasons) => ask(view, policy, plan, (&held, seen.unchecked.is_some()), &reasons, step),
         Gate::Wait { reason, until } => wait(view, &reason, until, step),
-        Gate::Expired(reasons) => {
-            let message = format!(
-                "Nobody decided in time on what a human was asked about: {}. Nothing more is done for this event; put the resource back by hand",
-                reasons.join("; ")
-            );
-            say(status, condition::APPROVED, ConditionStatus::False, reason::APPROVAL_EXPIRED, &message, view.now);
-            end(status, Ending::Failed, reason::APPROVAL_EXPIRED, &message, view.now);
-        }
+        Gate::Expired(reasons) => expired(status, &reasons, view.now),
         Gate::PlanAgain { targets, reasons } => {
             let message = format!("Planning again without it: {}", reasons.join("; "));
             replan(status, targets, reason::PLANNING, &message, view.now);
@@ -95,7 +108,7 @@ pub fn at_gate(view: &View, policy: &RecoveryPolicySpec, step: &mut Step) {
         Gate::PlanLater(reasons) => replan_later(status, reason::STATE_MOVED, &reasons.join("; "), view.now),
         Gate::Refuse(reasons) => {
             let message = format!("The plan is refused: {}", reasons.join("; "));
-            say(status, condition::APPROVED, ConditionStatus::False, reason::REFUSED, &message, view.now);
+            say(status, condition::APPROVED, ConditionStatus::False, reason::REFUSED, "The plan is refused", view.now);
             end(status, Ending::Failed, reason::REFUSED, &message, view.now);
         }
         Gate::Denied { by } => denied(status, &by, view.now),
@@ -104,12 +117,16 @@ pub fn at_gate(view: &View, policy: &RecoveryPolicySpec, step: &mut Step) {
             let message = format!("The plan with {count} changes was not applied: {}", reasons.join("; "));
             end(status, Ending::Dismissed, reason::OBSERVED, &message, view.now);
         }
-        Gate::Nothing(_) if seen.covered || status.recovery.committed_to.is_some() => {
+        Gate::Nothing(_) if seen.covered || status.recovery.applied_version.is_some() => {
             status.step.name = StepName::Verify;
             progress(status, reason::VERIFYING, "An apply since the event has covered it; asking AWS", view.now);
         }
         Gate::Nothing(Nothing::ToRestore) => {
-            let message = "The plan does nothing to the resource: it is there as its Terraform wants it";
+            let message = if status.recovery.builds.iter().any(|b| b.kind == BuildKind::Apply) {
+                "The plan does nothing to the resource: it is there as its Terraform wants it; an apply of ours that did not end well may have put it back"
+            } else {
+                "The plan does nothing to the resource: it is there as its Terraform wants it"
+            };
             end(status, Ending::Dismissed, reason::NOTHING_TO_RESTORE, message, view.now);
         }
         Gate::Nothing(Nothing::NotDeclared) => {
@@ -141,8 +158,20 @@ fn attribution(view: &View) -> Attribution {
     }
 }
 
+/// Nobody decided in time.
+pub fn expired(status: &mut IncidentStatus, reasons: &[String], now: Time) {
+    let message = format!(
+        "Nobody decided in time on what a human was asked about: {}. Nothing more is done for this event; put the resource back by hand",
+        reasons.join("; ")
+    );
+    let short = "Nobody decided in time";
+    say(status, condition::APPROVED, ConditionStatus::False, reason::APPROVAL_EXPIRED, short, now);
+    end(status, Ending::Failed, reason::APPROVAL_EXPIRED, &message, now);
+}
+
 /// A human denied the plan; that is final.
 pub fn denied(status: &mut IncidentStatus, by: &str, now: Time) {
+    status.gate = Some(Gate::Denied { by: by.to_owned() }.record());
     let message = format!("{by} denied this plan");
     say(status, condition::APPROVED, ConditionStatus::False, reason::DENIED, &message, now);
     end(status, Ending::Dismissed, reason::DENIED, &message, now);
@@ -155,13 +184,18 @@ fn go(view: &View, plan: &Plan, cleared: &Cleared, step: &mut Step) {
         Cleared::ByHumans(by) => (reason::APPROVED_BY_HUMAN, format!("{} approved this plan", by.join(", "))),
     };
     say(status, condition::APPROVED, ConditionStatus::True, why, &message, view.now);
-    status.timeline.approved_at = Some(view.now);
-    status.timeline.recovering_at = Some(view.now);
+    let line = &mut status.timeline;
+    // An apply that was taken back to the gate was told of before.
+    let told = line.recovering_at.is_some_and(|at| line.planned_at.is_some_and(|planned| planned <= at));
+    line.approved_at = Some(view.now);
+    line.recovering_at = Some(view.now);
     status.recovery.committed_to = Some(plan.digest.clone());
     status.step.name = StepName::Apply;
     want(status, BuildKind::Apply, Vec::new(), view.now);
     progress(status, reason::APPLYING, "The plan is to be applied", view.now);
-    step.effects.push(Effect::Tell(Moment::Recovering));
+    if !told {
+        step.effects.push(Effect::Tell(Moment::Recovering));
+    }
 }
 
 /// Asks people: once, again halfway to the end of their time, and never quietly.
@@ -183,16 +217,17 @@ fn ask(
     if reminds {
         asked.reminded_at = Some(view.now);
     }
-    let changed = asked.changed.as_ref().map(|c| format!(" Since the last plan: {c}.")).unwrap_or_default();
+    let changed = asked.changed.as_ref().map(|c| format!(". Since the last plan: {c}")).unwrap_or_default();
     let reminder = if asked.reminded_at.is_some() { "Reminder: a" } else { "A" };
+    // However long that is, there is room for the command.
+    let why = shorten(&format!("{}{changed}", reasons.join("; ")), MAX_WHY);
     let message = format!(
-        "{reminder} human must approve until {expire}: {}.{changed} To approve: kubectl reforge approve {name} -n {namespace}; or: kubectl patch incident {name} -n {namespace} --type=json -p '[{{\"op\":\"add\",\"path\":\"/spec/approvals/-\",\"value\":{{\"by\":\"<your user, as kubectl auth whoami prints it>\",\"decision\":\"Approve\",\"changeDigest\":\"{digest}\"}}}}]'",
-        reasons.join("; "),
+        "{reminder} human must approve until {expire}: {why}. To approve: kubectl reforge approve {name} -n {namespace}; or: kubectl patch incident {name} -n {namespace} --type=json -p '[{{\"op\":\"add\",\"path\":\"/spec/approvals/-\",\"value\":{{\"by\":\"<your user, as kubectl auth whoami prints it>\",\"decision\":\"Approve\",\"changeDigest\":\"{digest}\"}}}}]'",
         name = view.name,
         namespace = view.namespace,
         digest = plan.change_digest
     );
-    say(status, condition::APPROVED, ConditionStatus::False, reason::APPROVAL_NEEDED, &message, view.now);
+    say(status, condition::APPROVED, ConditionStatus::False, reason::APPROVAL_NEEDED, &why, view.now);
     stall(status, reason::APPROVAL_NEEDED, &message, view.now);
     let next = if view.now < remind { remind } else { expire };
     let at_most = match (held.ask.is_empty(), unchecked) {
@@ -201,9 +236,7 @@ fn ask(
         (true, false) => LONGEST,
     };
     step.wake = Some(next.millis_since(view.now).clamp(1, at_most));
-    if first {
-        step.effects.extend([Effect::ReleaseWorkspace, Effect::Tell(Moment::AwaitingApproval)]);
-    } else if reminds {
+    if first || reminds {
         step.effects.push(Effect::Tell(Moment::AwaitingApproval));
     }
 }
@@ -214,13 +247,9 @@ fn wait(view: &View, why: &str, until: Option<Time>, step: &mut Step) {
         Some(until) => format!("The plan may be applied, but not before {until}: {why}"),
         None => format!("The plan may be applied, but not yet: {why}"),
     };
-    say(status, condition::APPROVED, ConditionStatus::Unknown, reason::WAITING, &message, view.now);
+    say(status, condition::APPROVED, ConditionStatus::Unknown, reason::WAITING, why, view.now);
     progress(status, reason::WAITING, &message, view.now);
     step.wake = Some(until.map_or(POLL_BUSY, |until| until.millis_since(view.now).clamp(1, LONGEST)));
-    let waited = view.status.conditions.iter().any(|c| c.r#type == condition::READY && c.reason == reason::WAITING);
-    if !waited {
-        step.effects.push(Effect::ReleaseWorkspace);
-    }
 }
 
 /// A new plan: what people were asked about before stays so if it would do the same; else they are asked again, and
@@ -284,7 +313,8 @@ fn held(view: &View, policy: &RecoveryPolicySpec, seen: &AtGate) -> Held {
         criticality: policy.classification.criticality,
         ledger: &seen.ledger,
         opened: &seen.opened,
-        applying: seen.applying,
+        // An apply has its place among those of the policy since the gate cleared it.
+        applying: if view.status.step.name == StepName::Apply { 0 } else { seen.applying },
         incident: &format!("{}/{}", view.namespace, view.name),
         resource: &limits::resource_key(&view.spec),
         actor: &limits::actor_key(&view.spec.event.actor),

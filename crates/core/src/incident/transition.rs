@@ -1,14 +1,13 @@
 //! The moves that [`super::decide`] makes, each written once: what a status looks like after it.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
-
 use reforge_api::{
     BuildKind, BuildRef, ConditionStatus, IncidentStatus, Intent, Phase, RecoverySpec, RollbackMode, StepName, Time,
     condition, duration, duration_millis, reason, set_condition,
 };
+use sha2::{Digest, Sha256};
 
-/// The most builds that a status remembers.
-const MAX_BUILDS: usize = 16;
+/// What the conditions say that have nothing to add: the whole sentence stands once.
+const AS_READY: &str = "As Ready says";
 
 /// How an Incident ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -29,16 +28,16 @@ pub fn say(status: &mut IncidentStatus, r#type: &str, holds: ConditionStatus, wh
 /// Work goes on, or waits for what the message names.
 pub fn progress(status: &mut IncidentStatus, why: &str, message: &str, now: Time) {
     say(status, condition::READY, ConditionStatus::False, why, message, now);
-    say(status, condition::RECONCILING, ConditionStatus::True, why, message, now);
-    say(status, condition::STALLED, ConditionStatus::False, why, message, now);
+    say(status, condition::RECONCILING, ConditionStatus::True, why, AS_READY, now);
+    say(status, condition::STALLED, ConditionStatus::False, why, AS_READY, now);
     status.phase = phase_of(status);
 }
 
 /// Nothing will happen until somebody does what the message says.
 pub fn stall(status: &mut IncidentStatus, why: &str, message: &str, now: Time) {
     say(status, condition::READY, ConditionStatus::False, why, message, now);
-    say(status, condition::RECONCILING, ConditionStatus::False, why, message, now);
-    say(status, condition::STALLED, ConditionStatus::True, why, message, now);
+    say(status, condition::RECONCILING, ConditionStatus::False, why, AS_READY, now);
+    say(status, condition::STALLED, ConditionStatus::True, why, AS_READY, now);
     status.phase = phase_of(status);
 }
 
@@ -53,16 +52,16 @@ pub fn end(status: &mut IncidentStatus, how: Ending, why: &str, message: &str, n
         Ending::Failed => stall(status, why, message, now),
         Ending::Recovered | Ending::Dismissed => {
             say(status, condition::READY, ConditionStatus::True, why, message, now);
-            say(status, condition::RECONCILING, ConditionStatus::False, why, message, now);
-            say(status, condition::STALLED, ConditionStatus::False, why, message, now);
+            say(status, condition::RECONCILING, ConditionStatus::False, why, AS_READY, now);
+            say(status, condition::STALLED, ConditionStatus::False, why, AS_READY, now);
         }
     }
     if how == Ending::Recovered {
-        say(status, condition::RECOVERED, ConditionStatus::True, why, message, now);
+        say(status, condition::RECOVERED, ConditionStatus::True, why, AS_READY, now);
         let since = status.timeline.event_time.unwrap_or(now);
         status.timeline.time_to_recover = Some(duration(now.millis_since(since)));
     } else {
-        say(status, condition::RECOVERED, ConditionStatus::False, why, message, now);
+        say(status, condition::RECOVERED, ConditionStatus::False, why, AS_READY, now);
     }
     status.phase = phase_of(status);
 }
@@ -72,6 +71,7 @@ pub fn plan_again(status: &mut IncidentStatus, targets: Vec<String>, why: &str, 
     status.step.attempt += 1;
     status.step.name = StepName::Plan;
     status.trouble = None;
+    status.recovery.committed_to = None;
     want(status, BuildKind::Plan, targets, now);
     progress(status, why, message, now);
 }
@@ -85,6 +85,15 @@ pub struct Retries<'a> {
     pub last_successful: Option<&'a str>,
     /// The Incident's name: what spreads the pauses.
     pub name: &'a str,
+}
+
+/// Takes an apply that was not begun back to the gate of its attempt.
+pub fn back_to_the_gate(status: &mut IncidentStatus) {
+    status.step.name = StepName::Gate;
+    status.trouble = None;
+    status.recovery.committed_to = None;
+    status.recovery.intent = None;
+    status.recovery.next_attempt_time = None;
 }
 
 /// Counts a failed attempt; tries again after a pause, once more from what recovered well before, or gives up.
@@ -121,7 +130,7 @@ fn rollback(status: &IncidentStatus, retries: &Retries<'_>) -> Option<String> {
 
 /// Wants a build: the intent is in the status before anything is started.
 pub fn want(status: &mut IncidentStatus, kind: BuildKind, targets: Vec<String>, now: Time) {
-    status.recovery.intent = Some(Intent { kind, targets, since: now, tries: 0 });
+    status.recovery.intent = Some(Intent { kind, targets, since: now, tries: 0, last_try_time: None });
     status.recovery.build = None;
     status.recovery.next_attempt_time = None;
 }
@@ -133,8 +142,6 @@ pub fn record_build(status: &mut IncidentStatus, build: BuildRef) {
         Some(known) => known.clone_from(&build),
         None => builds.push(build.clone()),
     }
-    let surplus = builds.len().saturating_sub(MAX_BUILDS);
-    builds.drain(..surplus);
     status.recovery.build = Some(build);
 }
 
@@ -162,10 +169,14 @@ fn pause_seconds(retries: &Retries<'_>, failures: u32) -> i64 {
     let backoff = &retries.policy.backoff;
     let pause = seconds(&backoff.initial).saturating_mul(1 << failures.saturating_sub(1).min(16));
     let pause = pause.min(seconds(&backoff.max));
-    let mut hasher = DefaultHasher::new();
-    (retries.name, failures).hash(&mut hasher);
-    let spread = i64::try_from(hasher.finish() % 1000).unwrap_or_default();
-    pause + pause * spread / 5000
+    spread(pause, retries.name, failures)
+}
+
+/// A pause and up to a fifth more: many do not come back at once, and each comes back at the same time whichever release asks.
+pub fn spread(pause: i64, name: &str, count: u32) -> i64 {
+    let digest = Sha256::digest(format!("{name}/{count}"));
+    let share = i64::from(u16::from_be_bytes([digest[0], digest[1]])) % 1000;
+    pause + pause * share / 5000
 }
 
 #[cfg(test)]

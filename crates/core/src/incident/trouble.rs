@@ -1,13 +1,12 @@
 //! What becomes of a call that does not go well: it is told once, and tried again after growing pauses that stand in the
 //! status, so that nothing is asked and nothing is written in between, whoever leads and however often the Incident is woken.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
-
 use reforge_api::{FaultClass, IncidentStatus, Time, Trouble};
 
 use crate::words::fault::Fault;
 
-use super::transition::progress;
+use super::fences::may_have_started;
+use super::transition::{progress, spread};
 
 /// The first pause and the longest, in milliseconds.
 const PAUSES: (i64, i64) = (5_000, 600_000);
@@ -38,7 +37,7 @@ pub fn note(status: &mut IncidentStatus, class: FaultClass, name: &str, now: Tim
     let tries = before.map_or(0, |t| t.tries).saturating_add(1);
     let since = before.map_or(now, |t| t.since);
     let recovery = &status.recovery;
-    let building = recovery.build.is_some() || recovery.intent.as_ref().is_some_and(|i| i.tries > 0);
+    let building = recovery.build.is_some() || may_have_started(recovery);
     let pause = pause_after(class, tries, name);
     let pause = if building { pause.min(BUILDING) } else { pause };
     status.trouble = Some(Trouble { class, tries, since, next_try_time: now.plus_millis(pause) });
@@ -50,9 +49,7 @@ fn pause_after(class: FaultClass, tries: u32, name: &str) -> i64 {
     let (first, longest) = PAUSES;
     let first = if class == FaultClass::Denied { DENIED } else { first };
     let pause = (first << tries.saturating_sub(1).min(16)).min(longest);
-    let mut hasher = DefaultHasher::new();
-    (name, tries).hash(&mut hasher);
-    pause + pause * i64::try_from(hasher.finish() % 1000).unwrap_or_default() / 5000
+    spread(pause, name, tries)
 }
 
 #[cfg(test)]
@@ -96,7 +93,8 @@ mod tests {
     fn while_a_build_may_be_under_way_nobody_waits_longer_than_a_minute() {
         let mut status = IncidentStatus::default();
         let targets = Vec::new();
-        status.recovery.intent = Some(Intent { kind: BuildKind::Apply, targets, since: Time(0), tries: 1 });
+        status.recovery.intent =
+            Some(Intent { kind: BuildKind::Apply, targets, since: Time(0), tries: 1, last_try_time: None });
         let pauses = (0..9).map(|_| note(&mut status, FaultClass::Transient, "a", Time(0)));
         assert_eq!(pauses.max(), Some(BUILDING));
     }

@@ -121,12 +121,14 @@ pub enum Seen {
     Settling(Option<String>),
     /// Whether the workspace is free for this Incident; if not, who has it.
     Workspace(Option<String>),
-    /// The build that runs; None: CodeBuild does not know it.
+    /// The build that runs, or that a try to start it was found to have started; None: CodeBuild does not know it.
     Build(Option<BuildState>),
     /// The plan that the plan build published, once it has ended well.
     Planned(Box<BuildState>, Option<Box<(Summary, PlanDigest)>>),
-    /// The plan at the gate, and what else the gate depends on.
+    /// The plan, and what else the gate depends on: at the gate, and right before the start of an apply in a free workspace.
     AtGate(Box<AtGate>),
+    /// What the plan build had published is no longer there.
+    PlanGone,
     /// What AWS says of the resource.
     Verified(Verification),
 }
@@ -176,6 +178,8 @@ pub struct Step {
 pub enum Effect {
     /// Take the workspace and start the build that the status intends.
     StartBuild(BuildKind),
+    /// Note the build that was found in the workspace's lease.
+    NoteBuild,
     /// Give the workspace back.
     ReleaseWorkspace,
     /// Label the Incident with the workspace, for people who list them.

@@ -110,8 +110,9 @@ pub(super) struct Workspace {
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, rename_all = "camelCase")]
 pub(super) struct Plan {
+    pub changes_total: u32,
     pub changes: Vec<Addressed>,
 }
 
@@ -253,6 +254,7 @@ impl From<&IncidentStatus> for Status {
                 .as_ref()
                 .map(|w| Workspace { backend: w.backend.clone(), addresses: w.addresses.clone() }),
             plan: status.plan.as_ref().map(|p| Plan {
+                changes_total: p.changes_total,
                 changes: p.changes.iter().map(|c| Addressed { address: c.address.clone() }).collect(),
             }),
             recovery: Recovery {

@@ -85,7 +85,8 @@ mod tests {
         let waiting = |since: i64| {
             let mut status = IncidentStatus::default();
             let since = Time(since * 1000);
-            status.recovery.intent = Some(Intent { kind: BuildKind::Plan, targets: vec![], since, tries: 1 });
+            status.recovery.intent =
+                Some(Intent { kind: BuildKind::Plan, targets: vec![], since, tries: 1, last_try_time: None });
             by(&status, "other", 100)
         };
         assert_eq!((waiting(95), waiting(200)), (Ours::NotYetKnown, Ours::No), "what is wanted later did not do it");

@@ -142,8 +142,10 @@ pub struct Work {
     pub backend: Option<Key>,
     /// The addresses that are its resource.
     pub addresses: Box<[Key]>,
-    /// The addresses that its last plan changes.
+    /// The addresses that its last plan changes, as far as they are shown.
     pub changes: Box<[Key]>,
+    /// Whether these are all.
+    pub is_shown_whole: bool,
     /// Its builds.
     pub builds: Box<[Build]>,
     /// The build that it waits for, or waited for last.
@@ -235,6 +237,11 @@ fn ended(status: &Status, handling: Option<Handling>) -> Option<Ended> {
 }
 
 impl Work {
+    /// Whether its last plan changes one of these. Of one that is not shown whole nobody can tell what it does not change.
+    pub fn may_change(&self, addresses: &[Key]) -> bool {
+        !self.is_shown_whole || self.changes.iter().any(|change| addresses.contains(change))
+    }
+
     fn read(status: &Status) -> Option<Self> {
         let recovery = &status.recovery;
         let keys = |texts: &[String]| texts.iter().map(|text| Key::of(&[text])).collect();
@@ -251,6 +258,7 @@ impl Work {
             backend: (!backend.is_empty()).then(|| Key::of(&[&backend])),
             addresses: keys(&addresses),
             changes: status.plan.iter().flat_map(|p| &p.changes).map(|c| Key::of(&[&c.address])).collect(),
+            is_shown_whole: status.plan.iter().all(|p| p.changes_total as usize <= p.changes.len()),
             builds: builds.collect(),
             build: recovery.build.as_ref().map(|b| Key::of_build(&b.id)),
             starting: starting.map(|i| i.since.unwrap_or_default()),
@@ -266,6 +274,7 @@ impl From<&IncidentStatus> for Work {
             backend: None,
             addresses: Box::default(),
             changes: Box::default(),
+            is_shown_whole: true,
             builds: Box::default(),
             build: None,
             starting: None,

@@ -17,6 +17,9 @@ use crate::policy::grants::Grants;
 use crate::policy::select;
 use crate::words::text::shorten;
 
+/// The most Incidents that wait for one policy that cannot be used, about: whoever floods it fills no cluster.
+const MAX_WAITING: usize = 100;
+
 /// Why a record opens no Incident. Each is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum DropReason {
@@ -32,6 +35,8 @@ pub enum DropReason {
     ForeignAccount,
     /// No policy takes it.
     NoPolicy,
+    /// The policy that takes it cannot be used, and many Incidents wait for it already.
+    TooManyWait,
     /// The record names no resource.
     NoId,
     /// What Reforge stands on was changed before an operator first started: the install was being made.
@@ -48,6 +53,7 @@ impl DropReason {
             Self::OwnAction => "OwnAction",
             Self::ForeignAccount => "ForeignAccount",
             Self::NoPolicy => "NoPolicy",
+            Self::TooManyWait => "TooManyWait",
             Self::NoId => "NoId",
             Self::OfTheInstall => "OfTheInstall",
         }
@@ -81,6 +87,8 @@ pub struct Surroundings<'a> {
     pub recovery_roles: &'a [String],
     /// Whether a build, by its UUID, is one of ours that was at work at that time.
     pub is_own_build: &'a (dyn Fn(&str, Time) -> Ours + Sync),
+    /// How many Incidents of a policy, by its namespace and name, have not ended.
+    pub open_of: &'a (dyn Fn(&str, &str) -> usize + Sync),
 }
 
 /// Whether a record may open an Incident at all, whoever acts in it and whoever it concerns.
@@ -144,7 +152,13 @@ fn taken(
     if ids.is_empty() && !some_unreadable {
         return Err(Detection::Drop(DropReason::NoId));
     }
-    Ok(ids.iter().filter_map(|id| candidate(found.entry, id, event, found.change, around)).collect())
+    let judged = ids.iter().map(|id| candidate(found.entry, id, event, found.change, around));
+    let (taken, dropped): (Vec<_>, Vec<_>) = judged.partition(Result::is_ok);
+    // Of several reasons the one that somebody can do something about is told.
+    match dropped.into_iter().filter_map(Result::err).max() {
+        Some(reason) if taken.is_empty() && !some_unreadable => Err(Detection::Drop(reason)),
+        _ => Ok(taken.into_iter().flatten().collect()),
+    }
 }
 
 fn with_parameters(record: &Record, mut candidates: Vec<Candidate>) -> Vec<Candidate> {
@@ -178,18 +192,28 @@ pub fn detect_notice(notice: &Notice, around: &Surroundings<'_>) -> Result<Detec
         return Ok(Detection::Drop(DropReason::ForeignAccount));
     }
     Ok(match candidate(entry, &id, event, notice.change, around) {
-        Some(candidate) => Detection::Open(vec![candidate]),
-        None => Detection::Drop(DropReason::NoPolicy),
+        Ok(candidate) => Detection::Open(vec![candidate]),
+        Err(reason) => Detection::Drop(reason),
     })
 }
 
-/// The Incident that a policy takes.
-fn candidate(entry: &Entry, id: &str, event: &Event, change: Change, around: &Surroundings<'_>) -> Option<Candidate> {
+/// The Incident that a policy takes; under one that cannot be used it waits until that is mended.
+fn candidate(
+    entry: &Entry,
+    id: &str,
+    event: &Event,
+    change: Change,
+    around: &Surroundings<'_>,
+) -> Result<Candidate, DropReason> {
     let resource = resource(entry, id, event);
-    let policy = select::select(around.policies, around.grants, event, &resource)?;
-    Some(Candidate {
-        namespace: policy.namespace().unwrap_or_default(),
-        policy: PolicyRef { name: policy.name_any() },
+    let taken = select::select(around.policies, around.grants, event, &resource).ok_or(DropReason::NoPolicy)?;
+    let (namespace, name) = (taken.policy.namespace().unwrap_or_default(), taken.policy.name_any());
+    if !taken.usable && (around.open_of)(&namespace, &name) >= MAX_WAITING {
+        return Err(DropReason::TooManyWait);
+    }
+    Ok(Candidate {
+        namespace,
+        policy: PolicyRef { name },
         event: event.clone(),
         resource,
         change,

@@ -1,11 +1,14 @@
 //! Builds as values: what one is started with, and how it stands. Who starts and reads them is elsewhere.
 
+use std::fmt;
+
 use reforge_api::Time;
 use serde::Serialize;
 
 use crate::catalog::Undo;
 use crate::plan::published::Failure;
 use crate::words::fault::Fault;
+use crate::words::text::shorten;
 
 /// Characters of a variable's value that CodeBuild takes (wolfeidau/buildkite-serverless-agent #35; AWS documents none).
 const MAX_VALUE: usize = 4096;
@@ -97,13 +100,94 @@ impl RestorePoint {
     }
 }
 
+/// How a build stands, by CodeBuild.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum BuildStatus {
+    /// It is queued, or at work.
+    #[default]
+    InProgress,
+    /// It ended well.
+    Succeeded,
+    /// A command of it failed.
+    Failed,
+    /// CodeBuild could not carry it out.
+    Fault,
+    /// It took longer than its project allows.
+    TimedOut,
+    /// Somebody stopped it.
+    Stopped,
+    /// CodeBuild does not tell of it any more, or says what nobody here knows: what it has done, nobody can tell.
+    Unknown,
+}
+
+impl BuildStatus {
+    /// The word for it: CodeBuild's own, where it has one.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::InProgress => "IN_PROGRESS",
+            Self::Succeeded => "SUCCEEDED",
+            Self::Failed => "FAILED",
+            Self::Fault => "FAULT",
+            Self::TimedOut => "TIMED_OUT",
+            Self::Stopped => "STOPPED",
+            Self::Unknown => "UNKNOWN",
+        }
+    }
+
+    /// What CodeBuild's word means.
+    pub fn of(word: &str) -> Self {
+        let known = [Self::InProgress, Self::Succeeded, Self::Failed, Self::Fault, Self::TimedOut, Self::Stopped];
+        known.into_iter().find(|status| status.word() == word).unwrap_or(Self::Unknown)
+    }
+}
+
+/// Why a build failed, as it says itself: REFORGE_ERROR.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum BuildError {
+    /// The saved plan is not the one that was judged.
+    DigestMismatch,
+    /// The state moved since the plan.
+    StalePlan,
+    /// Terraform's state lock is held.
+    StateLocked,
+    /// AWS wanted fewer calls.
+    Throttled,
+    /// What only people tell apart: AlreadyClaimed, InitFailed, PlanFailed, ApplyFailed.
+    Other(String),
+}
+
+impl BuildError {
+    /// What a build's word means.
+    pub fn of(word: &str) -> Self {
+        match word {
+            "DigestMismatch" => Self::DigestMismatch,
+            "StalePlan" => Self::StalePlan,
+            "StateLocked" => Self::StateLocked,
+            "Throttled" => Self::Throttled,
+            other => Self::Other(shorten(other, 64)),
+        }
+    }
+}
+
+impl fmt::Display for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::DigestMismatch => "DigestMismatch",
+            Self::StalePlan => "StalePlan",
+            Self::StateLocked => "StateLocked",
+            Self::Throttled => "Throttled",
+            Self::Other(word) => word,
+        })
+    }
+}
+
 /// The state of a build.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct BuildState {
     /// `<project>:<uuid>`.
     pub id: String,
-    /// IN_PROGRESS, SUCCEEDED, FAILED, FAULT, TIMED_OUT, STOPPED.
-    pub status: String,
+    /// How it stands.
+    pub status: BuildStatus,
     /// Where its log is.
     pub url: Option<String>,
     /// When it started.
@@ -111,7 +195,7 @@ pub struct BuildState {
     /// When it ended.
     pub end: Option<Time>,
     /// REFORGE_ERROR as the build exported it.
-    pub error: Option<String>,
+    pub error: Option<BuildError>,
     /// What a build that failed published of that, once it was looked for.
     pub failure: Option<Box<Failure>>,
 }
@@ -119,11 +203,27 @@ pub struct BuildState {
 impl BuildState {
     /// Whether it has ended.
     pub fn is_over(&self) -> bool {
-        self.status != "IN_PROGRESS"
+        self.status != BuildStatus::InProgress
     }
 
     /// Whether it ended well.
     pub fn succeeded(&self) -> bool {
-        self.status == "SUCCEEDED"
+        self.status == BuildStatus::Succeeded
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BuildError, BuildStatus};
+
+    #[test]
+    fn a_word_that_nobody_knows_is_no_end_that_anybody_knows() {
+        for word in ["IN_PROGRESS", "SUCCEEDED", "FAILED", "FAULT", "TIMED_OUT", "STOPPED"] {
+            assert_eq!(BuildStatus::of(word).word(), word);
+        }
+        assert_eq!(BuildStatus::of("PAUSED"), BuildStatus::Unknown);
+        for word in ["DigestMismatch", "StalePlan", "StateLocked", "Throttled", "ApplyFailed"] {
+            assert_eq!(BuildError::of(word).to_string(), word);
+        }
     }
 }

@@ -2,6 +2,7 @@
 //! in, one answer with its reasons comes out. Never destroys, never carries along what no cleared Incident explains.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 use reforge_api::{
     Approval, ApprovalMode, ApprovalPolicy, Change, Classification, Decision, GateRecord, IncidentSpec, Mode,
@@ -9,6 +10,7 @@ use reforge_api::{
 };
 use serde_json::json;
 
+use crate::intake::redact;
 use crate::plan::build::can_be_told;
 use crate::plan::summary::{PlanChange, Summary};
 use crate::policy::approval::{self, Identity, Word};
@@ -28,6 +30,8 @@ pub struct Question<'a> {
     pub summary: &'a Summary,
     /// The addresses that the Incident's own policy speaks for.
     pub own: &'a [String],
+    /// How many further addresses of the resource are not among them, since there are too many.
+    pub unlisted: u32,
     /// The policy as it stands now.
     pub policy: &'a RecoveryPolicySpec,
     /// The Incident: what happened, by whom, and what people said.
@@ -54,6 +58,8 @@ pub struct Question<'a> {
     pub unchecked: Option<&'a str>,
     /// A build of this Incident that somebody stopped, if one was.
     pub stopped: Option<&'a str>,
+    /// An apply of this Incident of which nobody knows how it ended, if there was one.
+    pub unknown: Option<&'a str>,
     /// Whether it is known who did what happened.
     pub attribution: Attribution,
     /// What the limits say.
@@ -170,7 +176,9 @@ pub fn answer(q: &Question<'_>) -> Gate {
     }
     let (explained, unexplained) = explain(q.summary, q.own);
 
-    if !explained.iter().any(|c| q.own.contains(&c.address)) {
+    // What is changed at an address that is not listed is not explained, and may be the resource's all the same.
+    let may_be_own = q.unlisted > 0 && !unexplained.is_empty();
+    if !may_be_own && !explained.iter().any(|c| q.own.contains(&c.address)) {
         return Gate::Nothing(nothing(q));
     }
     if q.summary.state.moved_since(q.incident.event.time) {
@@ -179,10 +187,18 @@ pub fn answer(q: &Question<'_>) -> Gate {
 
     let mut ask = Vec::new();
     if !unexplained.is_empty() {
-        let reason = format!("{} would change without an Incident that explains it", list(&unexplained));
+        let mut reason = format!("{} would change without an Incident that explains it", list(&unexplained));
+        if may_be_own {
+            write!(
+                reason,
+                "; {} addresses of the resource are more than are listed, so that nobody can tell which of these are its own",
+                q.own.len() + q.unlisted as usize
+            )
+            .unwrap_or_default();
+        }
         match q.policy.plan.unexplained {
             Unexplained::Refuse => return Gate::Refuse(vec![reason]),
-            Unexplained::Target if q.summary.targets.is_empty() && explained.len() <= MAX_TARGETS => {
+            Unexplained::Target if !may_be_own && q.summary.targets.is_empty() && explained.len() <= MAX_TARGETS => {
                 let targets: Vec<String> = explained.iter().map(|c| c.address.clone()).collect();
                 if can_be_told(&targets) {
                     return Gate::PlanAgain { targets, reasons: vec![reason] };
@@ -217,6 +233,9 @@ pub fn answer(q: &Question<'_>) -> Gate {
     }
     if let Some(build) = q.stopped {
         ask.push(format!("somebody stopped the build {build}; an approval goes on all the same"));
+    }
+    if let Some(build) = q.unknown {
+        ask.push(format!("nobody knows how the apply {build} ended, or whether it still runs; look at its log first"));
     }
     ask.extend(asked_by_policy(q));
     ask.extend(q.limits.ask.iter().cloned());
@@ -294,7 +313,7 @@ fn asked_by_policy(q: &Question<'_>) -> Option<String> {
     }
 }
 
-/// What the policy's expressions can ask about.
+/// What the policy's expressions can ask about: of parameters that are not whole nothing, since nobody can tell.
 fn facts(q: &Question<'_>) -> Facts {
     let changes: Vec<_> = q
         .summary
@@ -302,8 +321,10 @@ fn facts(q: &Question<'_>) -> Facts {
         .iter()
         .map(|c| json!({"address": c.address, "type": c.r#type, "actions": c.actions, "attributes": c.attributes}))
         .collect();
+    let mut event = q.incident.event.clone();
+    event.request_parameters = event.request_parameters.filter(|parameters| redact::is_whole(parameters));
     Facts::from([
-        ("event", json!(q.incident.event)),
+        ("event", json!(event)),
         ("resource", json!(q.incident.resource)),
         ("change", json!(q.incident.change)),
         ("classification", json!(q.classification)),

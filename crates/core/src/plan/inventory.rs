@@ -8,8 +8,8 @@ use serde::Deserialize;
 
 use crate::catalog::Entry;
 
-/// The most addresses that one resource and its attachments are looked at with.
-pub const MAX_ADDRESSES: usize = 32;
+/// The most addresses of one resource and its attachments that are listed; how many there are beyond is kept.
+const MAX_ADDRESSES: usize = 32;
 
 /// `inventory/<workspace>.json`: everything in one Terraform state, without values.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize)]
@@ -89,9 +89,10 @@ pub fn locate(
             continue;
         }
         addresses.extend(of(&entry.attachments));
+        let addresses_unlisted = u32::try_from(addresses.len().saturating_sub(MAX_ADDRESSES)).unwrap_or(u32::MAX);
         addresses.truncate(MAX_ADDRESSES);
         let backend = format!("{}/{}", inventory.backend.bucket, inventory.backend.key);
-        return Location::Owned(WorkspaceRef { name: name.clone(), backend, addresses });
+        return Location::Owned(WorkspaceRef { name: name.clone(), backend, addresses, addresses_unlisted });
     }
     let missing: Vec<String> = inventories.iter().filter(|(_, i)| i.is_none()).map(|(n, _)| n.clone()).collect();
     if missing.is_empty() { Location::NotManaged } else { Location::Missing(missing) }
@@ -133,6 +134,17 @@ mod tests {
         };
         assert_eq!(found.addresses, ["aws_s3_bucket.data", "aws_s3_bucket_versioning.data"]);
         assert_eq!(found.backend, "states/shop");
+    }
+
+    #[test]
+    fn how_many_addresses_are_not_listed_is_kept() {
+        let mut inventory = inventory("111122223333");
+        let rule = Owned { address: String::new(), ..inventory.resources[1].clone() };
+        inventory.resources.extend((0..50).map(|i| Owned { address: format!("rule.{i}"), ..rule.clone() }));
+        let Location::Owned(found) = find("shop-data", &[("shop".into(), Some(inventory))]) else {
+            panic!("not located");
+        };
+        assert_eq!((found.addresses.len(), found.addresses_unlisted), (MAX_ADDRESSES, 20));
     }
 
     #[test]

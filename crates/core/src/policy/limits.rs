@@ -129,6 +129,11 @@ pub fn hold(lately: &Lately<'_>) -> Held {
             "this actor broke this resource again after {again} recoveries within a day (limits.tugOfWar): something or somebody undoes what is put back; find out who before going on"
         ));
     }
+    if lately.ledger.0.iter().filter(|a| since(a) < DAY).count() >= MAX_APPLIES {
+        held.ask.push(format!(
+            "{MAX_APPLIES} applies or more within a day are more than are remembered, so that no limit can be told to hold"
+        ));
+    }
     held.ask.extend(storm(lately, &others));
     if lately.applying >= limits.max_concurrent {
         held.busy = Some(format!(

@@ -9,6 +9,7 @@ pub mod glob;
 pub mod grants;
 pub mod hold;
 pub mod limits;
+mod nesting;
 pub mod schedule;
 pub mod select;
 pub mod status;

@@ -75,22 +75,43 @@ fn readable(spec: &RecoveryPolicySpec) -> Result<(), Unusable> {
     }
 }
 
-/// The policy that takes the event: of those that match, the one of the highest priority, then the first by name.
-/// Grants of two namespaces do not overlap, so the order between namespaces decides nothing that an owner would mind.
+/// The policy that takes an event.
+#[derive(Clone, Copy, Debug)]
+pub struct Taken<'a> {
+    /// The policy.
+    pub policy: &'a Arc<RecoveryPolicy>,
+    /// Whether it can be used; else the Incident waits until it is mended.
+    pub usable: bool,
+}
+
+/// The policy that takes the event: of those that match, the one of the highest priority, then the first by name. Grants of
+/// two namespaces do not overlap, so the order between namespaces decides nothing that an owner would mind.
+///
+/// One that cannot be used takes what no other does, so that no event is lost by somebody's mistake. Before one that can be
+/// used it goes only in the same namespace and with a higher priority: what was to be handled with care is not handled with
+/// less while a mistake is in it, and no namespace comes to another's events by a policy that is broken on purpose.
 pub fn select<'a>(
     policies: &'a [Arc<RecoveryPolicy>],
     grants: &Grants,
     event: &Event,
     resource: &Resource,
-) -> Option<&'a Arc<RecoveryPolicy>> {
-    let takes = |policy: &&Arc<RecoveryPolicy>| {
+) -> Option<Taken<'a>> {
+    let matches = |policy: &&Arc<RecoveryPolicy>| {
         let namespace = policy.metadata.namespace.as_deref().unwrap_or_default();
         // What costs least comes first: most events are no concern of most policies.
-        is_match(&policy.spec.r#match, event, resource)
-            && grants.allows(namespace, &event.account_id, &event.region)
-            && validate(policy, grants).is_ok()
+        is_match(&policy.spec.r#match, event, resource) && grants.allows(namespace, &event.account_id, &event.region)
     };
-    policies.iter().filter(takes).min_by_key(|p| (std::cmp::Reverse(p.spec.priority), p.namespace(), p.name_any()))
+    let (usable, broken): (Vec<_>, Vec<_>) =
+        policies.iter().filter(matches).partition(|policy| validate(policy, grants).is_ok());
+    let order = |p: &&Arc<RecoveryPolicy>| (std::cmp::Reverse(p.spec.priority), p.namespace(), p.name_any());
+    let best = usable.into_iter().min_by_key(order);
+    let goes_before = |p: &&Arc<RecoveryPolicy>| {
+        best.is_none_or(|best| p.namespace() == best.namespace() && p.spec.priority > best.spec.priority)
+    };
+    match broken.into_iter().filter(goes_before).min_by_key(order) {
+        Some(policy) => Some(Taken { policy, usable: false }),
+        None => best.map(|policy| Taken { policy, usable: true }),
+    }
 }
 
 fn is_match(wanted: &Match, event: &Event, resource: &Resource) -> bool {

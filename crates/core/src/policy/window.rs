@@ -1,8 +1,8 @@
 //! Change windows: whether a plan may be applied now, and if not, when. Pure: windows and an instant go in.
 
-use jiff::civil::{Time as TimeOfDay, Weekday};
+use jiff::civil::{Date, Time as TimeOfDay, Weekday};
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, ToSpan, Zoned};
+use jiff::{Timestamp, ToSpan};
 use reforge_api::{Day, Hours, Time, Window};
 
 /// How far ahead an opening is looked for, in days: a week, and a day on either side for other time zones.
@@ -28,8 +28,7 @@ pub fn opening(windows: &[Window], now: Time) -> Opening {
     let mut edges: Vec<Time> = windows
         .iter()
         .filter_map(|w| w.allow.as_ref().or(w.deny.as_ref()))
-        .flat_map(|hours| spans(hours, now).unwrap_or_default())
-        .flat_map(|(from, to)| [from, to])
+        .flat_map(|hours| edges(hours, now).unwrap_or_default())
         .filter(|edge| *edge > now)
         .collect();
     edges.sort_unstable();
@@ -44,7 +43,7 @@ pub fn invalid(window: &Window) -> Option<String> {
 }
 
 fn closed(windows: &[Window], at: Time) -> Option<String> {
-    let within = |hours: &Hours| spans(hours, at).map(|all| all.iter().any(|(from, to)| *from <= at && at < *to));
+    let within = |hours: &Hours| is_within(hours, at);
     for hours in windows.iter().filter_map(|w| w.deny.as_ref()) {
         match within(hours) {
             Some(false) => {}
@@ -60,24 +59,40 @@ fn closed(windows: &[Window], at: Time) -> Option<String> {
     Some(format!("the policy allows changes only {}", all.join(" or ")))
 }
 
-/// The hours as instants, from the day before `around` on.
-fn spans(hours: &Hours, around: Time) -> Option<Vec<(Time, Time)>> {
-    let zone = TimeZone::get(&hours.time_zone).ok()?;
-    let (from, to) = (time_of_day(&hours.from)?, time_of_day(&hours.to)?);
-    let today = Timestamp::from_millisecond(around.0).ok()?.to_zoned(zone.clone()).date();
-    let instant = |z: &Zoned| Time(z.timestamp().as_millisecond());
-    let mut all = Vec::new();
+/// Whether the clocks on the wall are within the hours: where they show an hour twice, both times.
+fn is_within(hours: &Hours, at: Time) -> Option<bool> {
+    let (zone, from, to) = read(hours)?;
+    let wall = Timestamp::from_millisecond(at.0).ok()?.to_zoned(zone).datetime();
+    let begins = |on: Date| hours.days.is_empty() || hours.days.iter().any(|d| weekday(*d) == on.weekday());
+    let (today, time) = (wall.date(), wall.time());
+    Some(if from < to {
+        begins(today) && from <= time && time < to
+    } else {
+        (begins(today) && from <= time) || (begins(today.yesterday().ok()?) && time < to)
+    })
+}
+
+/// The instants at which the hours may begin or end: what the clocks show then, and where they are set, from the day before
+/// `around` on.
+fn edges(hours: &Hours, around: Time) -> Option<Vec<Time>> {
+    let (zone, from, to) = read(hours)?;
+    let around = Timestamp::from_millisecond(around.0).ok()?;
+    let today = around.to_zoned(zone.clone()).date();
+    let last = today.checked_add(AHEAD.days()).ok()?;
+    let set = zone.following(around).map(|t| t.timestamp());
+    let mut all: Vec<Timestamp> = set.take_while(|at| at.to_zoned(zone.clone()).date() <= last).collect();
     for ahead in -1..=AHEAD {
-        let first = today.checked_add(ahead.days()).ok()?;
-        if !hours.days.is_empty() && !hours.days.iter().any(|d| weekday(*d) == first.weekday()) {
-            continue;
+        let day = today.checked_add(ahead.days()).ok()?;
+        for time in [from, to] {
+            let shown = zone.to_ambiguous_timestamp(day.to_datetime(time));
+            all.extend([shown.clone().earlier().ok()?, shown.later().ok()?]);
         }
-        let last = if to <= from { first.tomorrow().ok()? } else { first };
-        let (begin, end) =
-            (first.to_datetime(from).to_zoned(zone.clone()).ok()?, last.to_datetime(to).to_zoned(zone.clone()).ok()?);
-        all.push((instant(&begin), instant(&end)));
     }
-    Some(all)
+    Some(all.into_iter().map(|at| Time(at.as_millisecond())).collect())
+}
+
+fn read(hours: &Hours) -> Option<(TimeZone, TimeOfDay, TimeOfDay)> {
+    Some((TimeZone::get(&hours.time_zone).ok()?, time_of_day(&hours.from)?, time_of_day(&hours.to)?))
 }
 
 fn time_of_day(text: &str) -> Option<TimeOfDay> {
@@ -176,6 +191,39 @@ mod tests {
             at(&skipped, "2026-03-29T01:00:00Z"),
             Err(Some("2026-03-30T00:00:00.000Z".into())),
             "an empty window"
+        );
+    }
+
+    #[test]
+    fn hours_within_the_hour_that_comes_twice_come_twice() {
+        for (zone, first, second) in [
+            ("Europe/Berlin", "2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z"),
+            ("America/New_York", "2026-11-01T05:30:00Z", "2026-11-01T06:30:00Z"),
+        ] {
+            let hour = if zone == "Europe/Berlin" { "02" } else { "01" };
+            let (from, to) = (format!("{hour}:15"), format!("{hour}:45"));
+            let denied = [deny(&[Day::Sun], &from, &to, zone)];
+            let end = |at: &str| Err(Some(at.replace(":30:00Z", ":45:00.000Z")));
+            assert_eq!((at(&denied, first), at(&denied, second)), (end(first), end(second)), "{zone}");
+            let between = second.replace(":30:", ":10:");
+            assert_eq!(at(&denied, &between), Ok(()), "{zone}: ten past, the second time");
+            let allowed = [allow(&[Day::Sun], &from, &to, zone)];
+            assert_eq!((at(&allowed, first), at(&allowed, second)), (Ok(()), Ok(())), "{zone}");
+            let opens = second.replace(":30:00Z", ":15:00.000Z");
+            assert_eq!(at(&allowed, &between), Err(Some(opens)), "{zone}");
+        }
+    }
+
+    #[test]
+    fn hours_that_end_within_the_hour_that_comes_twice_go_on_when_it_comes_again() {
+        let denied = [deny(&[], "01:30", "02:30", "Europe/Berlin")];
+        assert_eq!(at(&denied, "2026-10-25T00:45:00Z"), Ok(()), "a quarter to three, the first time");
+        assert_eq!(at(&denied, "2026-10-25T01:15:00Z"), Err(Some("2026-10-25T01:30:00.000Z".into())));
+        let allowed = [allow(&[], "01:30", "02:30", "Europe/Berlin")];
+        assert_eq!(
+            at(&allowed, "2026-10-25T00:45:00Z"),
+            Err(Some("2026-10-25T01:00:00.000Z".into())),
+            "clocks are set"
         );
     }
 

@@ -83,7 +83,11 @@ fn recovery(incident: &Incident) -> Lines {
     let Some(status) = &incident.status else { return Vec::new() };
     let mut lines = Lines::new();
     if let Some(workspace) = &status.workspace {
-        lines.push(("Workspace", format!("{} ({})", workspace.name, workspace.addresses.join(", "))));
+        let more = match workspace.addresses_unlisted {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        lines.push(("Workspace", format!("{} ({}{more})", workspace.name, workspace.addresses.join(", "))));
     }
     for build in &status.recovery.builds {
         let name = if build.kind == BuildKind::Plan { "Plan build" } else { "Apply build" };

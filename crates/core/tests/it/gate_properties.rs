@@ -24,6 +24,8 @@ struct World {
     containment: bool,
     unchecked: bool,
     stopped: bool,
+    unknown: bool,
+    unlisted: u32,
     attribution: Attribution,
 }
 
@@ -32,6 +34,7 @@ impl World {
         gate::answer(&Question {
             summary: &self.summary,
             own: &[ADDRESSES[0].to_owned()],
+            unlisted: self.unlisted,
             policy: &self.policy,
             incident: &self.incident,
             classification: None,
@@ -45,6 +48,7 @@ impl World {
             identities: &[],
             unchecked: self.unchecked.then_some("it is gone"),
             stopped: self.stopped.then_some("plan:1"),
+            unknown: self.unknown.then_some("apply:1"),
             attribution: self.attribution,
             limits: &self.limits,
             now: Time(0),
@@ -169,16 +173,10 @@ fn a_world() -> impl Strategy<Value = World> {
         Attribution::Awaited(Time(9)),
         Attribution::Nobody,
     ]);
-    (a_summary(), a_policy(), an_incident(), limits, attribution, any::<[bool; 3]>()).prop_map(
-        |(summary, policy, incident, limits, attribution, [containment, unchecked, stopped])| World {
-            summary,
-            policy,
-            incident,
-            limits,
-            containment,
-            unchecked,
-            stopped,
-            attribution,
+    let unlisted = prop::sample::select(vec![0, 0, 18]);
+    (a_summary(), a_policy(), an_incident(), limits, attribution, unlisted, any::<[bool; 4]>()).prop_map(
+        |(summary, policy, incident, limits, attribution, unlisted, [containment, unchecked, stopped, unknown])| {
+            World { summary, policy, incident, limits, containment, unchecked, stopped, unknown, unlisted, attribution }
         },
     )
 }
@@ -218,8 +216,16 @@ proptest! {
             prop_assert!(gate::unexplained(&world.summary, &own).is_empty());
             prop_assert!(world.summary.changes.len() <= world.policy.plan.max_changes as usize);
             prop_assert_eq!(world.policy.mode, Mode::Enforce);
-            prop_assert!(!world.containment && !world.stopped && world.limits.ask.is_empty());
+            prop_assert!(!world.containment && !world.stopped && !world.unknown && world.limits.ask.is_empty());
             prop_assert_eq!(world.attribution, Attribution::Known);
+        }
+    }
+
+    #[test]
+    fn a_resource_that_is_not_listed_whole_is_not_put_back_in_part(world in a_world()) {
+        if world.unlisted > 0 {
+            let answer = world.judge();
+            prop_assert!(!matches!(answer, Gate::PlanAgain { .. }), "{:?}", answer);
         }
     }
 

@@ -68,6 +68,7 @@ fn outcome(body: &Value) -> (String, Vec<Candidate>) {
             plumbing: &Plumbing::default(),
             recovery_roles: &[ROLE.to_owned()],
             is_own_build: &|uuid, _| if uuid == BUILD { Ours::Yes } else { Ours::No },
+            open_of: &|_, _| 0,
         },
     );
     match detected {
@@ -211,6 +212,7 @@ fn an_unreadable_id_beside_good_ones_is_kept_for_people_and_the_good_ones_go_on(
         plumbing: &Plumbing::default(),
         recovery_roles: &[],
         is_own_build: &|_, _| Ours::No,
+        open_of: &|_, _| 0,
     };
     let Ok(Detection::OpenSome(candidates, unreadable)) = detect(&record, &around) else { panic!("some") };
     assert_eq!(candidates.len(), 1);

@@ -63,6 +63,7 @@ fn judged_since(
             plumbing: &Plumbing { since, ..plumbing() },
             recovery_roles: &[ROLE.to_owned()],
             is_own_build: &|uuid, _| if uuid == BUILD { Ours::Yes } else { Ours::No },
+            open_of: &|_, _| 0,
         },
     )
 }
@@ -209,13 +210,72 @@ fn a_foreign_account_and_an_event_without_a_policy_are_dropped() {
     assert_eq!(nobody, Ok(Detection::Drop(DropReason::NoPolicy)));
 }
 
+/// A policy of a namespace that cannot be used for this reason, with so much priority.
+fn broken(namespace: &str, name: &str, priority: i32, why: &str) -> Arc<RecoveryPolicy> {
+    let mut manifest = policy(namespace);
+    manifest["metadata"]["name"] = json!(name);
+    manifest["spec"]["priority"] = json!(priority);
+    match why {
+        "its expression" => manifest["spec"]["approval"] = json!({"mode": "When", "when": ["1 +"]}),
+        "its project" => manifest["spec"]["recovery"]["workspaces"][0]["project"] = json!("somebody-elses"),
+        "another account" => manifest["spec"]["match"]["accounts"] = json!([ACCOUNT, "999999999999"]),
+        other => panic!("{other}"),
+    }
+    Arc::new(serde_json::from_value(manifest).expect("a policy"))
+}
+
+fn taken_by(policies: &[Arc<RecoveryPolicy>], grants: &Grants) -> String {
+    match judged(&deleted_table(), grants, policies) {
+        Ok(Detection::Open(candidates)) => format!("{}/{}", candidates[0].namespace, candidates[0].policy.name),
+        other => format!("{other:?}"),
+    }
+}
+
 #[test]
-fn a_policy_that_names_what_it_was_not_granted_takes_nothing() {
-    let mut manifest = policy("shop");
-    manifest["spec"]["recovery"]["workspaces"][0]["project"] = json!("somebody-elses");
-    let policies = vec![Arc::new(serde_json::from_value(manifest).expect("a policy"))];
-    let detection = judged(&deleted_table(), &grants(ACCOUNT), &policies);
-    assert_eq!(detection, Ok(Detection::Drop(DropReason::NoPolicy)));
+fn what_a_policy_takes_that_cannot_be_used_waits_for_it() {
+    for why in ["its expression", "its project", "another account"] {
+        assert_eq!(taken_by(&[broken("shop", "broken", 0, why)], &grants(ACCOUNT)), "shop/broken", "{why}");
+    }
+}
+
+#[test]
+fn a_policy_that_cannot_be_used_goes_before_one_that_can_by_its_owners_order_alone() {
+    let both = |priority| [policies(), vec![broken("shop", "broken", priority, "its expression")]].concat();
+    assert_eq!(taken_by(&both(0), &grants(ACCOUNT)), "shop/all");
+    assert_eq!(taken_by(&both(1), &grants(ACCOUNT)), "shop/broken", "it was to be handled with more care");
+}
+
+#[test]
+fn no_namespace_comes_to_anothers_events_by_a_broken_policy() {
+    let mallory = broken("zoo", "all", 1_000_000, "its expression");
+    let policies = [policies(), vec![mallory.clone()]].concat();
+    assert_eq!(taken_by(&policies, &grants(ACCOUNT)), "shop/all", "without a grant");
+    let mut both = grants(ACCOUNT);
+    both.0.push(Grant::new("zoo".into(), vec![ACCOUNT.into()], vec!["eu-west-1".into()], vec![]));
+    assert_eq!(taken_by(&policies, &both), "shop/all", "with a grant");
+    let dropped = format!("{:?}", Ok::<_, Unreadable>(Detection::Drop(DropReason::NoPolicy)));
+    assert_eq!(taken_by(&[mallory], &grants(ACCOUNT)), dropped, "without a grant nothing waits for it either");
+}
+
+#[test]
+fn so_many_wait_for_a_policy_that_cannot_be_used_and_no_more() {
+    let policies = [broken("shop", "broken", 0, "its expression")];
+    let (record, grants, plumbing) = (record(&deleted_table()), grants(ACCOUNT), plumbing());
+    let with = |policies: &[Arc<RecoveryPolicy>], open: usize| {
+        let around = Surroundings {
+            catalog: Catalog::builtin(),
+            policies,
+            grants: &grants,
+            plumbing: &plumbing,
+            recovery_roles: &[],
+            is_own_build: &|_, _| Ours::No,
+            open_of: &|namespace, name| if (namespace, name) == ("shop", "broken") { open } else { 1_000 },
+        };
+        detect(&record, &around).expect("a readable record")
+    };
+    assert!(matches!(with(&policies, 99), Detection::Open(_)));
+    assert_eq!(with(&policies, 100), Detection::Drop(DropReason::TooManyWait));
+    assert!(matches!(with(&self::policies(), 0), Detection::Open(_)), "one that can be used takes any number");
 }
 
 fn by_session(role: &str, session: &str) -> Value {
@@ -333,6 +393,7 @@ fn told(event: &Value) -> Detection {
         plumbing: &plumbing(),
         recovery_roles: &[],
         is_own_build: &|_, _| Ours::No,
+        open_of: &|_, _| 0,
     };
     detect_notice(&notice, &around).expect("a readable notice")
 }

@@ -81,7 +81,7 @@ pub const LIMITS: &[Limit] = &[
         measure: Measure::At("codebuild/start.rs"),
         also: "operator, `incident/fences.rs`",
         answer: Answer::seen("", ""),
-        near: "after four minutes a start whose answer was lost is looked for among the project's builds, not repeated",
+        near: "a start whose answer was lost is looked for among the project's builds before another is made, and until 5 minutes after it where none may be",
     },
     Limit {
         name: "CodeBuild: a page of ListBuilds and ListBuildsForProject",

@@ -1,66 +1,22 @@
-use reforge_api::{IncidentStatus, Phase, StepName, WorkspaceRef, condition};
-use serde_json::json;
+use reforge_api::{Check, Data, Phase, StepName, Verification};
 
 use crate::incident::decide::decide;
-use crate::incident::view::PolicyState;
+use crate::incident::fixture::{self, ready};
+use crate::incident::view::Seen;
 
 use super::*;
 
 /// An Incident whose apply build has ended like this.
 fn view(ended: BuildState) -> View {
-    let spec = json!({
-        "event": {"id": "e", "time": "2026-01-02T03:04:05Z", "name": "DeleteTable", "source": "s", "accountId": "1",
-            "region": "r", "actor": {"type": "AWSService"}},
-        "resource": {"type": "dynamodb", "cloudFormationType": "AWS::DynamoDB::Table", "id": "orders"},
-        "change": "Deleted", "policyRef": {"name": "p"}
-    });
-    let policy = json!({
-        "mode": "Enforce", "match": {"resourceTypes": ["dynamodb"]},
-        "recovery": {"workspaces": [{"name": "shop", "project": "apply", "planProject": "plan"}], "maxAttempts": 2}
-    });
-    let mut status = IncidentStatus::default();
-    status.timeline.detected_at = Some(Time(0));
-    status.step.attempt = 1;
-    status.step.name = StepName::Apply;
-    let workspace = WorkspaceRef { name: "shop".into(), backend: "b/k".into(), addresses: vec!["t.a".into()] };
-    status.workspace = Some(workspace);
-    record_build(&mut status, build_ref(BuildKind::Apply, &ended));
-    View {
-        now: Time(1_000_000),
-        created: Time(0),
-        generation: 1,
-        name: "i".into(),
-        namespace: "n".into(),
-        spec: serde_json::from_value(spec).expect("a spec"),
-        evidence: (Vec::new(), 0),
-        elder: None,
-        own_build: None,
-        status,
-        policy: PolicyState::Stands {
-            uid: "u".into(),
-            generation: 1,
-            spec: Box::new(serde_json::from_value(policy).expect("a policy")),
-        },
-        stateful: true,
-        containment: false,
-        has_verb: false,
-        attachments: Vec::new(),
-        identities: Vec::new(),
-        hold: None,
-        last_successful: None,
-        builds_here: Vec::new(),
-        seen: Seen::Build(Some(ended)),
-    }
+    let mut view = fixture::view(StepName::Apply);
+    record_build(&mut view.status, build_ref(BuildKind::Apply, &ended));
+    view.seen = Seen::Build(Some(ended));
+    view
 }
 
 fn build(status: &str, error: Option<&str>) -> BuildState {
-    let error = error.map(str::to_owned);
-    BuildState { id: "apply:1".into(), status: status.into(), error, ..BuildState::default() }
-}
-
-fn ready(status: &IncidentStatus) -> (&str, &str) {
-    let ready = status.conditions.iter().find(|c| c.r#type == condition::READY).expect("it says");
-    (&ready.reason, &ready.message)
+    let (status, error) = (BuildStatus::of(status), error.map(BuildError::of));
+    BuildState { id: "apply:1".into(), status, error, ..BuildState::default() }
 }
 
 #[test]
@@ -113,4 +69,100 @@ fn a_lock_that_an_ended_build_of_ours_left_is_shown_with_the_command_that_frees_
     let step = decide(&view);
     let said = ready(&step.status).1;
     assert!(said.contains("apply:0") && said.contains("terraform force-unlock 4711"), "{said}");
+}
+
+#[test]
+fn a_build_that_is_not_told_of_right_after_its_start_is_waited_for() {
+    for step in [StepName::Plan, StepName::Apply] {
+        let mut view = fixture::view(step);
+        let kind = if step == StepName::Plan { BuildKind::Plan } else { BuildKind::Apply };
+        let running = BuildState { start: Some(Time(900_000)), ..build("IN_PROGRESS", None) };
+        record_build(&mut view.status, build_ref(kind, &running));
+        view.seen = Seen::Build(None);
+        let waits = decide(&view);
+        assert_eq!((waits.status.step.name, waits.effects.len()), (step, 0), "it was started 100 s before");
+        assert!(waits.wake.is_some_and(|wake| wake > 0));
+        view.now = Time(900_000 + 120_000);
+        let gone = decide(&view);
+        assert_eq!((gone.status.step.attempt, gone.status.recovery.failures), (2, 1), "nobody knows it");
+        assert_eq!(gone.status.recovery.builds[0].status, "UNKNOWN");
+    }
+}
+
+#[test]
+fn an_apply_that_nobody_knows_of_makes_the_next_plan_ask_a_human() {
+    let mut view = fixture::planned(StepName::Gate, &["t.a"]);
+    let unknown = build_ref(BuildKind::Apply, &build("UNKNOWN", None));
+    record_build(&mut view.status, unknown);
+    let status = decide(&view).status;
+    assert_eq!(status.phase, Phase::AwaitingApproval);
+    assert!(ready(&status).1.contains("nobody knows how the apply apply:1 ended"), "{}", ready(&status).1);
+}
+
+#[test]
+fn no_build_of_an_incident_is_forgotten_so_that_one_that_was_stopped_still_asks() {
+    let mut view = fixture::planned(StepName::Gate, &["t.a"]);
+    for i in 0..62 {
+        let stopped = if i == 0 { "STOPPED" } else { "FAILED" };
+        let ended = BuildState { id: format!("plan:{i}"), ..build(stopped, None) };
+        record_build(&mut view.status, build_ref(BuildKind::Plan, &ended));
+    }
+    let status = decide(&view).status;
+    assert_eq!(status.phase, Phase::AwaitingApproval);
+    assert!(ready(&status).1.contains("somebody stopped the build plan:0"), "{}", ready(&status).1);
+}
+
+/// An Incident whose plan has nothing to do, and whether an apply of its own was committed to and has succeeded.
+fn nothing_left(committed: bool, applied: Option<&str>) -> View {
+    let mut view = fixture::planned(StepName::Gate, &[]);
+    let plan = view.status.plan.clone().expect("a plan");
+    view.status.recovery.committed_to = Some(plan.digest).filter(|_| committed);
+    view.status.recovery.applied_version = applied.map(str::to_owned);
+    view
+}
+
+#[test]
+fn only_an_apply_of_ours_that_succeeded_makes_an_empty_plan_read_as_put_back() {
+    let status = decide(&nothing_left(true, None)).status;
+    assert_eq!((status.phase, ready(&status).0), (Phase::Dismissed, reason::NOTHING_TO_RESTORE), "it never began");
+    assert_eq!(decide(&nothing_left(false, Some("v1"))).status.step.name, StepName::Verify);
+    let mut covered = nothing_left(false, None);
+    let Seen::AtGate(seen) = &mut covered.seen else { panic!("at the gate") };
+    seen.covered = true;
+    assert_eq!(decide(&covered).status.step.name, StepName::Verify);
+}
+
+#[test]
+fn a_commit_whose_apply_never_began_is_forgotten_with_its_attempt() {
+    let view = fixture::planned(StepName::Apply, &["t.a"]);
+    assert_eq!(overtaken(&view.status, view.now).recovery.committed_to, None);
+}
+
+#[test]
+fn the_version_that_is_noted_is_the_one_whose_apply_succeeded() {
+    let mut view = fixture::planned(StepName::Apply, &["t.a"]);
+    let succeeded = build("SUCCEEDED", None);
+    record_build(&mut view.status, build_ref(BuildKind::Apply, &succeeded));
+    view.seen = Seen::Build(Some(succeeded));
+    view.status = decide(&view).status;
+    assert_eq!(view.status.recovery.applied_version.as_deref(), Some("commit"));
+    let check = Check { name: "there".into(), passed: true, detail: String::new() };
+    let seen = Verification { checks: vec![check], new_id: None, new_arn: None, data: Data::Intact };
+    view.seen = Seen::Verified(seen);
+    assert!(decide(&view).effects.contains(&Effect::NoteSuccess));
+    view.status.recovery.applied_version = None;
+    let step = decide(&view);
+    assert_eq!(step.status.phase, Phase::Recovered, "another's apply covered it");
+    assert!(!step.effects.contains(&Effect::NoteSuccess), "of its own none was applied");
+}
+
+#[test]
+fn a_plan_whose_summary_is_gone_is_made_again() {
+    for step in [StepName::Gate, StepName::Apply] {
+        let mut view = fixture::planned(step, &["t.a"]);
+        view.seen = Seen::PlanGone;
+        let status = decide(&view).status;
+        assert_eq!((status.step.name, status.step.attempt), (StepName::Plan, 2), "{step:?}");
+        assert!(ready(&status).1.contains("gone from the bucket"), "{}", ready(&status).1);
+    }
 }

@@ -146,6 +146,7 @@ fn what_an_apply_of_ours_may_have_done_is_known_by_its_time_and_state() {
         name: "w".into(),
         backend: backend.into(),
         addresses: vec![address.into()],
+        addresses_unlisted: 0,
     };
     let plan = serde_json::json!({"build": "p:0", "digest": "", "changeDigest": "", "sourceVersion": "c", "policyGeneration": 1,
         "policyUid": "u", "changesTotal": 1, "changes": [{"address": "aws_x.a", "type": "aws_x", "actions": ["update"]}]});
@@ -179,4 +180,24 @@ fn what_an_apply_of_ours_may_have_done_is_known_by_its_time_and_state() {
     assert_eq!(of("CloudTrail", 1000, "b/k"), None, "a record says who did it");
     let elsewhere = at(&incident("a", "StateChange", 1000), &workspace("b/k", "aws_x.b"));
     assert_eq!(elsewhere, None, "it had nothing to do with the resource");
+    worker.status.as_mut().and_then(|s| s.plan.as_mut()).expect("a plan").changes_total = 33;
+    let at = |workspace: &WorkspaceRef| {
+        asked(&incident("a", "StateChange", 1000), &[&worker], |index, row| own_build(index, row, workspace))
+    };
+    assert!(at(&workspace("b/k", "aws_x.b")).is_some(), "nobody can tell of a plan that is not shown whole");
+}
+
+#[test]
+fn a_record_is_kept_however_many_other_reports_there_are() {
+    let mut me = incident("a", "StateChange", 100);
+    let reports: Vec<Incident> = (0..20).map(|i| incident(&format!("c{i:02}"), "Config", 101 + i)).collect();
+    let mut all: Vec<&Incident> = reports.iter().collect();
+    let (known, evidence_total) = evidence(&me, &all);
+    assert_eq!((known.len(), evidence_total), (MAX_EVIDENCE, 20));
+    me.status = Some(IncidentStatus { evidence: known, evidence_total, ..IncidentStatus::default() });
+    let record = incident("r", "CloudTrail", 160);
+    all.push(&record);
+    let (found, total) = evidence(&me, &all);
+    assert_eq!((found.len(), total), (MAX_EVIDENCE, 21));
+    assert!(has_record(&found), "it says who did it");
 }

@@ -79,6 +79,7 @@ fn question<'a>(
     Question {
         summary,
         own: &*OWN,
+        unlisted: 0,
         policy,
         incident,
         classification: None,
@@ -92,6 +93,7 @@ fn question<'a>(
         identities: &[],
         unchecked: None,
         stopped: None,
+        unknown: None,
         attribution: Attribution::Known,
         limits,
         now: Time(1),
@@ -356,4 +358,43 @@ fn addresses_too_long_for_a_builds_environment_are_a_humans() {
     // As JSON each has two quotes and a comma beside it.
     assert!(matches!(judged(4096 / 20 - 4), Gate::PlanAgain { targets, .. } if targets.len() == 20));
     assert!(matches!(judged(4096 / 20 - 2), Gate::Ask(r) if r[0].contains("aws_other.b")));
+}
+
+#[test]
+fn a_resource_with_more_addresses_than_are_listed_asks_a_human_and_is_put_back_whole() {
+    let plan = summary(vec![change("aws_table.a", &["create"]), change("aws_rule.the_33rd", &["create"])]);
+    let (policy, spec, limits) = (policy(), incident(Change::Deleted, &[]), Held::default());
+    let asked = |own: &[String]| answer(&Question { own, unlisted: 18, ..question(&plan, &policy, &spec, &limits) });
+    for own in [OWN.as_slice(), &["aws_table.unchanged".to_owned()]] {
+        let Gate::Ask(reasons) = asked(own) else { panic!("{:?}", asked(own)) };
+        assert!(reasons[0].contains("19 addresses") && reasons[0].contains("the_33rd"), "{reasons:?}");
+    }
+    let whole = summary(vec![change("aws_table.a", &["create"])]);
+    let gate = answer(&Question { unlisted: 18, ..question(&whole, &policy, &spec, &limits) });
+    assert_eq!(gate, Gate::Go(Cleared::ByPolicy), "nothing of it is left out");
+}
+
+#[test]
+fn an_apply_of_which_nobody_knows_how_it_ended_makes_the_next_plan_ask() {
+    let plan = summary(vec![change("aws_table.a", &["create"])]);
+    let (policy, spec, limits) = (policy(), incident(Change::Deleted, &[]), Held::default());
+    let gate = answer(&Question { unknown: Some("apply:1"), ..question(&plan, &policy, &spec, &limits) });
+    let Gate::Ask(reasons) = gate else { panic!("{gate:?}") };
+    assert!(reasons[0].contains("apply:1"), "{reasons:?}");
+}
+
+#[test]
+fn a_policy_that_asks_about_parameters_that_are_not_whole_asks_a_human() {
+    let plan = summary(vec![change("aws_table.a", &["create"])]);
+    let when = ["event.requestParameters.contains('prod')".to_owned()].to_vec();
+    let asks = ApprovalPolicy { mode: ApprovalMode::When, when, ..ApprovalPolicy::default() };
+    let policy = RecoveryPolicySpec { approval: Some(asks), ..policy() };
+    let with = |parameters: &serde_json::Value| {
+        let mut spec = incident(Change::Deleted, &[]);
+        spec.event.request_parameters = redact::parameters(parameters);
+        ask_with(&plan, &policy, &spec, &Held::default(), false)
+    };
+    assert_eq!(with(&json!({"names": ["test"]})), Gate::Go(Cleared::ByPolicy));
+    let Gate::Ask(reasons) = with(&json!({"names": vec!["test"; 101]})) else { panic!("nobody can tell") };
+    assert!(reasons[0].contains("cannot be answered"), "{reasons:?}");
 }

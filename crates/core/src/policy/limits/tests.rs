@@ -125,3 +125,14 @@ fn a_ledger_is_bounded_and_has_each_apply_once() {
     assert!(ledger.add(apply(299 + 1440, "new", "r", "a")));
     assert_eq!(ledger.0.len(), 1, "a day later");
 }
+
+#[test]
+fn a_ledger_that_may_have_forgotten_something_asks_a_human() {
+    let mut ledger = Ledger(vec![apply(0, "first", "r", "mallory")]);
+    for i in 0..MAX_APPLIES {
+        ledger.add(apply(1, &format!("flood{i}"), &i.to_string(), &i.to_string()));
+    }
+    let flooded = Setting { ledger, ..Setting::default() };
+    assert!(flooded.at(2).ask[0].contains("more than are remembered"), "{:?}", flooded.at(2));
+    assert_eq!(flooded.at(1 + 24 * 60).ask, Vec::<String>::new(), "a day later it does not matter");
+}
