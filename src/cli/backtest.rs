@@ -23,6 +23,7 @@ use crate::backtest::judge::Decision;
 use crate::runtime::settings::Settings;
 
 use super::event_pattern::policies_in;
+use super::output;
 
 /// Some input could not be read, and the rest was done.
 const PARTLY_READ: u8 = 2;
@@ -114,7 +115,7 @@ impl RunBacktest {
         bar.finish_and_clear();
         let mut out: Box<dyn Write> = match &self.output {
             Some(path) => Box::new(std::fs::File::create(path).with_context(|| format!("writing {}", path.display()))?),
-            None => Box::new(std::io::stdout().lock()),
+            None => Box::new(output::stdout()),
         };
         let mut out = std::io::BufWriter::new(&mut out);
         match self.format {
@@ -124,7 +125,7 @@ impl RunBacktest {
         }
         out.flush()?;
         for trouble in report.troubles() {
-            eprintln!("reforge: {trouble}");
+            output::complain(format_args!("reforge: {trouble}"));
         }
         let met = Decision::ALL.into_iter().any(|d| report.count(d) > 0 && self.fail_on.iter().any(|f| f.is(d)));
         Ok(match (report.troubles().is_empty(), met) {

@@ -4,6 +4,7 @@ mod api;
 mod backtest;
 mod docs;
 mod intake;
+mod output;
 mod queue;
 #[path = "../../crates/core/tests/it/shape.rs"]
 mod shape;
