@@ -1,5 +1,6 @@
 //! What any server needs: [`settings`], AWS [`accounts`] and how AWS's refusals are read ([`aws_fault`]), [`leader`]ship,
-//! probes and metrics over [`http`], [`telemetry`], and the gate that opens and closes intake.
+//! probes and metrics over [`http`], [`telemetry`], the gate that opens and closes intake, and whom an apiserver's [`refusal`]
+//! concerns.
 
 pub mod accounts;
 pub mod aws_fault;
@@ -8,6 +9,7 @@ pub mod gate;
 pub mod http;
 pub mod leader;
 pub mod metrics;
+pub mod refusal;
 pub mod settings;
 pub mod telemetry;
 
@@ -16,6 +18,8 @@ use std::time::Duration;
 use reforge_api::FaultClass;
 use reforge_core::words::fault::Fault;
 use thiserror::Error;
+
+use refusal::Refusal;
 
 /// kube's client has no read timeout of its own.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -47,6 +51,23 @@ impl KubeCallError {
         }
     }
 
+    /// Why the apiserver did not store this one object, while it would store others; None where it is away, overloaded, or
+    /// refuses this operator whatever it writes.
+    pub fn refusal(&self) -> Option<Refusal> {
+        match self {
+            Self::Kube(kube::Error::Api(e)) => Refusal::of(e),
+            Self::Kube(_) | Self::Timeout | Self::Lost(_) | Self::Unreadable(_) => None,
+        }
+    }
+
+    /// What the other side said, in its own words.
+    pub fn said(&self) -> String {
+        match self {
+            Self::Kube(kube::Error::Api(e)) => e.message.clone(),
+            other => other.to_string(),
+        }
+    }
+
     /// The fault that it is.
     pub fn fault(&self, doing: impl Into<String>) -> Fault {
         let class = match self {
@@ -60,11 +81,7 @@ impl KubeCallError {
             Self::Kube(_) | Self::Timeout | Self::Lost(_) => FaultClass::Transient,
             Self::Unreadable(_) => FaultClass::Ours,
         };
-        let said = match self {
-            Self::Kube(kube::Error::Api(e)) => e.message.clone(),
-            other => other.to_string(),
-        };
-        Fault::new(doing, class, &said)
+        Fault::new(doing, class, &self.said())
     }
 }
 

@@ -3,9 +3,11 @@
 mod api;
 mod backtest;
 mod docs;
+mod fake;
 mod intake;
 mod output;
 mod queue;
+mod refused;
 #[path = "../../crates/core/tests/it/shape.rs"]
 mod shape;
 mod world;

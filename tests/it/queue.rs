@@ -21,10 +21,11 @@ use serde_json::json;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::shape::{BUILD, ROLE, envelope, policy};
+use crate::shape::{ACCOUNT, BUILD, ROLE, envelope, policy};
 use crate::world::{client, eventually, namespace, plane};
 
-struct Sqs {
+/// An emulated SQS with a queue for events and one for dead letters.
+pub struct Sqs {
     client: Client,
     url: String,
     dead: String,
@@ -32,7 +33,7 @@ struct Sqs {
 }
 
 impl Sqs {
-    async fn start() -> Self {
+    pub async fn start() -> Self {
         let aws = Aws::start().await.expect("the emulated AWS starts");
         let config = aws_config::defaults(BehaviorVersion::latest())
             .region(Region::new("us-east-1"))
@@ -52,8 +53,19 @@ impl Sqs {
         Queue::new(self.client.clone(), &self.url, &self.dead, Metrics::default())
     }
 
-    async fn send(&self, body: &str) {
+    pub async fn send(&self, body: &str) {
         self.client.send_message().queue_url(&self.url).message_body(body).send().await.expect("sent");
+    }
+
+    /// The dead letters: body and reason.
+    pub async fn dead_letters(&self) -> Vec<(String, String)> {
+        let call = self.client.receive_message().queue_url(&self.dead).message_attribute_names("All");
+        let dead = call.max_number_of_messages(10).send().await.expect("received").messages.unwrap_or_default();
+        let read = dead.into_iter().map(|message| {
+            let reason = message.message_attributes.and_then(|a| a.get("ReforgeReason")?.string_value.clone());
+            (message.body.unwrap_or_default(), reason.unwrap_or_default())
+        });
+        read.collect()
     }
 
     /// Messages in a queue, in sight and in flight.
@@ -67,57 +79,59 @@ impl Sqs {
         attributes.values().filter_map(|v| v.parse::<u32>().ok()).sum()
     }
 
-    async fn is_empty(&self) -> Option<()> {
+    pub async fn is_empty(&self) -> Option<()> {
         (self.count(&self.url).await == 0).then_some(())
     }
 }
 
-/// The whole of intake on a control plane, until it is stopped.
-struct Running {
+/// Intake on a control plane, with the policies of these namespaces.
+pub async fn intake(plane: &ControlPlane, namespaces: &[&str], stop: &CancellationToken) -> Arc<Intake> {
+    let client = client(plane).await;
+    let (policies, writer) = reflector::store();
+    let stream = watcher(kube::Api::<RecoveryPolicy>::all(client.clone()), watcher::Config::default());
+    let watching = stop.clone().run_until_cancelled_owned(async move {
+        use futures::StreamExt;
+        reflector::reflector(writer, stream.default_backoff()).for_each(|_| async {}).await;
+    });
+    tokio::spawn(watching);
+    policies.wait_until_ready().await.expect("the policies are read");
+    let (incidents, _writer) = reflector::store::<Incident>();
+    let grant = |namespace: &&str| {
+        let (accounts, regions) = (vec![ACCOUNT.into()], vec!["eu-west-1".into()]);
+        Grant::new((*namespace).into(), accounts, regions, vec!["aiops-*".into()])
+    };
+    Arc::new(Intake {
+        client,
+        policies,
+        incidents,
+        catalog: Arc::new(Catalog::with(&[]).expect("the catalogue")),
+        grants: Grants(namespaces.iter().map(grant).collect()),
+        plumbing: Plumbing::default(),
+        recovery_roles: vec![ROLE.into()],
+        metrics: Metrics::default(),
+        open: watch::Sender::new(true),
+    })
+}
+
+/// The whole of intake with its queue, until it is stopped.
+pub struct Running {
     stop: CancellationToken,
-    metrics: Metrics,
-    open: watch::Sender<bool>,
+    pub metrics: Metrics,
+    pub open: watch::Sender<bool>,
     task: tokio::task::JoinHandle<()>,
 }
 
 impl Running {
-    async fn start(sqs: &Sqs, plane: &ControlPlane, namespace: &str) -> Self {
-        let client = client(plane).await;
+    pub async fn start(sqs: &Sqs, plane: &ControlPlane, namespaces: &[&str]) -> Self {
         let stop = CancellationToken::new();
-        let (policies, writer) = reflector::store();
-        let api = kube::Api::<RecoveryPolicy>::namespaced(client.clone(), namespace);
-        let stream = watcher(api, watcher::Config::default()).default_backoff();
-        let watching = stop.clone().run_until_cancelled_owned(async move {
-            use futures::StreamExt;
-            reflector::reflector(writer, stream).for_each(|_| async {}).await;
-        });
-        tokio::spawn(watching);
-        policies.wait_until_ready().await.expect("the policies are read");
-        let (incidents, _writer) = reflector::store::<Incident>();
-        let open = watch::Sender::new(true);
-        let metrics = Metrics::default();
-        let intake = Arc::new(Intake {
-            client: client.clone(),
-            policies,
-            incidents,
-            catalog: Arc::new(Catalog::with(&[]).expect("the catalogue")),
-            grants: Grants(vec![Grant::new(
-                namespace.into(),
-                vec!["111122223333".into()],
-                vec!["eu-west-1".into()],
-                vec!["aiops-*".into()],
-            )]),
-            plumbing: Plumbing::default(),
-            recovery_roles: vec![ROLE.into()],
-            metrics: metrics.clone(),
-            open: open.clone(),
-        });
-        tokio::spawn(gate::keep(client, open.clone(), stop.clone()));
+        let intake = intake(plane, namespaces, &stop).await;
+        let (metrics, open) = (intake.metrics.clone(), intake.open.clone());
+        tokio::spawn(gate::keep(intake.client.clone(), open.clone(), stop.clone()));
         let receiving = sqs.queue().run(open.subscribe(), stop.clone(), move |body| intake.clone().handle(body));
         Self { stop, metrics, open, task: tokio::spawn(receiving) }
     }
 
-    async fn end(self) {
+    pub async fn end(self) {
         self.stop.cancel();
         self.task.await.expect("intake ends in order");
     }
@@ -127,7 +141,7 @@ fn deleted_table() -> String {
     envelope("dynamodb.amazonaws.com", "DeleteTable", &json!({"tableName": "orders"})).to_string()
 }
 
-fn incidents(plane: &ControlPlane, namespace: &str) -> usize {
+pub fn incidents(plane: &ControlPlane, namespace: &str) -> usize {
     plane.kubectl(&["get", "inc", "-n", namespace, "-o", "name"]).map_or(0, |list| list.lines().count())
 }
 
@@ -135,7 +149,7 @@ fn incidents(plane: &ControlPlane, namespace: &str) -> usize {
 async fn a_redelivered_message_opens_no_second_incident() {
     let (sqs, namespace) = (Sqs::start().await, namespace());
     plane().kubectl_with(&policy(&namespace).to_string(), &["apply", "-f", "-"]).expect("a policy");
-    let running = Running::start(&sqs, plane(), &namespace).await;
+    let running = Running::start(&sqs, plane(), &[&namespace]).await;
     for _ in 0..3 {
         sqs.send(&deleted_table()).await;
     }
@@ -150,7 +164,7 @@ async fn a_redelivered_message_opens_no_second_incident() {
 async fn a_recoverys_own_call_opens_nothing_however_far_behind_the_cache_is() {
     let (sqs, namespace) = (Sqs::start().await, namespace());
     plane().kubectl_with(&policy(&namespace).to_string(), &["apply", "-f", "-"]).expect("a policy");
-    let running = Running::start(&sqs, plane(), &namespace).await;
+    let running = Running::start(&sqs, plane(), &[&namespace]).await;
     sqs.send(&deleted_table()).await;
     eventually("the queue is empty", || sqs.is_empty()).await;
     let name = plane().kubectl(&["get", "inc", "-n", &namespace, "-o", "name"]).expect("an Incident");
@@ -175,22 +189,20 @@ async fn a_recoverys_own_call_opens_nothing_however_far_behind_the_cache_is() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unreadable_message_goes_to_the_dead_letters_with_its_reason() {
     let (sqs, namespace) = (Sqs::start().await, namespace());
-    let running = Running::start(&sqs, plane(), &namespace).await;
+    let running = Running::start(&sqs, plane(), &[&namespace]).await;
     sqs.send("{ this is no JSON").await;
     eventually("the queue is empty", || sqs.is_empty()).await;
-    let call = sqs.client.receive_message().queue_url(&sqs.dead).message_attribute_names("All");
-    let dead = call.send().await.expect("received").messages.unwrap_or_default();
-    let [message] = &dead[..] else { panic!("{} messages", dead.len()) };
-    assert_eq!(message.body.as_deref(), Some("{ this is no JSON"));
-    let reason = message.message_attributes.as_ref().and_then(|a| a.get("ReforgeReason")?.string_value.clone());
-    assert!(reason.as_deref().is_some_and(|r| r.contains("not an EventBridge event")), "{reason:?}");
+    let dead = sqs.dead_letters().await;
+    let [(body, reason)] = &dead[..] else { panic!("{} messages", dead.len()) };
+    assert_eq!(body, "{ this is no JSON");
+    assert!(reason.contains("not an EventBridge event"), "{reason}");
     running.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dropped_event_is_counted_and_leaves_the_queue() {
     let (sqs, namespace) = (Sqs::start().await, namespace());
-    let running = Running::start(&sqs, plane(), &namespace).await;
+    let running = Running::start(&sqs, plane(), &[&namespace]).await;
     sqs.send(&deleted_table()).await;
     eventually("the queue is empty", || sqs.is_empty()).await;
     assert_eq!(running.metrics.dropped_so_far("NoPolicy"), 1);
@@ -206,7 +218,7 @@ async fn a_message_stays_in_the_queue_while_the_apiserver_stores_nothing() {
     own.kubectl(&["wait", "--for=condition=Established", "crd", "--all"]).expect("established");
     own.kubectl(&["create", "namespace", "shop"]).expect("a namespace");
     own.kubectl_with(&policy("shop").to_string(), &["apply", "-f", "-"]).expect("a policy");
-    let running = Running::start(&sqs, &own, "shop").await;
+    let running = Running::start(&sqs, &own, &["shop"]).await;
 
     own.stop_apiserver();
     sqs.send(&deleted_table()).await;
