@@ -139,6 +139,7 @@ async fn operate(args: Run, settings: Settings) -> Result<()> {
     let reach = Arc::new(Reach::new(accounts));
     let stores = (policies, incidents, holds);
     let ctx = Arc::new(context(&args, settings, &client, &aws, (stores, reach), (catalog, plumbing), metrics));
+    tasks.spawn(ctx.notifier.deliver(stop.clone()));
     tasks.spawn(lead(ctx, Arc::new(watching), leads.subscribe(), stop.clone()));
     let (namespace, identity) = (args.namespace.clone(), args.identity.clone());
     // The lease is kept until the work is done, and given back after.

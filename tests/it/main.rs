@@ -10,4 +10,5 @@ mod queue;
 mod refused;
 #[path = "../../crates/core/tests/it/shape.rs"]
 mod shape;
+mod telling;
 mod world;
