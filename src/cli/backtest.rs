@@ -146,7 +146,8 @@ impl RunBacktest {
         let catalog = Catalog::with(own).context("the catalogue with settings.catalog")?;
         let inventories = self.inventory.iter().map(|path| {
             let text = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
-            serde_json::from_slice::<Inventory>(&text).with_context(|| format!("{} is no inventory", path.display()))
+            let inventory = serde_json::from_slice::<Inventory>(&text);
+            inventory.map(Arc::new).with_context(|| format!("{} is no inventory", path.display()))
         });
         let threads = self.threads.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
         Ok(Backtest {

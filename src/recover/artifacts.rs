@@ -1,6 +1,7 @@
 //! What builds publish in the artifact bucket, read: inventories, summaries, results, failures. Nothing else of the bucket is
 //! ever read; plans hold secrets in clear and stay where they are.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_s3::Client;
@@ -14,12 +15,14 @@ use thiserror::Error;
 
 use crate::runtime::aws_fault;
 
+use super::inventories::{Inventories, Kept};
+
 /// No object that is read may be larger than this.
 const MAX_BYTES: i64 = 16 * 1024 * 1024;
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why something that a build should have published could not be read.
-#[derive(Debug, Error)]
+#[derive(Clone, Debug, Error)]
 pub enum ArtifactError {
     /// S3 could not be asked, or refused.
     #[error(transparent)]
@@ -51,28 +54,49 @@ impl ArtifactError {
     }
 }
 
+/// An object's bytes, or what became of asking for them.
+enum Object {
+    /// There is no such object.
+    None,
+    /// It is still the one that was known.
+    Same,
+    /// These.
+    Bytes(Vec<u8>, Option<String>),
+}
+
 /// The artifact bucket.
 #[derive(Clone, Debug)]
 pub struct Artifacts {
     s3: Client,
     bucket: String,
+    inventories: Arc<Inventories>,
 }
 
 impl Artifacts {
-    /// The bucket that the projects were given as REFORGE_BUCKET.
-    pub fn new(s3: Client, bucket: impl Into<String>) -> Self {
-        Self { s3, bucket: bucket.into() }
+    /// The bucket that the projects were given as REFORGE_BUCKET; what is read of inventories is kept in `inventories`.
+    pub fn new(s3: Client, bucket: impl Into<String>, inventories: Arc<Inventories>) -> Self {
+        Self { s3, bucket: bucket.into(), inventories }
     }
 
-    /// The inventory of a workspace; None when no build has published one yet.
-    pub async fn inventory(&self, workspace: &str) -> Result<Option<Inventory>, ArtifactError> {
+    /// The inventory of a workspace, as it is in the bucket now; None when no build has published one yet.
+    pub async fn inventory(&self, workspace: &str) -> Result<Option<Arc<Inventory>>, ArtifactError> {
+        let (me, of) = (self.clone(), workspace.to_owned());
+        let read = move |known| async move { me.read_inventory(&of, known).await };
+        self.inventories.get(&format!("{}/{workspace}", self.bucket), read).await
+    }
+
+    async fn read_inventory(&self, workspace: &str, known: Option<Kept>) -> Result<Option<Kept>, ArtifactError> {
         let key = format!("inventory/{workspace}.json");
-        let Some(bytes) = self.get(&key).await? else { return Ok(None) };
+        let (bytes, etag) = match self.object(&key, known.as_ref().map(|known| known.etag.as_str())).await? {
+            Object::None => return Ok(None),
+            Object::Same => return Ok(known),
+            Object::Bytes(bytes, etag) => (bytes, etag),
+        };
         let inventory: Inventory = self.read(&key, &bytes)?;
         if inventory.workspace != workspace {
             return Err(self.malformed(&key, format!("it is of workspace {:?}", inventory.workspace)));
         }
-        Ok(Some(inventory))
+        Ok(Some(Kept { etag: etag.unwrap_or_default(), inventory: Arc::new(inventory) }))
     }
 
     /// The summary that a plan build published, with the digest of its bytes.
@@ -113,22 +137,34 @@ impl Artifacts {
     }
 
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, ArtifactError> {
+        match self.object(key, None).await? {
+            Object::Bytes(bytes, _) => Ok(Some(bytes)),
+            Object::None | Object::Same => Ok(None),
+        }
+    }
+
+    /// An object, unless it is the one with this ETag.
+    async fn object(&self, key: &str, known: Option<&str>) -> Result<Object, ArtifactError> {
         let doing = format!("reading s3://{}/{key}", self.bucket);
+        let call = self.s3.get_object().bucket(&self.bucket).key(key);
+        let call = call.set_if_none_match(known.filter(|etag| !etag.is_empty()).map(str::to_owned));
         let work = async {
-            let object = match self.s3.get_object().bucket(&self.bucket).key(key).send().await {
+            let object = match call.send().await {
                 Ok(object) => object,
-                Err(e) if e.code() == Some("NoSuchKey") => return Ok(None),
+                Err(e) if e.code() == Some("NoSuchKey") => return Ok(Object::None),
+                Err(e) if e.raw_response().is_some_and(|r| r.status().as_u16() == 304) => return Ok(Object::Same),
                 Err(e) => return Err(ArtifactError::Unreadable(aws_fault::of(&doing, &e))),
             };
             if object.content_length().unwrap_or(0) > MAX_BYTES {
                 return Err(self.malformed(key, format!("it is larger than {MAX_BYTES} bytes")));
             }
+            let etag = object.e_tag().map(str::to_owned);
             let body = object
                 .body
                 .collect()
                 .await
                 .map_err(|e| ArtifactError::Unreadable(Fault::transient(&doing, &e.to_string())))?;
-            Ok(Some(body.to_vec()))
+            Ok(Object::Bytes(body.to_vec(), etag))
         };
         let silence = || ArtifactError::Unreadable(aws_fault::silence(&doing, TIMEOUT));
         tokio::time::timeout(TIMEOUT, work).await.unwrap_or_else(|_| Err(silence()))

@@ -3,6 +3,8 @@
 //!
 //! What is scheduled, and which build does it, is in the policy's status before anything is started.
 
+use std::sync::Arc;
+
 use kube::ResourceExt;
 use reforge_api::{DriftStatus, Incident, RecoveryPolicy, Time, Workspace};
 use reforge_core::intake::candidate::Candidate;
@@ -65,7 +67,7 @@ async fn step(
         Some(state) if state.succeeded() => {
             let found = install.artifacts.summary(&workspace.name, uuid_of(build)).await.map_err(|e| e.to_string())?;
             let (summary, _) = found.ok_or("the build published no summary")?;
-            let (opened, refused) = open_all(ctx, policy, (&summary, &inventory), &state).await?;
+            let (opened, refused) = open_all(ctx, policy, (&summary, inventory.as_ref()), &state).await?;
             entry.result = Some(shorten(&said(&opened, &refused), 512));
         }
         other => {
@@ -89,7 +91,7 @@ async fn owner(
     ctx: &Context,
     policy: &RecoveryPolicy,
     workspace: &Workspace,
-) -> Result<Option<(Install, Inventory)>, String> {
+) -> Result<Option<(Install, Arc<Inventory>)>, String> {
     let named = &policy.spec.r#match.accounts;
     let grants = ctx.settings.grants();
     let namespace = policy.namespace().unwrap_or_default();

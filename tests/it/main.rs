@@ -5,6 +5,7 @@ mod backtest;
 mod docs;
 mod fake;
 mod intake;
+mod inventories;
 mod output;
 mod queue;
 mod refused;

@@ -2,6 +2,7 @@
 //! which workspace has it and under which addresses. Never asks AWS.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use reforge_api::WorkspaceRef;
 use serde::Deserialize;
@@ -63,7 +64,7 @@ pub enum Location {
 ///
 /// The addresses are those of the resource itself, then those of what hangs on it.
 pub fn locate(
-    inventories: &[(String, Option<Inventory>)],
+    inventories: &[(String, Option<Arc<Inventory>>)],
     entry: &Entry,
     account: &str,
     region: &str,
@@ -102,13 +103,13 @@ mod tests {
     use super::*;
     use crate::catalog::Catalog;
 
-    fn inventory(account: &str) -> Inventory {
+    fn inventory(account: &str) -> Arc<Inventory> {
         let owned = |address: &str, r#type: &str, pairs: &[(&str, &str)]| Owned {
             address: address.into(),
             r#type: r#type.into(),
             attributes: pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
         };
-        Inventory {
+        Arc::new(Inventory {
             workspace: "shop".into(),
             account_id: account.into(),
             region: "eu-west-1".into(),
@@ -118,10 +119,10 @@ mod tests {
                 owned("aws_s3_bucket_versioning.data", "aws_s3_bucket_versioning", &[("bucket", "shop-data")]),
                 owned("aws_s3_bucket_versioning.other", "aws_s3_bucket_versioning", &[("bucket", "elsewhere")]),
             ],
-        }
+        })
     }
 
-    fn find(id: &str, inventories: &[(String, Option<Inventory>)]) -> Location {
+    fn find(id: &str, inventories: &[(String, Option<Arc<Inventory>>)]) -> Location {
         let entry = Catalog::builtin().entry("s3").unwrap();
         locate(inventories, entry, "111122223333", "eu-west-1", id)
     }
