@@ -139,7 +139,7 @@ async fn operate(args: Run, settings: Settings) -> Result<()> {
     let reach = Arc::new(Reach::new(accounts));
     let stores = (policies, incidents, holds);
     let ctx = Arc::new(context(&args, settings, &client, &aws, (stores, reach), (catalog, plumbing), metrics));
-    tasks.spawn(ctx.notifier.deliver(stop.clone()));
+    let telling = tokio::spawn(ctx.notifier.deliver(stop.clone()));
     tasks.spawn(lead(ctx, Arc::new(watching), leads.subscribe(), stop.clone()));
     let (namespace, identity) = (args.namespace.clone(), args.identity.clone());
     // The lease is kept until the work is done, and given back after.
@@ -152,7 +152,9 @@ async fn operate(args: Run, settings: Settings) -> Result<()> {
     tasks.close();
     tasks.wait().await;
     done.cancel();
-    election.await.context("the election ended badly")
+    election.await.context("the election ended badly")?;
+    // Whoever leads next need not wait for what is still to be said.
+    telling.await.context("the task that tells people ended badly")
 }
 
 /// Asked until the apiserver answers: without it nothing is received.

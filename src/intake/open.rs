@@ -70,7 +70,7 @@ impl OpenError {
     /// One word for the counter, where it is this Incident's matter alone and a human's to mend.
     pub fn set_aside(&self) -> Option<&'static str> {
         match self {
-            Self::Refused { refusal, .. } => Some(refusal.word()),
+            Self::Refused { refusal, .. } => (!refusal.passes()).then_some(refusal.word()),
             Self::Other { .. } => Some("NameTaken"),
             Self::Away { .. } | Self::Overtaken { .. } => None,
         }

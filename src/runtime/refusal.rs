@@ -12,6 +12,8 @@ pub enum Refusal {
     Quota,
     /// An admission webhook or policy of the cluster's does not let it in.
     Admission,
+    /// An admission webhook of the cluster's that it has to pass is not reached. That passes.
+    WebhookAway,
     /// The schema, or what decodes it, does not take it.
     Invalid,
     /// It is larger than the apiserver or etcd takes.
@@ -26,13 +28,14 @@ impl Refusal {
         let says = |words: &str| answer.message.contains(words);
         // Who may not write a kind is told so by the authorizer, before the object is looked at; what admits an object, names it.
         let is_named = details.is_some_and(|d| !d.name.is_empty()) && !says(" is forbidden: User \"");
-        // A webhook that is not reached is the apiserver's own failure; one that says no may do so by any code.
+        // A webhook may say no by any code.
         let by_webhook = answer.message.starts_with("admission webhook ") && says(" denied the request");
         match answer.code {
             404 if details.is_some_and(|d| d.kind == "namespaces") => Some(Self::NamespaceGone),
             403 if is_named && says("because it is being terminated") => Some(Self::NamespaceGone),
             403 if is_named && says("exceeded quota") => Some(Self::Quota),
             _ if by_webhook => Some(Self::Admission),
+            500 if says("failed calling webhook") => Some(Self::WebhookAway),
             401 | 403 if is_named => Some(Self::Admission),
             413 => Some(Self::TooLarge),
             422 if says("ValidatingAdmissionPolicy") => Some(Self::Admission),
@@ -41,12 +44,18 @@ impl Refusal {
         }
     }
 
+    /// Whether time alone may mend it.
+    pub fn passes(self) -> bool {
+        self == Self::WebhookAway
+    }
+
     /// One word for the counter.
     pub fn word(self) -> &'static str {
         match self {
             Self::NamespaceGone => "NamespaceGone",
             Self::Quota => "Quota",
             Self::Admission => "Admission",
+            Self::WebhookAway => "WebhookAway",
             Self::Invalid => "Invalid",
             Self::TooLarge => "TooLarge",
         }
@@ -58,6 +67,7 @@ impl Refusal {
             Self::NamespaceGone => "Create the namespace again with its policy, or leave it if that was meant to go",
             Self::Quota => "Raise the namespace's ResourceQuota, or delete ended Incidents there",
             Self::Admission => "Let the operator's Incidents past that webhook or policy",
+            Self::WebhookAway => "It is tried again; see that the webhook answers",
             Self::Invalid => "Install the CRDs of the operator's own release",
             Self::TooLarge => "Report it: an Incident is kept far smaller than that",
         }
@@ -124,7 +134,14 @@ mod tests {
             (401, "", "", "Unauthorized".to_owned(), None),
             (404, "", "", "the server could not find the requested resource".to_owned(), None),
             (429, "", "", "too many requests".to_owned(), None),
-            (500, "", "", "Internal error occurred: failed calling webhook \"a.b\"".to_owned(), None),
+            (
+                500,
+                "",
+                "",
+                "Internal error occurred: failed calling webhook \"a.b\": no route to host".to_owned(),
+                Some(Refusal::WebhookAway),
+            ),
+            (500, "", "", "Internal error occurred: etcdserver: request timed out".to_owned(), None),
             (503, "", "", "apiserver is shutting down".to_owned(), None),
         ] {
             assert_eq!(Refusal::of(&answer(code, kind, name, &message)), expected, "{code} {message}");

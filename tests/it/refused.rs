@@ -57,13 +57,33 @@ async fn lets_no_incident_in(namespace: &str) {
         "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicyBinding",
         "metadata": {"name": name}, "spec": {"policyName": name, "validationActions": ["Deny"]},
     });
-    for manifest in [policy, binding] {
-        plane().kubectl_with(&manifest.to_string(), &["apply", "-f", "-"]).expect("an admission policy");
+    is_in_force(namespace, &[policy, binding], "by hand").await;
+}
+
+/// A webhook of the cluster's that each Incident of the namespace has to pass, and nobody answers.
+async fn has_a_silent_webhook(namespace: &str) {
+    let name = format!("{namespace}.example.com");
+    let rule = json!({"apiGroups": ["reforge.dev"], "apiVersions": ["*"], "operations": ["CREATE"], "resources": ["incidents"]});
+    let webhook = json!({
+        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration",
+        "metadata": {"name": name},
+        "webhooks": [{
+            "name": name, "rules": [rule], "clientConfig": {"url": "https://127.0.0.1:1/"},
+            "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
+            "sideEffects": "None", "admissionReviewVersions": ["v1"], "failurePolicy": "Fail",
+        }],
+    });
+    is_in_force(namespace, &[webhook], "failed calling webhook").await;
+}
+
+async fn is_in_force(namespace: &str, manifests: &[Value], says: &str) {
+    for manifest in manifests {
+        plane().kubectl_with(&manifest.to_string(), &["apply", "-f", "-"]).expect("it is taken");
     }
     let incident = crate::api::incident(namespace);
-    eventually("the policy is in force", async || {
+    eventually("it is in force", async || {
         let tried = plane().kubectl_with(&incident.to_string(), &["create", "--dry-run=server", "-f", "-"]);
-        tried.is_err_and(|e| e.to_string().contains("by hand")).then_some(())
+        tried.is_err_and(|e| e.to_string().contains(says)).then_some(())
     })
     .await;
 }
@@ -96,6 +116,17 @@ async fn what_a_clusters_admission_refuses_is_set_aside_with_its_words() {
     assert_eq!(opened, Vec::<String>::new());
     let Handled::DeadLetter("Admission", reason) = handled else { panic!("{handled:?}") };
     assert!(reason.contains("this team opens its Incidents by hand"), "{reason}");
+    assert!(*intake.open.borrow(), "the apiserver stores others");
+    stop.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_webhook_that_does_not_answer_keeps_its_own_events_in_the_queue_and_nobody_elses() {
+    let (silent, shop, stop) = (owner_of(LOST), owner_of(KEPT), CancellationToken::new());
+    let intake = intake(plane(), &[&silent, &shop], &stop).await;
+    has_a_silent_webhook(&silent).await;
+    let (handled, opened) = intake.api_call(&event::of_log(both()["detail"].clone()).expect("a record")).await;
+    assert_eq!((handled, opened.len()), (Handled::Keep, 1), "it comes again, and the other's Incident is opened");
     assert!(*intake.open.borrow(), "the apiserver stores others");
     stop.cancel();
 }
