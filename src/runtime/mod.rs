@@ -1,11 +1,12 @@
 //! What any server needs: [`settings`], AWS [`accounts`] and how AWS's refusals are read ([`aws_fault`]), [`leader`]ship,
-//! probes and metrics over [`http`], [`telemetry`], the gate that opens and closes intake, and whom an apiserver's [`refusal`]
+//! questions to AWS that go together ([`gather`]), probes and metrics over [`http`], [`telemetry`], the gate that opens and closes intake, and whom an apiserver's [`refusal`]
 //! concerns.
 
 pub mod accounts;
 pub mod aws_fault;
 pub mod clock;
 pub mod gate;
+pub mod gather;
 pub mod http;
 pub mod leader;
 pub mod metrics;

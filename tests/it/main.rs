@@ -1,6 +1,7 @@
 //! Behaviour on real parts: a real apiserver with etcd, an emulated AWS. One binary, so that the parts start once.
 
 mod api;
+mod asking;
 mod backtest;
 mod docs;
 mod fake;

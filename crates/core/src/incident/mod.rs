@@ -1,7 +1,7 @@
 //! The life of an Incident, as decisions. [`decide`] takes a [`view`] and gives the next status with its effects; it has two
 //! rooms of its own, [`builds`] and [`permit`] (the gate), its moves in [`transition`], and what a failed call leads to in
 //! [`trouble`]. [`evidence`] says which Incidents are about the same change, [`around`] what the others mean for one. [`fences`]
-//! stand before an effect, [`order`] is what a build is started with.
+//! stand before an effect, [`order`] is what a build is started with, [`pace`] how often AWS is asked.
 
 pub mod around;
 pub mod builds;
@@ -9,6 +9,7 @@ pub mod decide;
 pub mod evidence;
 pub mod fences;
 pub mod order;
+pub mod pace;
 pub mod permit;
 pub mod transition;
 pub mod trouble;

@@ -1,4 +1,4 @@
-use reforge_api::{IncidentStatus, Phase, StepName, WorkspaceRef, condition};
+use reforge_api::{Check, Data, IncidentStatus, Phase, StepName, Verification, WorkspaceRef, condition};
 use serde_json::json;
 
 use crate::incident::decide::decide;
@@ -113,4 +113,26 @@ fn a_lock_that_an_ended_build_of_ours_left_is_shown_with_the_command_that_frees_
     let step = decide(&view);
     let said = ready(&step.status).1;
     assert!(said.contains("apply:0") && said.contains("terraform force-unlock 4711"), "{said}");
+}
+
+#[test]
+fn what_takes_aws_long_is_asked_for_seldomer() {
+    let wakes = |view: &mut View, since: Option<Time>| {
+        view.status.timeline.classified_at = since;
+        view.status.timeline.planned_at = since;
+        [1, 60, 200].map(|seconds| {
+            view.now = Time(seconds * 1000);
+            decide(view).wake
+        })
+    };
+    let mut view = view(build("SUCCEEDED", None));
+    view.status.recovery.build = None;
+    view.status.step.name = StepName::Settle;
+    view.seen = Seen::Settling(Some("table orders is DELETING".into()));
+    let growing = [Some(1_000), Some(6_000), Some(15_000)];
+    assert_eq!(wakes(&mut view, Some(Time(0))), growing);
+    view.status.step.name = StepName::Verify;
+    let check = Check { name: "table is ACTIVE".into(), passed: false, detail: "CREATING".into() };
+    view.seen = Seen::Verified(Verification { checks: vec![check], new_id: None, new_arn: None, data: Data::Empty });
+    assert_eq!(wakes(&mut view, Some(Time(0))), growing);
 }

@@ -1,0 +1,69 @@
+//! AWS is asked for many Incidents at once, as often as is Reforge's share, and to the end of what it has to say.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures::future::{join_all, ready};
+use reforge::recover::codebuild::Builds;
+use reforge::runtime::accounts::s3_client;
+use reforge::verify::{Question, Verifier};
+use reforge_api::Change;
+use reforge_core::catalog::Verify;
+use serde_json::json;
+
+use crate::fake::{Fake, answer};
+
+const GOING: &str = r#"<DescribeInstancesResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/"><reservationSet><item><instancesSet><item><instanceId>i-0a</instanceId><instanceState><code>32</code><name>shutting-down</name></instanceState></item></instancesSet></item></reservationSet></DescribeInstancesResponse>"#;
+
+#[tokio::test]
+async fn instances_of_many_incidents_are_looked_at_with_one_call() {
+    let ec2 = Fake::start(|_| ready(answer(200, GOING))).await;
+    let verifier = Verifier::new(&ec2.config, s3_client(&ec2.config));
+    let settled = join_all(["i-0a", "i-0b", "i-0a"].map(|id| verifier.settled("ec2", id, Change::Deleted))).await;
+    let settled: Vec<Option<String>> = settled.into_iter().map(|settled| settled.expect("an answer")).collect();
+    let going = Some("instance i-0a is shutting-down".to_owned());
+    assert_eq!(settled, [going.clone(), None, going], "one that is gone keeps nobody from the other's answer");
+    let calls = ec2.calls();
+    let [call] = &calls[..] else { panic!("{} calls", calls.len()) };
+    assert!(call.body.contains("Filter.1.Value.1=i-0a&Filter.1.Value.2=i-0b"), "{}", call.body);
+}
+
+#[tokio::test]
+async fn builds_of_many_incidents_are_read_with_one_call() {
+    let known = json!({"builds": [{"id": "plan:1", "buildStatus": "SUCCEEDED"}], "buildsNotFound": ["plan:2"]});
+    let codebuild = Fake::start(move |_| ready(answer(200, known.to_string()))).await;
+    let client = aws_sdk_codebuild::Client::new(&codebuild.config);
+    let builds = Builds::new(client, Arc::new(BTreeMap::new()));
+    let read = join_all(["plan:1", "plan:2", "plan:1"].map(|id| builds.get(id))).await;
+    let read: Vec<Option<String>> =
+        read.into_iter().map(|build| build.expect("an answer").map(|build| build.status)).collect();
+    assert_eq!(read, [Some("SUCCEEDED".to_owned()), None, Some("SUCCEEDED".to_owned())]);
+    let asked: Vec<String> = codebuild.calls().into_iter().map(|call| call.body).collect();
+    assert_eq!(asked, [r#"{"ids":["plan:1","plan:2"]}"#]);
+}
+
+#[tokio::test]
+async fn a_parameter_is_found_behind_a_page_with_nothing_on_it() {
+    let ssm = Fake::start(|call| {
+        let is_first = !call.body.contains("NextToken");
+        let page = if is_first { json!({"NextToken": "more"}) } else { json!({"Parameters": [{"Name": "/a"}]}) };
+        ready(answer(200, page.to_string()))
+    });
+    let ssm = ssm.await;
+    let verifier = Verifier::new(&ssm.config, s3_client(&ssm.config));
+    let question = Question {
+        resource_type: "ssm",
+        cloud_formation_type: "AWS::SSM::Parameter",
+        verify: Verify::Plan,
+        cloud_control_id: None,
+        change: Change::Deleted,
+        old_id: "/a",
+        now: &[],
+        plan_is_empty: true,
+        stateful: false,
+        restores_data: false,
+        expect: &[],
+    };
+    assert!(verifier.verify(&question).await.expect("an answer").passed());
+    assert_eq!(ssm.calls().len(), 2);
+}
