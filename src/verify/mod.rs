@@ -15,6 +15,7 @@ use aws_sdk_dynamodb::types::TableDescription;
 use aws_sdk_ec2::types::Instance;
 use aws_sdk_lambda::operation::get_function_configuration::GetFunctionConfigurationOutput;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::types::BucketVersioningStatus;
 use aws_sdk_ssm::types::ParameterMetadata;
 use reforge_api::{Change, Check, Data, Verification};
 use reforge_core::catalog::Verify;
@@ -96,7 +97,7 @@ pub struct Verifier {
     tables: Gather<TableDescription>,
     instances: Gather<Instance>,
     functions: Gather<GetFunctionConfigurationOutput>,
-    buckets: s3::Buckets,
+    buckets: Gather<Option<BucketVersioningStatus>>,
     parameters: Gather<ParameterMetadata>,
 }
 
@@ -109,7 +110,7 @@ impl Verifier {
             tables: dynamodb::tables(aws_sdk_dynamodb::Client::new(config)),
             instances: ec2::instances(aws_sdk_ec2::Client::new(config)),
             functions: lambda::functions(aws_sdk_lambda::Client::new(config)),
-            buckets: s3::Buckets::new(&s3),
+            buckets: s3::buckets(s3),
             parameters: ssm::parameters(aws_sdk_ssm::Client::new(config)),
         }
     }
