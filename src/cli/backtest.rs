@@ -141,6 +141,8 @@ impl RunBacktest {
         ensure!(!policies.is_empty(), "there is no RecoveryPolicy in {}", self.policies.display());
         for policy in &mut policies {
             policy.metadata.namespace.get_or_insert_with(|| "default".to_owned());
+            // What an exported one would have done, had it been there all the time.
+            policy.metadata.creation_timestamp = None;
         }
         let own = settings.as_ref().map(|s| s.catalog.as_slice()).unwrap_or_default();
         let catalog = Catalog::with(own).context("the catalogue with settings.catalog")?;

@@ -10,14 +10,14 @@ use aws_sdk_sqs::types::QueueAttributeName;
 use kube::runtime::{WatchStreamExt, reflector, watcher};
 use reforge::intake::Intake;
 use reforge::intake::queue::{Handled, Queue, QueueState};
-use reforge::runtime::gate;
 use reforge::runtime::metrics::Metrics;
+use reforge::runtime::{clock, gate};
 use reforge_api::{Incident, RecoveryPolicy};
 use reforge_core::catalog::Catalog;
 use reforge_core::intake::plumbing::Plumbing;
 use reforge_core::policy::grants::{Grant, Grants};
 use sandbox::{Aws, ControlPlane};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -137,8 +137,17 @@ impl Running {
     }
 }
 
+/// A call of just now: the policies of these tests are no older than the tests.
+pub fn just_now(source: &str, name: &str, parameters: &Value) -> Value {
+    let mut envelope = envelope(source, name, parameters);
+    let now = clock::now().to_string();
+    envelope["time"] = json!(now);
+    envelope["detail"]["eventTime"] = json!(now);
+    envelope
+}
+
 fn deleted_table() -> String {
-    envelope("dynamodb.amazonaws.com", "DeleteTable", &json!({"tableName": "orders"})).to_string()
+    just_now("dynamodb.amazonaws.com", "DeleteTable", &json!({"tableName": "orders"})).to_string()
 }
 
 pub fn incidents(plane: &ControlPlane, namespace: &str) -> usize {
@@ -150,8 +159,9 @@ async fn a_redelivered_message_opens_no_second_incident() {
     let (sqs, namespace) = (Sqs::start().await, namespace());
     plane().kubectl_with(&policy(&namespace).to_string(), &["apply", "-f", "-"]).expect("a policy");
     let running = Running::start(&sqs, plane(), &[&namespace]).await;
+    let message = deleted_table();
     for _ in 0..3 {
-        sqs.send(&deleted_table()).await;
+        sqs.send(&message).await;
     }
     eventually("the queue is empty", || sqs.is_empty()).await;
     assert_eq!(incidents(plane(), &namespace), 1);
@@ -173,7 +183,7 @@ async fn a_recoverys_own_call_opens_nothing_however_far_behind_the_cache_is() {
     let patch = ["patch", name.trim(), "-n", &namespace, "--subresource=status", "--type=merge", "-p", &status];
     plane().kubectl(&patch).expect("patched");
 
-    let mut own = envelope("ssm.amazonaws.com", "PutParameter", &json!({"name": "/app/mode"}));
+    let mut own = just_now("ssm.amazonaws.com", "PutParameter", &json!({"name": "/app/mode"}));
     own["detail"]["userIdentity"] = json!({
         "type": "AssumedRole",
         "arn": format!("arn:aws:sts::111122223333:assumed-role/aiops-shop-recovery/AWSCodeBuild-{BUILD}"),

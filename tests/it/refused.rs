@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::fake::{Fake, answer};
-use crate::queue::{Running, Sqs, incidents, intake};
-use crate::shape::{ACCOUNT, envelope, policy};
+use crate::queue::{Running, Sqs, incidents, intake, just_now};
+use crate::shape::{ACCOUNT, policy};
 use crate::world::{client, eventually, namespace, plane};
 
 const LOST: &str = "i-0123456789abcdef0";
@@ -24,7 +24,7 @@ const KEPT: &str = "i-0fedcba9876543210";
 /// One call that takes an instance of each of two teams.
 fn both() -> Value {
     let items = json!([{"instanceId": LOST}, {"instanceId": KEPT}]);
-    envelope("ec2.amazonaws.com", "TerminateInstances", &json!({"instancesSet": {"items": items}}))
+    just_now("ec2.amazonaws.com", "TerminateInstances", &json!({"instancesSet": {"items": items}}))
 }
 
 /// A namespace with a policy for one instance.
@@ -94,12 +94,13 @@ async fn what_one_namespace_cannot_store_holds_nobody_else_up() {
     let running = Running::start(&sqs, plane(), &[&gone, &shop]).await;
     let closed = running.open.subscribe();
     begins_to_go(&gone);
-    sqs.send(&both().to_string()).await;
+    let message = both().to_string();
+    sqs.send(&message).await;
     eventually("the queue is empty", || sqs.is_empty()).await;
     assert_eq!(incidents(plane(), &shop), 1, "the other's Incident is opened");
     let dead = sqs.dead_letters().await;
     let [(body, reason)] = &dead[..] else { panic!("{} messages", dead.len()) };
-    assert_eq!(body, &both().to_string());
+    assert_eq!(body, &message);
     assert!(reason.contains(&format!("Incident {gone}/ec2-")), "{reason}");
     assert!(reason.contains("being terminated") && reason.contains("Create the namespace again"), "{reason}");
     assert_eq!(running.metrics.refused_so_far("NamespaceGone"), 1);

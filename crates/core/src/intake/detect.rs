@@ -31,6 +31,8 @@ pub enum DropReason {
     ForeignAccount,
     /// No policy takes it.
     NoPolicy,
+    /// It happened before the policies that would take it were created.
+    BeforePolicy,
     /// The record names no resource.
     NoId,
     /// What Reforge stands on was changed before an operator first started: the install was being made.
@@ -47,6 +49,7 @@ impl DropReason {
             Self::OwnAction => "OwnAction",
             Self::ForeignAccount => "ForeignAccount",
             Self::NoPolicy => "NoPolicy",
+            Self::BeforePolicy => "BeforePolicy",
             Self::NoId => "NoId",
             Self::OfTheInstall => "OfTheInstall",
         }
@@ -111,7 +114,7 @@ pub fn detect(record: &Record, around: &Surroundings<'_>) -> Result<Detection, U
     match unreadable {
         Some(unreadable) if candidates.is_empty() && found.ids.is_empty() => Err(unreadable),
         Some(unreadable) => Ok(Detection::OpenSome(candidates, unreadable)),
-        None if candidates.is_empty() => Ok(Detection::Drop(DropReason::NoPolicy)),
+        None if candidates.is_empty() => Ok(Detection::Drop(untaken(found.entry, &others, event, around))),
         None => Ok(Detection::Open(candidates)),
     }
 }
@@ -170,8 +173,17 @@ pub fn detect_notice(notice: &Notice, around: &Surroundings<'_>) -> Result<Detec
     }
     Ok(match candidate(entry, &id, event, notice.change, around) {
         Some(candidate) => Detection::Open(vec![candidate]),
-        None => Detection::Drop(DropReason::NoPolicy),
+        None => Detection::Drop(untaken(entry, &[&id], event, around)),
     })
+}
+
+/// Why no policy takes any of them.
+fn untaken(entry: &Entry, ids: &[&String], event: &Event, around: &Surroundings<'_>) -> DropReason {
+    let early = |id: &&String| {
+        let resource = resource(entry, id, event);
+        select::is_before_its_policy(around.policies, around.grants, event, &resource)
+    };
+    if ids.iter().any(early) { DropReason::BeforePolicy } else { DropReason::NoPolicy }
 }
 
 /// The Incident that a policy takes.

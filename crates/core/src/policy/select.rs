@@ -75,7 +75,10 @@ fn readable(spec: &RecoveryPolicySpec) -> Result<(), Unusable> {
     }
 }
 
-/// The policy that takes the event: of those that match, the one of the highest priority, then the first by name.
+/// The policy that takes the event: of those that match, the one of the highest priority, then the first by name. What happened
+/// before a policy was created is not that policy's: nobody had agreed to have it put back, and it may have made room for what
+/// the policy is about. A sweep, and a message that comes late, would bring it all the same.
+///
 /// Grants of two namespaces do not overlap, so the order between namespaces decides nothing that an owner would mind.
 pub fn select<'a>(
     policies: &'a [Arc<RecoveryPolicy>],
@@ -83,14 +86,31 @@ pub fn select<'a>(
     event: &Event,
     resource: &Resource,
 ) -> Option<&'a Arc<RecoveryPolicy>> {
-    let takes = |policy: &&Arc<RecoveryPolicy>| {
-        let namespace = policy.metadata.namespace.as_deref().unwrap_or_default();
-        // What costs least comes first: most events are no concern of most policies.
-        is_match(&policy.spec.r#match, event, resource)
-            && grants.allows(namespace, &event.account_id, &event.region)
-            && validate(policy, grants).is_ok()
-    };
+    let takes = |policy: &&Arc<RecoveryPolicy>| takes(policy, grants, event, resource) && was_there(policy, event);
     policies.iter().filter(takes).min_by_key(|p| (std::cmp::Reverse(p.spec.priority), p.namespace(), p.name_any()))
+}
+
+/// Whether a policy would take the event, had it been there then.
+pub fn is_before_its_policy(
+    policies: &[Arc<RecoveryPolicy>],
+    grants: &Grants,
+    event: &Event,
+    resource: &Resource,
+) -> bool {
+    policies.iter().any(|policy| takes(policy, grants, event, resource) && !was_there(policy, event))
+}
+
+fn takes(policy: &RecoveryPolicy, grants: &Grants, event: &Event, resource: &Resource) -> bool {
+    let namespace = policy.metadata.namespace.as_deref().unwrap_or_default();
+    // What costs least comes first: most events are no concern of most policies.
+    is_match(&policy.spec.r#match, event, resource)
+        && grants.allows(namespace, &event.account_id, &event.region)
+        && validate(policy, grants).is_ok()
+}
+
+/// Whether the policy was there when it happened, to the second; one of a file always was.
+fn was_there(policy: &RecoveryPolicy, event: &Event) -> bool {
+    policy.creation_timestamp().is_none_or(|created| created.0.as_millisecond() <= event.time.0)
 }
 
 fn is_match(wanted: &Match, event: &Event, resource: &Resource) -> bool {
