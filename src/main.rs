@@ -13,7 +13,7 @@ fn main() -> ExitCode {
     match Cli::parse().run() {
         Ok(code) => code,
         Err(error) => {
-            output::complain(format_args!("reforge: {error:#}"));
+            output::complain(&format_args!("reforge: {error:#}"));
             ExitCode::FAILURE
         }
     }

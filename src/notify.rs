@@ -120,8 +120,10 @@ impl Notifier {
                 () = all => {}
                 () = grace => {
                     let left = desk.events.waiting() + desk.messages.waiting();
-                    desk.metrics.notifications_failed.inc_by(u64::try_from(left).unwrap_or(u64::MAX));
-                    tracing::error!(left, "people were not told of all before the end");
+                    if left > 0 {
+                        desk.metrics.notifications_failed.inc_by(u64::try_from(left).unwrap_or(u64::MAX));
+                        tracing::error!(left, "people were not told of all before the end");
+                    }
                 }
             }
         }

@@ -10,7 +10,7 @@ fn main() -> ExitCode {
     match Plugin::parse().run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            output::complain(format_args!("error: {error:#}"));
+            output::complain(&format_args!("error: {error:#}"));
             ExitCode::FAILURE
         }
     }

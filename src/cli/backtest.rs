@@ -125,7 +125,7 @@ impl RunBacktest {
         }
         out.flush()?;
         for trouble in report.troubles() {
-            output::complain(format_args!("reforge: {trouble}"));
+            output::complain(&format_args!("reforge: {trouble}"));
         }
         let met = Decision::ALL.into_iter().any(|d| report.count(d) > 0 && self.fail_on.iter().any(|f| f.is(d)));
         Ok(match (report.troubles().is_empty(), met) {

@@ -26,7 +26,7 @@ pub fn print(text: &str) -> Result<()> {
 }
 
 /// Prints a line to standard error, if anybody reads that.
-pub fn complain(line: impl Display) {
+pub fn complain(line: &dyn Display) {
     // There is nowhere left to say that it could not be said.
     let _ = writeln!(stderr(), "{line}");
 }

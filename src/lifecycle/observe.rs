@@ -150,7 +150,7 @@ async fn locate(ctx: &Context, incident: &Incident, policy: &RecoveryPolicySpec)
     let Install { artifacts, .. } = install(ctx, incident).await?;
     let mut inventories = Vec::new();
     for workspace in &policy.recovery.workspaces {
-        let found = artifacts.inventory(&workspace.name).await.map_err(ArtifactError::fault)?;
+        let found = artifacts.inventory(&workspace.name).await?;
         inventories.push((workspace.name.clone(), found));
     }
     Ok(Seen::Location(inventory::locate(&inventories, entry, &event.account_id, &event.region, &resource.id)))
@@ -254,7 +254,7 @@ async fn verify(ctx: &Context, incident: &Incident, status: &IncidentStatus, exp
         Some(build) => artifacts.result(&workspace.name, uuid_of(&build.id)).await.map_err(ArtifactError::fault)?,
         None => None,
     };
-    let owned = artifacts.inventory(&workspace.name).await.map_err(ArtifactError::fault)?;
+    let owned = artifacts.inventory(&workspace.name).await?;
     let listed = owned.iter().flat_map(|inventory| &inventory.resources);
     let owned: Vec<&Owned> = listed.filter(|r| workspace.addresses.contains(&r.address)).collect();
     let is_main = |r: &&&Owned| entry.is_some_and(|e| e.terraform_types.contains(&r.r#type));

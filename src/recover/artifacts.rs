@@ -22,7 +22,7 @@ const MAX_BYTES: i64 = 16 * 1024 * 1024;
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why something that a build should have published could not be read.
-#[derive(Clone, Debug, Error)]
+#[derive(Debug, Error)]
 pub enum ArtifactError {
     /// S3 could not be asked, or refused.
     #[error(transparent)]
@@ -79,9 +79,9 @@ impl Artifacts {
     }
 
     /// The inventory of a workspace, as it is in the bucket now; None when no build has published one yet.
-    pub async fn inventory(&self, workspace: &str) -> Result<Option<Arc<Inventory>>, ArtifactError> {
+    pub async fn inventory(&self, workspace: &str) -> Result<Option<Arc<Inventory>>, Fault> {
         let (me, of) = (self.clone(), workspace.to_owned());
-        let read = move |known| async move { me.read_inventory(&of, known).await };
+        let read = move |known| async move { me.read_inventory(&of, known).await.map_err(ArtifactError::fault) };
         self.inventories.get(&format!("{}/{workspace}", self.bucket), read).await
     }
 

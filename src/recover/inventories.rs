@@ -7,9 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared, WeakShared};
 use reforge_core::plan::inventory::{Inventory, Owned};
+use reforge_core::words::fault::Fault;
 use tokio::sync::Semaphore;
-
-use super::artifacts::ArtifactError;
 
 /// How many are read and parsed at once: each takes several times its length while it is.
 const AT_ONCE: usize = 4;
@@ -27,7 +26,7 @@ pub struct Kept {
 }
 
 /// What reading gives: None where there is no such object.
-type Answer = Result<Option<Kept>, ArtifactError>;
+type Answer = Result<Option<Kept>, Fault>;
 type Reading = BoxFuture<'static, Answer>;
 
 /// Those of all accounts.
@@ -64,7 +63,7 @@ impl Inventories {
         self: &Arc<Self>,
         name: &str,
         read: impl FnOnce(Option<Kept>) -> F + Send + 'static,
-    ) -> Result<Option<Arc<Inventory>>, ArtifactError>
+    ) -> Result<Option<Arc<Inventory>>, Fault>
     where
         F: Future<Output = Answer> + Send + 'static,
     {
