@@ -12,6 +12,7 @@ use reforge_core::plan::summary::{PlanDigest, Summary};
 use reforge_core::words::fault::Fault;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
+use tokio::sync::SemaphorePermit;
 
 use crate::runtime::aws_fault;
 
@@ -55,13 +56,20 @@ impl ArtifactError {
 }
 
 /// An object's bytes, or what became of asking for them.
-enum Object {
+enum Object<'a> {
     /// There is no such object.
     None,
     /// It is still the one that was known.
     Same,
-    /// These.
-    Bytes(Vec<u8>, Option<String>),
+    /// This.
+    There(Body<'a>),
+}
+
+/// What an object has, and the memory that reading and parsing it was given.
+struct Body<'a> {
+    bytes: Vec<u8>,
+    etag: Option<String>,
+    _memory: Option<SemaphorePermit<'a>>,
 }
 
 /// The artifact bucket.
@@ -87,16 +95,16 @@ impl Artifacts {
 
     async fn read_inventory(&self, workspace: &str, known: Option<Kept>) -> Result<Option<Kept>, ArtifactError> {
         let key = format!("inventory/{workspace}.json");
-        let (bytes, etag) = match self.object(&key, known.as_ref().map(|known| known.etag.as_str())).await? {
+        let body = match self.object(&key, known.as_ref().map(|known| known.etag.as_str())).await? {
             Object::None => return Ok(None),
             Object::Same => return Ok(known),
-            Object::Bytes(bytes, etag) => (bytes, etag),
+            Object::There(body) => body,
         };
-        let inventory: Inventory = self.read(&key, &bytes)?;
+        let inventory: Inventory = self.read(&key, &body)?;
         if inventory.workspace != workspace {
             return Err(self.malformed(&key, format!("it is of workspace {:?}", inventory.workspace)));
         }
-        Ok(Some(Kept { etag: etag.unwrap_or_default(), inventory: Arc::new(inventory) }))
+        Ok(Some(Kept { etag: body.etag.unwrap_or_default(), inventory: Arc::new(inventory) }))
     }
 
     /// The summary that a plan build published, with the digest of its bytes.
@@ -106,45 +114,45 @@ impl Artifacts {
         build_uuid: &str,
     ) -> Result<Option<(Summary, PlanDigest)>, ArtifactError> {
         let key = format!("plans/{workspace}/{build_uuid}/summary.json");
-        let Some(bytes) = self.get(&key).await? else { return Ok(None) };
-        let summary: Summary = self.read(&key, &bytes)?;
+        let Some(body) = self.get(&key).await? else { return Ok(None) };
+        let summary: Summary = self.read(&key, &body)?;
         if summary.workspace != workspace || summary.build != build_uuid {
             return Err(self.malformed(&key, "it is of another build".to_owned()));
         }
-        Ok(Some((summary, PlanDigest::of(&bytes))))
+        Ok(Some((summary, PlanDigest::of(&body.bytes))))
     }
 
     /// What an apply build published; None when it did not get that far.
     pub async fn result(&self, workspace: &str, build_uuid: &str) -> Result<Option<ApplyResult>, ArtifactError> {
         let key = format!("results/{workspace}/{build_uuid}.json");
-        let Some(bytes) = self.get(&key).await? else { return Ok(None) };
-        self.read(&key, &bytes).map(Some)
+        let Some(body) = self.get(&key).await? else { return Ok(None) };
+        self.read(&key, &body).map(Some)
     }
 
     /// How a build failed, by its own word; None when it left none.
     pub async fn failure(&self, workspace: &str, build_uuid: &str) -> Result<Option<Failure>, ArtifactError> {
         let key = format!("failures/{workspace}/{build_uuid}.json");
-        let Some(bytes) = self.get(&key).await? else { return Ok(None) };
-        self.read(&key, &bytes).map(Some)
+        let Some(body) = self.get(&key).await? else { return Ok(None) };
+        self.read(&key, &body).map(Some)
     }
 
-    fn read<T: DeserializeOwned>(&self, key: &str, bytes: &[u8]) -> Result<T, ArtifactError> {
-        serde_json::from_slice(bytes).map_err(|e| self.malformed(key, e.to_string()))
+    fn read<T: DeserializeOwned>(&self, key: &str, body: &Body<'_>) -> Result<T, ArtifactError> {
+        serde_json::from_slice(&body.bytes).map_err(|e| self.malformed(key, e.to_string()))
     }
 
     fn malformed(&self, key: &str, detail: String) -> ArtifactError {
         ArtifactError::Malformed { bucket: self.bucket.clone(), key: key.to_owned(), detail }
     }
 
-    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, ArtifactError> {
+    async fn get(&self, key: &str) -> Result<Option<Body<'_>>, ArtifactError> {
         match self.object(key, None).await? {
-            Object::Bytes(bytes, _) => Ok(Some(bytes)),
+            Object::There(body) => Ok(Some(body)),
             Object::None | Object::Same => Ok(None),
         }
     }
 
     /// An object, unless it is the one with this ETag.
-    async fn object(&self, key: &str, known: Option<&str>) -> Result<Object, ArtifactError> {
+    async fn object(&self, key: &str, known: Option<&str>) -> Result<Object<'_>, ArtifactError> {
         let doing = format!("reading s3://{}/{key}", self.bucket);
         let call = self.s3.get_object().bucket(&self.bucket).key(key);
         let call = call.set_if_none_match(known.filter(|etag| !etag.is_empty()).map(str::to_owned));
@@ -155,16 +163,18 @@ impl Artifacts {
                 Err(e) if e.raw_response().is_some_and(|r| r.status().as_u16() == 304) => return Ok(Object::Same),
                 Err(e) => return Err(ArtifactError::Unreadable(aws_fault::of(&doing, &e))),
             };
-            if object.content_length().unwrap_or(0) > MAX_BYTES {
+            let length = object.content_length().unwrap_or(MAX_BYTES);
+            if length > MAX_BYTES {
                 return Err(self.malformed(key, format!("it is larger than {MAX_BYTES} bytes")));
             }
+            let memory = self.inventories.memory_for(length).await;
             let etag = object.e_tag().map(str::to_owned);
             let body = object
                 .body
                 .collect()
                 .await
                 .map_err(|e| ArtifactError::Unreadable(Fault::transient(&doing, &e.to_string())))?;
-            Ok(Object::Bytes(body.to_vec(), etag))
+            Ok(Object::There(Body { bytes: body.to_vec(), etag, _memory: memory }))
         };
         let silence = || ArtifactError::Unreadable(aws_fault::silence(&doing, TIMEOUT));
         tokio::time::timeout(TIMEOUT, work).await.unwrap_or_else(|_| Err(silence()))

@@ -8,10 +8,11 @@ use futures::FutureExt;
 use futures::future::{BoxFuture, Shared, WeakShared};
 use reforge_core::plan::inventory::{Inventory, Owned};
 use reforge_core::words::fault::Fault;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
-/// How many are read and parsed at once: each takes several times its length while it is.
-const AT_ONCE: usize = 4;
+/// What may be read and parsed at a time, in KiB of objects' lengths: as much as the largest object has. Each takes several times
+/// its length while it is parsed.
+const AT_ONCE: u32 = 16 * 1024;
 /// What a map with few entries takes, and what each string takes beside its text, in bytes.
 const MAP: usize = 640;
 const STRING: usize = 16;
@@ -34,7 +35,7 @@ type Reading = BoxFuture<'static, Answer>;
 pub struct Inventories {
     room: usize,
     inside: Mutex<Inside>,
-    turns: Semaphore,
+    reading: Semaphore,
 }
 
 #[derive(Debug, Default)]
@@ -55,7 +56,14 @@ struct Used {
 impl Inventories {
     /// Room for so many bytes of memory; the inventory that was read last is kept in any case.
     pub fn new(room: usize) -> Self {
-        Self { room, inside: Mutex::default(), turns: Semaphore::new(AT_ONCE) }
+        Self { room, inside: Mutex::default(), reading: Semaphore::new(AT_ONCE as usize) }
+    }
+
+    /// Waits until there is memory to read an object of so many bytes, of any kind; kept until it is parsed.
+    pub async fn memory_for(&self, bytes: i64) -> Option<SemaphorePermit<'_>> {
+        let kib = u32::try_from(bytes / 1024 + 1).unwrap_or(AT_ONCE).min(AT_ONCE);
+        // It is never closed.
+        self.reading.acquire_many(kib).await.ok()
     }
 
     /// The inventory called `name`, as S3 has it now. `read` is given what is kept, and gives that back where it still holds.
@@ -87,8 +95,6 @@ impl Inventories {
         }
         let (all, owned) = (self.clone(), name.to_owned());
         let reading = async move {
-            // It is never closed.
-            let _turn = all.turns.acquire().await;
             let known = all.inside().known(&owned);
             let answer = read(known).await;
             if let Ok(found) = &answer {
@@ -156,6 +162,16 @@ mod tests {
             "backend": {"bucket": "states", "key": name}, "resources": vec![resource; resources],
         });
         Kept { etag: "1".into(), inventory: Arc::new(serde_json::from_value(inventory).expect("an inventory")) }
+    }
+
+    #[tokio::test]
+    async fn two_large_objects_are_not_in_memory_at_once_and_small_ones_are() {
+        let (all, mebi) = (Inventories::new(0), 1024 * 1024);
+        let large = all.memory_for(12 * mebi).await;
+        assert!(all.memory_for(12 * mebi).now_or_never().is_none());
+        assert!(all.memory_for(mebi).now_or_never().is_some());
+        drop(large);
+        assert!(all.memory_for(16 * mebi).now_or_never().is_some(), "the largest has room alone");
     }
 
     #[tokio::test]
