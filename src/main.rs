@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use reforge::cli::Cli;
+use reforge::cli::{Cli, output};
 
 /// Half of a backtest's time was glibc's `malloc` and `free`: a record is many small pieces, and gone at once.
 #[global_allocator]
@@ -13,7 +13,7 @@ fn main() -> ExitCode {
     match Cli::parse().run() {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("reforge: {error:#}");
+            output::complain(&format_args!("reforge: {error:#}"));
             ExitCode::FAILURE
         }
     }

@@ -40,7 +40,7 @@ pub struct Backtest {
     /// The roles of the builds.
     pub recovery_roles: Vec<String>,
     /// What Terraform owns; without any, all that a policy matches.
-    pub inventories: Vec<Inventory>,
+    pub inventories: Vec<Arc<Inventory>>,
     /// Threads that read.
     pub threads: NonZeroUsize,
     /// Where what is too much for memory is put for a while.

@@ -3,13 +3,14 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use reforge::cli::output;
 use reforge::cli::plugin::Plugin;
 
 fn main() -> ExitCode {
     match Plugin::parse().run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            output::complain(&format_args!("error: {error:#}"));
             ExitCode::FAILURE
         }
     }

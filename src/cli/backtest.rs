@@ -23,6 +23,7 @@ use crate::backtest::judge::Decision;
 use crate::runtime::settings::Settings;
 
 use super::event_pattern::policies_in;
+use super::output;
 
 /// Some input could not be read, and the rest was done.
 const PARTLY_READ: u8 = 2;
@@ -116,7 +117,7 @@ impl RunBacktest {
         bar.finish_and_clear();
         let mut out: Box<dyn Write> = match &self.output {
             Some(path) => Box::new(std::fs::File::create(path).with_context(|| format!("writing {}", path.display()))?),
-            None => Box::new(std::io::stdout().lock()),
+            None => Box::new(output::stdout()),
         };
         let mut out = std::io::BufWriter::new(&mut out);
         match self.format {
@@ -126,7 +127,7 @@ impl RunBacktest {
         }
         out.flush()?;
         for trouble in report.troubles() {
-            eprintln!("reforge: {trouble}");
+            output::complain(&format_args!("reforge: {trouble}"));
         }
         let met = Decision::ALL.into_iter().any(|d| report.count(d) > 0 && self.fail_on.iter().any(|f| f.is(d)));
         Ok(match (report.troubles().is_empty(), met) {
@@ -142,12 +143,15 @@ impl RunBacktest {
         ensure!(!policies.is_empty(), "there is no RecoveryPolicy in {}", self.policies.display());
         for policy in &mut policies {
             policy.metadata.namespace.get_or_insert_with(|| "default".to_owned());
+            // What an exported one would have done, had it been there all the time.
+            policy.metadata.creation_timestamp = None;
         }
         let own = settings.as_ref().map(|s| s.catalog.as_slice()).unwrap_or_default();
         let catalog = Catalog::with(own).context("the catalogue with settings.catalog")?;
         let inventories = self.inventory.iter().map(|path| {
             let text = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
-            serde_json::from_slice::<Inventory>(&text).with_context(|| format!("{} is no inventory", path.display()))
+            let inventory = serde_json::from_slice::<Inventory>(&text);
+            inventory.map(Arc::new).with_context(|| format!("{} is no inventory", path.display()))
         });
         let threads = self.threads.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
         Ok(Backtest {

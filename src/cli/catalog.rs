@@ -12,6 +12,8 @@ use serde_json::{Value, json};
 
 use crate::runtime::settings::Settings;
 
+use super::output;
+
 /// List the resource types that Reforge knows, with the API calls that change them.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -46,11 +48,11 @@ impl ListCatalog {
     pub fn run(self) -> Result<()> {
         let catalog = catalog_of(self.settings.as_deref())?;
         match (self.command, self.format) {
-            (Some(Command::Check { event }), _) => print!("{}", check(&catalog, &read(&event)?)?),
-            (None, Format::Table) => print!("{}", table(&catalog)),
+            (Some(Command::Check { event }), _) => output::print(&check(&catalog, &read(&event)?)?)?,
+            (None, Format::Table) => output::print(&table(&catalog))?,
             (None, Format::Json) => {
                 let all: Vec<Value> = catalog.entries().iter().map(listed).collect();
-                println!("{}", serde_json::to_string_pretty(&all)?);
+                output::print(&(serde_json::to_string_pretty(&all)? + "\n"))?;
             }
         }
         Ok(())

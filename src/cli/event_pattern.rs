@@ -9,6 +9,7 @@ use reforge_core::intake::pattern;
 use serde::Deserialize as _;
 
 use super::catalog::catalog_of;
+use super::output;
 
 /// Print the EventBridge patterns that the policies need, as a JSON list for the Terraform module's `event_patterns`;
 /// without policies, those of the whole catalogue.
@@ -29,8 +30,8 @@ impl EventPattern {
         let policies = self.policies.as_deref().map(policies_in).transpose()?.unwrap_or_default();
         let matches: Vec<&Match> = policies.iter().map(|p| &p.spec.r#match).collect();
         let wanted = pattern::wanted(&catalog, &matches);
-        println!("{}", serde_json::to_string_pretty(&pattern::patterns(&wanted))?);
-        Ok(())
+        let patterns = serde_json::to_string_pretty(&pattern::patterns(&wanted))?;
+        Ok(output::print(&(patterns + "\n"))?)
     }
 }
 

@@ -4,6 +4,7 @@ mod backtest;
 mod catalog;
 mod crds;
 mod event_pattern;
+pub mod output;
 pub mod plugin;
 mod run;
 mod vital;
@@ -44,7 +45,7 @@ impl Cli {
             Command::Catalog(catalog) => catalog.run()?,
             Command::EventPattern(pattern) => pattern.run()?,
             Command::Backtest(backtest) => return backtest.run(),
-            Command::Crds => print!("{}", all_manifests()?),
+            Command::Crds => output::print(&all_manifests()?)?,
         }
         Ok(ExitCode::SUCCESS)
     }

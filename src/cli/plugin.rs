@@ -13,6 +13,8 @@ use serde_json::json;
 
 use crate::runtime::kube_call;
 
+use super::output;
+
 /// Decide on what Reforge would apply.
 #[derive(Debug, Parser)]
 #[command(name = "kubectl-reforge", bin_name = "kubectl reforge", version)]
@@ -71,13 +73,17 @@ async fn decide(decision: Decision, choice: Choice) -> Result<()> {
     let plan = plan.context("there is no plan to decide on yet; kubectl describe says what the Incident waits for")?;
     let ended = incident.status.as_ref().is_some_and(|s| s.step.name == StepName::Ended);
     ensure!(!ended, "the Incident has ended; nothing more will be applied for it");
-    print!("{}", show(&incident));
+    // What nobody could read, nobody has agreed to.
+    let mut out = std::io::stdout();
+    out.write_all(show(&incident).as_bytes())
+        .and_then(|()| out.flush())
+        .context("showing the plan; nothing was decided")?;
 
     let user = whoami(&client).await?;
     if !choice.yes {
         ensure!(std::io::stdin().is_terminal(), "nobody can be asked here; give --yes to decide without being asked");
-        print!("\n{decision:?} this plan as {user}? [y/N] ");
-        std::io::stdout().flush()?;
+        let question = write!(out, "\n{decision:?} this plan as {user}? [y/N] ").and_then(|()| out.flush());
+        question.context("asking; nothing was decided")?;
         let mut answer = String::new();
         std::io::stdin().read_line(&mut answer)?;
         ensure!(matches!(answer.trim(), "y" | "Y" | "yes"), "nothing was decided");
@@ -93,8 +99,7 @@ async fn decide(decision: Decision, choice: Choice) -> Result<()> {
     ]);
     let patch: Patch<Incident> = Patch::Json(serde_json::from_value(patch)?);
     kube_call(incidents.patch(&choice.name, &PatchParams::default(), &patch)).await.context("it was not decided")?;
-    println!("\n{decision:?} is recorded in the name of {user}.");
-    Ok(())
+    Ok(output::print(&format!("\n{decision:?} is recorded in the name of {user}.\n"))?)
 }
 
 /// The caller's name, as the apiserver knows it.

@@ -141,6 +141,7 @@ async fn operate(args: Run, settings: Settings) -> Result<()> {
     let holds = Holds::watch(client.clone(), &args.namespace, stop.clone());
     let cluster = Cluster { client: client.clone(), policies, incidents, holds, workspaces };
     let ctx = Arc::new(context(&args, settings, cluster, (&aws, reach), (catalog, plumbing), metrics));
+    let telling = tokio::spawn(ctx.notifier.deliver(stop.clone()));
     vital.spawn("the leader's work", lead(ctx, Arc::new(watching), leads.subscribe(), stop.clone()));
     let (namespace, identity) = (args.namespace.clone(), args.identity.clone());
     // The lease is kept until the work is done, and given back after.
@@ -153,6 +154,8 @@ async fn operate(args: Run, settings: Settings) -> Result<()> {
     let ended = vital.wait().await;
     done.cancel();
     election.await.context("the election ended badly")?;
+    // Whoever leads next need not wait for what is still to be said.
+    telling.await.context("the task that tells people ended badly")?;
     ended
 }
 

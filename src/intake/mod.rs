@@ -74,14 +74,13 @@ impl Intake {
                 self.hint(&build_id).await;
                 Handled::Done
             }
-            Err(unreadable) => self.dead_letter(&unreadable),
+            Err(unreadable) => Self::set_aside(&unreadable),
         }
     }
 
-    fn dead_letter(&self, why: &Unreadable) -> Handled {
-        tracing::warn!(reason = %why, "a message cannot be read; it goes to the dead-letter queue");
-        self.metrics.dead_lettered(why.word());
-        Handled::DeadLetter(why.to_string())
+    fn set_aside(why: &Unreadable) -> Handled {
+        tracing::warn!(reason = %why, "an event cannot be read; it is set aside for people");
+        Handled::DeadLetter(why.word(), why.to_string())
     }
 
     /// Handles a record, whichever way it came; gives the names of the Incidents back that it opened.
@@ -103,7 +102,8 @@ impl Intake {
     async fn notice(&self, notice: &Notice) -> Handled {
         let policies = self.policies.all();
         let open_of = |namespace: &str, name: &str| self.open_of(namespace, name);
-        let detection = detect::detect_notice(notice, &self.surroundings(policies.as_ref(), &|_, _| Ours::No, &open_of));
+        let detection =
+            detect::detect_notice(notice, &self.surroundings(policies.as_ref(), &|_, _| Ours::No, &open_of));
         self.detected(&notice.event, detection).await.0
     }
 
@@ -137,14 +137,17 @@ impl Intake {
             }
             Ok(Detection::Open(candidates)) => self.open_all(&candidates).await,
             Ok(Detection::OpenSome(candidates, unreadable)) => match self.open_all(&candidates).await {
-                (Handled::Done, opened) => (self.dead_letter(&unreadable), opened),
-                other => other,
+                (Handled::Done, opened) => (Self::set_aside(&unreadable), opened),
+                (Handled::DeadLetter(word, what), opened) => {
+                    (Handled::DeadLetter(word, format!("{what}; {unreadable}")), opened)
+                }
+                kept => kept,
             },
             Ok(Detection::Later) => {
                 tracing::debug!(event_id = event.id, "a build acts that may be ours; its message comes again");
                 (Handled::Keep, Vec::new())
             }
-            Err(unreadable) => (self.dead_letter(&unreadable), Vec::new()),
+            Err(unreadable) => (Self::set_aside(&unreadable), Vec::new()),
         }
     }
 
@@ -163,13 +166,13 @@ impl Intake {
         }
     }
 
-    /// Stores every Incident of a message, or none is said to be: the message then comes again, and finds those that
-    /// were stored.
+    /// Stores the Incidents of a message, those that can be. What one of them cannot have is its own matter, and goes to
+    /// people. Where none can be stored now, the message comes again, and finds those that were.
     async fn open_all(&self, candidates: &[Candidate]) -> (Handled, Vec<String>) {
-        let mut opened = Vec::new();
+        let (mut opened, mut set_aside, mut again) = (Vec::new(), Vec::new(), false);
         for candidate in candidates {
             let name = naming::name_of(candidate);
-            match open::open(&self.client, candidate).await {
+            let error = match open::open(&self.client, candidate).await {
                 Ok(Opened::New) => {
                     self.metrics.opened(&candidate.resource.r#type);
                     tracing::info!(
@@ -180,23 +183,36 @@ impl Intake {
                         "an Incident was opened"
                     );
                     opened.push(name);
+                    continue;
                 }
                 Ok(Opened::Known) => {
                     self.metrics.redelivered.inc();
+                    continue;
                 }
-                Err(error @ OpenError::Other { .. }) => {
-                    tracing::error!(event_id = candidate.event.id, incident = name, %error, "the message goes to the dead-letter queue");
-                    self.metrics.dead_lettered("NameTaken");
-                    return (Handled::DeadLetter(error.to_string()), opened);
-                }
-                Err(error) => {
-                    tracing::error!(event_id = candidate.event.id, incident = name, %error, "the message stays in the queue");
-                    self.open.send_replace(false);
-                    return (Handled::Keep, opened);
-                }
+                Err(error) => error,
+            };
+            if let Some(word) = error.set_aside() {
+                set_aside.push((word, error.to_string()));
+                continue;
+            }
+            tracing::error!(event_id = candidate.event.id, incident = name, %error, "the event is kept, and comes again");
+            again = true;
+            if matches!(error, OpenError::Away { .. }) {
+                self.open.send_replace(false);
+                break;
             }
         }
-        (Handled::Done, opened)
+        if again {
+            return (Handled::Keep, opened);
+        }
+        for (reason, what) in &set_aside {
+            self.metrics.refused(reason);
+            let event_id = candidates.first().map(|c| c.event.id.as_str());
+            tracing::error!(event_id, reason, what, "an Incident cannot be stored; its event is set aside for people");
+        }
+        let said: Vec<&str> = set_aside.iter().map(|(_, what)| what.as_str()).collect();
+        let dead = set_aside.first().map(|(word, _)| Handled::DeadLetter(word, said.join("; ")));
+        (dead.unwrap_or(Handled::Done), opened)
     }
 
     /// Whether a recovery role acts in the session of a build of ours. What the index does not know of is asked for live: an

@@ -32,8 +32,9 @@ const BATCH_WAIT: Duration = Duration::from_millis(500);
 pub enum Handled {
     /// All is stored, or there is nothing to store: delete it.
     Done,
-    /// Nobody will ever be able to read it: put it into the dead-letter queue with this reason, then delete it.
-    DeadLetter(String),
+    /// Only people can mend what is wrong with it: put it into the dead-letter queue, counted by this word and with this
+    /// reason, then delete it.
+    DeadLetter(&'static str, String),
     /// It could not be stored now: leave it in the queue.
     Keep,
 }
@@ -206,11 +207,12 @@ impl Queue {
         };
         match handled {
             Handled::Keep => return self.stay_hidden(&receipt, RETRY_SECONDS).await,
-            Handled::DeadLetter(reason) => {
+            Handled::DeadLetter(word, reason) => {
                 if let Err(error) = self.to_dead_letters(&body, &reason).await {
-                    tracing::error!(error, reason, "an unreadable message stays in the queue");
+                    tracing::error!(error, reason, "a message for the dead-letter queue stays where it is");
                     return self.stay_hidden(&receipt, RETRY_SECONDS).await;
                 }
+                self.metrics.dead_lettered(word);
             }
             Handled::Done => {}
         }

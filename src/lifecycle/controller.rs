@@ -148,7 +148,7 @@ async fn carry_out(
 ) -> Result<Option<Duration>, KubeCallError> {
     for effect in effects {
         match effect {
-            Effect::Tell(moment) => ctx.notifier.tell(incident, *moment, policy_of(ctx, incident).as_deref()).await,
+            Effect::Tell(moment) => ctx.notifier.tell(incident, *moment, policy_of(ctx, incident).as_deref()),
             Effect::LabelWorkspace => act::label_workspace(ctx, api, incident).await,
             Effect::ReleaseWorkspace => act::release_workspace(ctx, incident).await,
             Effect::Wake(who) => {

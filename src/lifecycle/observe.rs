@@ -217,7 +217,7 @@ async fn locate(ctx: &Context, incident: &Incident, policy: &RecoveryPolicySpec)
     let Install { artifacts, .. } = install(ctx, incident).await?;
     let mut inventories = Vec::new();
     for workspace in &policy.recovery.workspaces {
-        let found = artifacts.inventory(&workspace.name).await.map_err(ArtifactError::fault)?;
+        let found = artifacts.inventory(&workspace.name).await?;
         inventories.push((workspace.name.clone(), found));
     }
     Ok(Seen::Location(inventory::locate(&inventories, entry, &event.account_id, &event.region, &resource.id)))
@@ -346,19 +346,19 @@ async fn verify(ctx: &Context, incident: &Incident, status: &IncidentStatus, exp
         Some(build) => artifacts.result(&workspace.name, uuid_of(&build.id)).await.map_err(ArtifactError::fault)?,
         None => None,
     };
-    let owned = artifacts.inventory(&workspace.name).await.map_err(ArtifactError::fault)?;
-    let mut owned = owned.map(|inventory| inventory.resources).unwrap_or_default();
-    owned.retain(|r| workspace.addresses.contains(&r.address));
-    let is_main = |r: &&Owned| entry.is_some_and(|e| e.terraform_types.contains(&r.r#type));
+    let owned = artifacts.inventory(&workspace.name).await?;
+    let listed = owned.iter().flat_map(|inventory| &inventory.resources);
+    let owned: Vec<&Owned> = listed.filter(|r| workspace.addresses.contains(&r.address)).collect();
+    let is_main = |r: &&&Owned| entry.is_some_and(|e| e.terraform_types.contains(&r.r#type));
     let identifier = |r: &Owned| entry.and_then(|e| r.attributes.get(&e.cloud_control_id).cloned());
-    let cloud_control_id = owned.iter().find(is_main).and_then(identifier);
+    let cloud_control_id = owned.iter().find(is_main).and_then(|r| identifier(r));
     let mut now: Vec<ResourceIdentity> = owned
         .into_iter()
         .map(|r| ResourceIdentity {
             id: r.attributes.get("id").cloned(),
             arn: r.attributes.get("arn").cloned(),
-            address: r.address,
-            terraform_type: r.r#type,
+            address: r.address.clone(),
+            terraform_type: r.r#type.clone(),
         })
         .collect();
     // What the apply itself reports is newer than any inventory.

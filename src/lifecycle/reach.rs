@@ -8,8 +8,12 @@ use tokio::sync::Mutex;
 
 use crate::recover::artifacts::Artifacts;
 use crate::recover::codebuild::Builds;
+use crate::recover::inventories::Inventories;
 use crate::runtime::accounts::{Accounts, UnknownAccount, s3_client};
 use crate::verify::Verifier;
+
+/// What inventories that were read may take in memory, in bytes: a quarter of what the chart gives the operator.
+const INVENTORIES: usize = 64 * 1024 * 1024;
 
 /// An account's install.
 #[derive(Clone, Debug)]
@@ -23,6 +27,7 @@ pub struct Install {
 /// Every account.
 pub struct Reach {
     accounts: Arc<Accounts>,
+    inventories: Arc<Inventories>,
     installs: Mutex<HashMap<String, Install>>,
     verifiers: Mutex<HashMap<(String, String), Arc<Verifier>>>,
 }
@@ -30,7 +35,8 @@ pub struct Reach {
 impl Reach {
     /// Nothing is made before it is asked for.
     pub fn new(accounts: Arc<Accounts>) -> Self {
-        Self { accounts, installs: Mutex::default(), verifiers: Mutex::default() }
+        let inventories = Arc::new(Inventories::new(INVENTORIES));
+        Self { accounts, inventories, installs: Mutex::default(), verifiers: Mutex::default() }
     }
 
     /// The operator's own account.
@@ -48,7 +54,7 @@ impl Reach {
         let config = self.accounts.config(account, &known.region).await?;
         let install = Install {
             builds: Builds::new(aws_sdk_codebuild::Client::new(&config), Arc::new(known.projects.clone())),
-            artifacts: Artifacts::new(s3_client(&config), &known.artifact_bucket),
+            artifacts: Artifacts::new(s3_client(&config), &known.artifact_bucket, self.inventories.clone()),
         };
         installs.insert(account.to_owned(), install.clone());
         Ok(install)

@@ -1,6 +1,6 @@
 //! CodeBuild: starts builds with a fixed list of overrides, and reads their state. Never waits for a build.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,13 +12,11 @@ use reforge_core::plan::build::{BuildError, BuildState, BuildStatus, Order};
 use reforge_core::words::fault::Fault;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
-use tokio::sync::{mpsc, oneshot};
 
-use crate::runtime::aws_fault::{self, ask};
+use crate::runtime::aws_fault::ask;
+use crate::runtime::gather::{Gather, Pace};
 
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// How long questions about builds are gathered before they are asked together.
-const GATHER: Duration = Duration::from_millis(20);
 /// BatchGetBuilds takes 100 ids.
 const BATCH: usize = 100;
 
@@ -37,23 +35,30 @@ pub enum CodeBuildError {
 }
 
 type Answer = Result<Option<BuildState>, Fault>;
-type Ask = (String, oneshot::Sender<Answer>);
 
 /// The builds of the operator's account.
 #[derive(Clone, Debug)]
 pub struct Builds {
     client: Client,
     fingerprints: Arc<BTreeMap<String, String>>,
-    asks: mpsc::Sender<Ask>,
+    known: Gather<BuildState>,
 }
 
 impl Builds {
     /// Starts the task that asks for builds in batches; it ends with the last clone. `fingerprints` are those of the projects
     /// as the install made them.
     pub fn new(client: Client, fingerprints: Arc<BTreeMap<String, String>>) -> Self {
-        let (asks, queue) = mpsc::channel(1024);
-        tokio::spawn(ask_in_batches(client.clone(), queue));
-        Self { client, fingerprints, asks }
+        let known = Gather::start(Pace::shared(BATCH), {
+            let client = client.clone();
+            move |ids| {
+                let call = client.batch_get_builds().set_ids(Some(ids)).send();
+                async move {
+                    let output = ask("reading builds", TIMEOUT, call).await?;
+                    Ok(output.builds().iter().map(state).map(|s| (s.id.clone(), s)).collect())
+                }
+            }
+        });
+        Self { client, fingerprints, known }
     }
 
     /// Refuses a project that is not as the install made it: who changed it could have a build do anything.
@@ -96,10 +101,7 @@ impl Builds {
 
     /// The state of one build; None when CodeBuild does not know it. Questions asked at the same time share a call.
     pub async fn get(&self, id: &str) -> Answer {
-        let doing = "reading a build";
-        let (answer, wait) = oneshot::channel();
-        self.asks.send((id.to_owned(), answer)).await.map_err(|_| aws_fault::silence(doing, TIMEOUT))?;
-        wait.await.unwrap_or_else(|_| Err(aws_fault::silence(doing, TIMEOUT)))
+        self.known.one(id, "reading a build").await
     }
 
     /// The build that was started for an Incident's attempt, looked for among the project's last 100: for when an
@@ -119,32 +121,6 @@ impl Builds {
             has("REFORGE_INCIDENT", incident) && has("REFORGE_ATTEMPT", &attempt)
         });
         Ok(ours.map(state))
-    }
-}
-
-async fn ask_in_batches(client: Client, mut queue: mpsc::Receiver<Ask>) {
-    while let Some(first) = queue.recv().await {
-        tokio::time::sleep(GATHER).await;
-        let mut asks = vec![first];
-        while asks.len() < BATCH
-            && let Ok(more) = queue.try_recv()
-        {
-            asks.push(more);
-        }
-        let client = client.clone();
-        tokio::spawn(async move {
-            let ids: Vec<String> = asks.iter().map(|(id, _)| id.clone()).collect();
-            let answer = ask("reading builds", TIMEOUT, client.batch_get_builds().set_ids(Some(ids)).send()).await;
-            let found: Result<HashMap<String, BuildState>, Fault> =
-                answer.map(|output| output.builds().iter().map(state).map(|s| (s.id.clone(), s)).collect());
-            for (id, reply) in asks {
-                // A closed receiver is a reconcile that was cancelled; nobody misses the answer.
-                let _ = reply.send(match &found {
-                    Ok(map) => Ok(map.get(&id).cloned()),
-                    Err(fault) => Err(fault.clone()),
-                });
-            }
-        });
     }
 }
 

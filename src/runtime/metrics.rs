@@ -30,6 +30,7 @@ pub struct Metrics {
     pub notifications_failed: Counter,
     dropped: Family<Label, Counter>,
     dead_lettered: Family<Label, Counter>,
+    refused: Family<Label, Counter>,
     opened: Family<Label, Counter>,
     steps: Family<Label, Counter>,
 }
@@ -40,9 +41,19 @@ impl Metrics {
         self.dropped.get_or_create(&label("reason", reason)).inc() + 1
     }
 
-    /// Counts a message that nobody can read.
+    /// Counts a message that went to the dead-letter queue.
     pub fn dead_lettered(&self, reason: &str) {
         self.dead_lettered.get_or_create(&label("reason", reason)).inc();
+    }
+
+    /// Counts an Incident that could not be stored, while others can be.
+    pub fn refused(&self, reason: &str) {
+        self.refused.get_or_create(&label("reason", reason)).inc();
+    }
+
+    /// How many Incidents could not be stored for this reason so far.
+    pub fn refused_so_far(&self, reason: &str) -> u64 {
+        self.refused.get_or_create(&label("reason", reason)).get()
     }
 
     /// Counts a new Incident.
@@ -66,7 +77,8 @@ impl Metrics {
         all.register("messages_received", "Messages taken from the queue", self.messages_received.clone());
         all.register("events_redelivered", "Events whose Incident was there already", self.redelivered.clone());
         all.register("events_dropped", "Records that opened no Incident, by reason", self.dropped.clone());
-        all.register("messages_dead_lettered", "Messages that nobody can read, by reason", self.dead_lettered.clone());
+        all.register("messages_dead_lettered", "Messages for people to mend, by reason", self.dead_lettered.clone());
+        all.register("incidents_refused", "Incidents that could not be stored, by reason", self.refused.clone());
         all.register("incidents_opened", "New Incidents, by resource type", self.opened.clone());
         all.register("incident_steps", "Steps taken by Incidents, by step", self.steps.clone());
         all.register("events_missed", "Events that the queue never brought", self.events_missed.clone());

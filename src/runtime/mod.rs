@@ -1,13 +1,16 @@
 //! What any server needs: [`settings`], AWS [`accounts`] and how AWS's refusals are read ([`aws_fault`]), [`leader`]ship,
-//! probes and metrics over [`http`], [`telemetry`], and the gate that opens and closes intake.
+//! questions to AWS that go together ([`gather`]), probes and metrics over [`http`], [`telemetry`], the gate that opens and closes intake, and whom an apiserver's [`refusal`]
+//! concerns.
 
 pub mod accounts;
 pub mod aws_fault;
 pub mod clock;
 pub mod gate;
+pub mod gather;
 pub mod http;
 pub mod leader;
 pub mod metrics;
+pub mod refusal;
 pub mod settings;
 pub mod telemetry;
 
@@ -16,6 +19,8 @@ use std::time::Duration;
 use reforge_api::FaultClass;
 use reforge_core::words::fault::Fault;
 use thiserror::Error;
+
+use refusal::Refusal;
 
 /// kube's client has no read timeout of its own.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -52,12 +57,27 @@ impl KubeCallError {
         matches!(self, Self::Kube(kube::Error::Api(e)) if e.code == 404)
     }
 
-    /// Whether what was to be written is not accepted as it is: trying it again as it is changes nothing.
+    /// Whether what was to be written is not accepted as it is, or what is stored cannot be read: trying it again as it is
+    /// changes nothing.
     pub fn is_refusal(&self) -> bool {
+        self.refusal().is_some_and(|refusal| !refusal.passes())
+            || matches!(self, Self::Kube(kube::Error::SerdeError(_)) | Self::Unreadable(_))
+    }
+
+    /// Why the apiserver did not store this one object, while it would store others; None where it is away, overloaded, or
+    /// refuses this operator whatever it writes.
+    pub fn refusal(&self) -> Option<Refusal> {
         match self {
-            Self::Kube(kube::Error::Api(e)) => matches!(e.code, 400 | 403 | 413 | 422),
-            Self::Kube(kube::Error::SerdeError(_)) | Self::Unreadable(_) => true,
-            Self::Kube(_) | Self::Timeout | Self::Lost(_) => false,
+            Self::Kube(kube::Error::Api(e)) => Refusal::of(e),
+            Self::Kube(_) | Self::Timeout | Self::Lost(_) | Self::Unreadable(_) => None,
+        }
+    }
+
+    /// What the other side said, in its own words.
+    pub fn said(&self) -> String {
+        match self {
+            Self::Kube(kube::Error::Api(e)) => e.message.clone(),
+            other => other.to_string(),
         }
     }
 
@@ -74,11 +94,7 @@ impl KubeCallError {
             Self::Kube(_) | Self::Timeout | Self::Lost(_) => FaultClass::Transient,
             Self::Unreadable(_) => FaultClass::Ours,
         };
-        let said = match self {
-            Self::Kube(kube::Error::Api(e)) => e.message.clone(),
-            other => other.to_string(),
-        };
-        Fault::new(doing, class, &said)
+        Fault::new(doing, class, &self.said())
     }
 }
 

@@ -6,9 +6,15 @@ use reforge_core::policy::expression::{self, Facts};
 use reforge_core::words::fault::Fault;
 use serde_json::{Value, json};
 
-use super::{Question, answered, check};
+use crate::runtime::gather::Gather;
+
+use super::{Question, answered, asking, check};
+
+const UNSUPPORTED: [&str; 2] = ["UnsupportedActionException", "TypeNotFoundException"];
+const ABSENT: [&str; 3] = ["ResourceNotFoundException", UNSUPPORTED[0], UNSUPPORTED[1]];
 
 /// What Cloud Control says of the resource.
+#[derive(Clone, Debug)]
 pub(super) enum Seen {
     /// These are its properties.
     There(Value),
@@ -18,23 +24,30 @@ pub(super) enum Seen {
     Unsupported,
 }
 
-/// Asks for the resource by the identifier that its type has.
-pub(super) async fn look(client: &Client, question: &Question<'_>, id: &str) -> Result<Seen, Fault> {
-    let call = client.get_resource().type_name(question.cloud_formation_type).identifier(id).send();
-    let what = format!("{} {id} in Cloud Control", question.cloud_formation_type);
-    let unsupported = ["UnsupportedActionException", "TypeNotFoundException"];
-    let absent = ["ResourceNotFoundException", unsupported[0], unsupported[1]];
-    match answered(&what, &absent, call).await? {
-        Ok(answer) => {
-            let text = answer.resource_description().and_then(|d| d.properties()).unwrap_or("{}");
-            let properties = serde_json::from_str(text).map_err(|e| {
-                Fault::ours(format!("asking AWS about {what}"), &format!("its properties are not JSON: {e}"))
-            })?;
-            Ok(Seen::There(properties))
+/// GetResource, by the name of the type, a space, and the identifier.
+pub(super) fn resources(client: Client) -> Gather<Seen> {
+    Gather::one_by_one(move |of| {
+        let (r#type, id) = of.split_once(' ').unwrap_or_default();
+        let call = client.get_resource().type_name(r#type).identifier(id).send();
+        async move {
+            Ok(Some(match answered(&ABSENT, call).await? {
+                Ok(answer) => {
+                    let text = answer.resource_description().and_then(|d| d.properties()).unwrap_or("{}");
+                    let odd = |e| Fault::ours("", &format!("its properties are not JSON: {e}"));
+                    Seen::There(serde_json::from_str(text).map_err(odd)?)
+                }
+                Err(code) if UNSUPPORTED.contains(&code.as_str()) => Seen::Unsupported,
+                Err(_) => Seen::Gone,
+            }))
         }
-        Err(code) if unsupported.contains(&code.as_str()) => Ok(Seen::Unsupported),
-        Err(_) => Ok(Seen::Gone),
-    }
+    })
+}
+
+/// Asks for the resource by the identifier that its type has.
+pub(super) async fn look(resources: &Gather<Seen>, question: &Question<'_>, id: &str) -> Result<Seen, Fault> {
+    let r#type = question.cloud_formation_type;
+    let seen = resources.one(&format!("{type} {id}"), &asking(&format!("{type} {id} in Cloud Control"))).await?;
+    Ok(seen.unwrap_or(Seen::Gone))
 }
 
 /// The checks that follow: whether it is there, and whether it is as the policy expects. What nobody can answer is no yes.

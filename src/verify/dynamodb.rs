@@ -4,17 +4,27 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{TableDescription, TableStatus};
 use reforge_core::words::fault::Fault;
 
-use super::{Found, Question, ask};
+use crate::runtime::gather::Gather;
 
-pub(super) async fn settling(client: &Client, name: &str) -> Result<Option<String>, Fault> {
-    let table = describe(client, name).await?;
+use super::{Found, Question, ask, asking};
+
+/// DescribeTable.
+pub(super) fn tables(client: Client) -> Gather<TableDescription> {
+    Gather::one_by_one(move |name| {
+        let call = client.describe_table().table_name(name).send();
+        async move { Ok(ask(&["ResourceNotFoundException"], call).await?.and_then(|output| output.table)) }
+    })
+}
+
+pub(super) async fn settling(tables: &Gather<TableDescription>, name: &str) -> Result<Option<String>, Fault> {
+    let table = describe(tables, name).await?;
     let status = table.and_then(|t| t.table_status);
     Ok((status == Some(TableStatus::Deleting)).then(|| format!("table {name} is DELETING")))
 }
 
-pub(super) async fn find(client: &Client, question: &Question<'_>) -> Result<Found, Fault> {
+pub(super) async fn find(tables: &Gather<TableDescription>, question: &Question<'_>) -> Result<Found, Fault> {
     let name = question.id_of("aws_dynamodb_table").unwrap_or(question.old_id);
-    let Some(table) = describe(client, name).await? else {
+    let Some(table) = describe(tables, name).await? else {
         return Ok(Found::new("table is ACTIVE", false, format!("there is no table {name}")));
     };
     let status = table.table_status();
@@ -27,8 +37,6 @@ pub(super) async fn find(client: &Client, question: &Question<'_>) -> Result<Fou
     Ok(found)
 }
 
-async fn describe(client: &Client, name: &str) -> Result<Option<TableDescription>, Fault> {
-    let call = client.describe_table().table_name(name).send();
-    let output = ask(&format!("table {name}"), &["ResourceNotFoundException"], call).await?;
-    Ok(output.and_then(|o| o.table))
+async fn describe(tables: &Gather<TableDescription>, name: &str) -> Result<Option<TableDescription>, Fault> {
+    tables.one(name, &asking(&format!("table {name}"))).await
 }

@@ -1,23 +1,42 @@
 //! An instance: terminated or stopped, or another one running in its place.
 
 use aws_sdk_ec2::Client;
-use aws_sdk_ec2::types::{Instance, InstanceStateName};
+use aws_sdk_ec2::types::{Filter, Instance, InstanceStateName};
 use reforge_core::words::fault::Fault;
 
-use super::{Found, Question, ask};
+use crate::runtime::aws_fault::ask;
+use crate::runtime::gather::{Gather, Pace};
 
-pub(super) async fn settling(client: &Client, id: &str) -> Result<Option<String>, Fault> {
-    let state = state_of(describe(client, id).await?.as_ref());
+use super::{Found, Question, TIMEOUT, asking};
+
+/// Values that a filter takes are 200 (API reference of EC2, DescribeInstances).
+const BATCH: usize = 100;
+
+/// DescribeInstances, by a filter: of an id in the list that is not there, EC2 would refuse the whole list.
+pub(super) fn instances(client: Client) -> Gather<Instance> {
+    Gather::start(Pace::shared(BATCH), move |ids| {
+        let filter = Filter::builder().name("instance-id").set_values(Some(ids)).build();
+        let call = client.describe_instances().filters(filter).send();
+        async move {
+            let found = ask("asking AWS about instances", TIMEOUT, call).await?.reservations.unwrap_or_default();
+            let instances = found.into_iter().flat_map(|r| r.instances.unwrap_or_default());
+            Ok(instances.filter_map(|i| Some((i.instance_id.clone()?, i))).collect())
+        }
+    })
+}
+
+pub(super) async fn settling(instances: &Gather<Instance>, id: &str) -> Result<Option<String>, Fault> {
+    let state = state_of(describe(instances, id).await?.as_ref());
     let moving = matches!(state, Some(InstanceStateName::ShuttingDown | InstanceStateName::Stopping));
     Ok(state.filter(|_| moving).map(|s| format!("instance {id} is {}", s.as_str())))
 }
 
-pub(super) async fn find(client: &Client, question: &Question<'_>) -> Result<Found, Fault> {
+pub(super) async fn find(instances: &Gather<Instance>, question: &Question<'_>) -> Result<Found, Fault> {
     let name = "instance is running";
     let Some(id) = question.id_of("aws_instance") else {
         return Ok(Found::new(name, false, "Terraform knows no instance at the address"));
     };
-    let state = state_of(describe(client, id).await?.as_ref());
+    let state = state_of(describe(instances, id).await?.as_ref());
     let said = state.as_ref().map_or("gone", InstanceStateName::as_str);
     let passed = state == Some(InstanceStateName::Running);
     let mut found = Found::new(name, passed, format!("{id} is {said}, it was {}", question.old_id));
@@ -30,10 +49,6 @@ fn state_of(instance: Option<&Instance>) -> Option<InstanceStateName> {
     instance?.state()?.name().cloned()
 }
 
-async fn describe(client: &Client, id: &str) -> Result<Option<Instance>, Fault> {
-    let call = client.describe_instances().instance_ids(id).send();
-    let absent = ["InvalidInstanceID.NotFound", "InvalidInstanceID.Malformed"];
-    let output = ask(&format!("instance {id}"), &absent, call).await?;
-    let reservations = output.and_then(|o| o.reservations).unwrap_or_default();
-    Ok(reservations.into_iter().flat_map(|r| r.instances.unwrap_or_default()).next())
+async fn describe(instances: &Gather<Instance>, id: &str) -> Result<Option<Instance>, Fault> {
+    instances.one(id, &asking(&format!("instance {id}"))).await
 }

@@ -1,15 +1,28 @@
 //! A function: Active, and its last update through.
 
 use aws_sdk_lambda::Client;
+use aws_sdk_lambda::operation::get_function_configuration::GetFunctionConfigurationOutput;
 use aws_sdk_lambda::types::{LastUpdateStatus, State};
 use reforge_core::words::fault::Fault;
 
-use super::{Found, Question, ask};
+use crate::runtime::gather::Gather;
 
-pub(super) async fn find(client: &Client, question: &Question<'_>) -> Result<Found, Fault> {
+use super::{Found, Question, ask, asking};
+
+/// GetFunctionConfiguration.
+pub(super) fn functions(client: Client) -> Gather<GetFunctionConfigurationOutput> {
+    Gather::one_by_one(move |name| {
+        let call = client.get_function_configuration().function_name(name).send();
+        async move { ask(&["ResourceNotFoundException"], call).await }
+    })
+}
+
+pub(super) async fn find(
+    functions: &Gather<GetFunctionConfigurationOutput>,
+    question: &Question<'_>,
+) -> Result<Found, Fault> {
     let name = question.id_of("aws_lambda_function").unwrap_or(question.old_id);
-    let call = client.get_function_configuration().function_name(name).send();
-    let Some(function) = ask(&format!("function {name}"), &["ResourceNotFoundException"], call).await? else {
+    let Some(function) = functions.one(name, &asking(&format!("function {name}"))).await? else {
         return Ok(Found::new("function is Active", false, format!("there is no function {name}")));
     };
     let updated = function.last_update_status();

@@ -11,12 +11,18 @@ mod ssm;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
+use aws_sdk_dynamodb::types::TableDescription;
+use aws_sdk_ec2::types::Instance;
+use aws_sdk_lambda::operation::get_function_configuration::GetFunctionConfigurationOutput;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::types::BucketVersioningStatus;
+use aws_sdk_ssm::types::ParameterMetadata;
 use reforge_api::{Change, Check, Data, Verification};
 use reforge_core::catalog::Verify;
 use reforge_core::words::fault::Fault;
 
 use crate::runtime::aws_fault;
+use crate::runtime::gather::Gather;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -84,27 +90,28 @@ impl Found {
     }
 }
 
-/// Clients of the services that are asked.
+/// The services that are asked. Each is asked by all Incidents of the account and region together.
 #[derive(Clone, Debug)]
 pub struct Verifier {
-    cloud_control: aws_sdk_cloudcontrol::Client,
-    dynamodb: aws_sdk_dynamodb::Client,
-    ec2: aws_sdk_ec2::Client,
-    lambda: aws_sdk_lambda::Client,
-    s3: aws_sdk_s3::Client,
-    ssm: aws_sdk_ssm::Client,
+    resources: Gather<cloud_control::Seen>,
+    tables: Gather<TableDescription>,
+    instances: Gather<Instance>,
+    functions: Gather<GetFunctionConfigurationOutput>,
+    buckets: Gather<Option<BucketVersioningStatus>>,
+    parameters: Gather<ParameterMetadata>,
 }
 
 impl Verifier {
-    /// Clients for the account and region of `config`; `s3` as the artifacts are read with.
+    /// Clients for the account and region of `config`; `s3` as the artifacts are read with. Starts the tasks that ask, which
+    /// end with the last clone.
     pub fn new(config: &SdkConfig, s3: aws_sdk_s3::Client) -> Self {
         Self {
-            cloud_control: aws_sdk_cloudcontrol::Client::new(config),
-            dynamodb: aws_sdk_dynamodb::Client::new(config),
-            ec2: aws_sdk_ec2::Client::new(config),
-            lambda: aws_sdk_lambda::Client::new(config),
-            s3,
-            ssm: aws_sdk_ssm::Client::new(config),
+            resources: cloud_control::resources(aws_sdk_cloudcontrol::Client::new(config)),
+            tables: dynamodb::tables(aws_sdk_dynamodb::Client::new(config)),
+            instances: ec2::instances(aws_sdk_ec2::Client::new(config)),
+            functions: lambda::functions(aws_sdk_lambda::Client::new(config)),
+            buckets: s3::buckets(s3),
+            parameters: ssm::parameters(aws_sdk_ssm::Client::new(config)),
         }
     }
 
@@ -112,8 +119,8 @@ impl Verifier {
     /// nothing is asked.
     pub async fn settled(&self, r#type: &str, id: &str, change: Change) -> Result<Option<String>, Fault> {
         match (r#type, change) {
-            ("dynamodb", Change::Deleted) => dynamodb::settling(&self.dynamodb, id).await,
-            ("ec2", Change::Deleted | Change::Stopped) => ec2::settling(&self.ec2, id).await,
+            ("dynamodb", Change::Deleted) => dynamodb::settling(&self.tables, id).await,
+            ("ec2", Change::Deleted | Change::Stopped) => ec2::settling(&self.instances, id).await,
             _ => Ok(None),
         }
     }
@@ -121,11 +128,11 @@ impl Verifier {
     /// Whether the resource is back.
     pub async fn verify(&self, question: &Question<'_>) -> Result<Verification, Fault> {
         let found = match question.resource_type {
-            "dynamodb" => Some(dynamodb::find(&self.dynamodb, question).await?),
-            "ec2" => Some(ec2::find(&self.ec2, question).await?),
-            "lambda" => Some(lambda::find(&self.lambda, question).await?),
-            "s3" => Some(s3::find(&self.s3, question).await?),
-            "ssm" => Some(ssm::find(&self.ssm, question).await?),
+            "dynamodb" => Some(dynamodb::find(&self.tables, question).await?),
+            "ec2" => Some(ec2::find(&self.instances, question).await?),
+            "lambda" => Some(lambda::find(&self.functions, question).await?),
+            "s3" => Some(s3::find(&self.buckets, question).await?),
+            "ssm" => Some(ssm::find(&self.parameters, question).await?),
             _ => None,
         };
         let properties = self.properties(question).await?;
@@ -158,7 +165,7 @@ impl Verifier {
         let Some(id) = question.cloud_control_id else {
             return Ok(vec![check("resource is there", false, "Terraform knows no resource at the address")]);
         };
-        let seen = cloud_control::look(&self.cloud_control, question, id).await?;
+        let seen = cloud_control::look(&self.resources, question, id).await?;
         Ok(cloud_control::checks(&seen, question, id))
     }
 }
@@ -171,34 +178,34 @@ fn check(name: &str, passed: bool, detail: impl Into<String>) -> Check {
     }
 }
 
+/// What is being done, in a fault.
+fn asking(what: &str) -> String {
+    format!("asking AWS about {what}")
+}
+
 /// Asks with a deadline; None when AWS says that there is no such thing, by one of the codes in `absent`.
-async fn ask<T, E>(
-    what: &str,
-    absent: &[&str],
-    call: impl Future<Output = Result<T, SdkError<E>>>,
-) -> Result<Option<T>, Fault>
+async fn ask<T, E>(absent: &[&str], call: impl Future<Output = Result<T, SdkError<E>>>) -> Result<Option<T>, Fault>
 where
     E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
 {
-    answered(what, absent, call).await.map(Result::ok)
+    answered(absent, call).await.map(Result::ok)
 }
 
-/// The same; where there is no such thing, which of the codes said so. The answer to a HEAD has a status and no code.
+/// The same; where there is no such thing, which of the codes said so. The answer to a HEAD has a status and no code. Who asked
+/// says what was being done.
 async fn answered<T, E>(
-    what: &str,
     absent: &[&str],
     call: impl Future<Output = Result<T, SdkError<E>>>,
 ) -> Result<Result<T, String>, Fault>
 where
     E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
 {
-    let doing = format!("asking AWS about {what}");
     match tokio::time::timeout(TIMEOUT, call).await {
         Ok(Ok(answer)) => Ok(Ok(answer)),
         Ok(Err(error)) => match error.code().filter(|code| absent.contains(code)) {
             Some(code) => Ok(Err(code.to_owned())),
-            None => Err(aws_fault::of(&doing, &error)),
+            None => Err(aws_fault::of("", &error)),
         },
-        Err(_) => Err(aws_fault::silence(&doing, TIMEOUT)),
+        Err(_) => Err(aws_fault::silence("", TIMEOUT)),
     }
 }

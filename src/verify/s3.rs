@@ -4,19 +4,28 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::types::BucketVersioningStatus;
 use reforge_core::words::fault::Fault;
 
-use super::{Found, Question, ask, check};
+use crate::runtime::gather::Gather;
 
-pub(super) async fn find(client: &Client, question: &Question<'_>) -> Result<Found, Fault> {
+use super::{Found, Question, ask, asking, check};
+
+/// GetBucketVersioning: that the bucket is there, and its versioning. HeadBucket would ask for the right to list it.
+pub(super) fn buckets(client: Client) -> Gather<Option<BucketVersioningStatus>> {
+    Gather::one_by_one(move |name| {
+        let call = client.get_bucket_versioning().bucket(name).send();
+        async move { Ok(ask(&["NoSuchBucket"], call).await?.map(|output| output.status)) }
+    })
+}
+
+pub(super) async fn find(
+    buckets: &Gather<Option<BucketVersioningStatus>>,
+    question: &Question<'_>,
+) -> Result<Found, Fault> {
     let name = question.id_of("aws_s3_bucket").unwrap_or(question.old_id);
-    let absent = ["NotFound", "NoSuchBucket", "404"];
-    let what = format!("bucket {name}");
-    if ask(&what, &absent, client.head_bucket().bucket(name).send()).await?.is_none() {
+    let Some(status) = buckets.one(name, &asking(&format!("bucket {name}"))).await? else {
         return Ok(Found::new("bucket exists", false, format!("there is no bucket {name}")));
-    }
+    };
     let mut found = Found::new("bucket exists", true, name);
     if question.has("aws_s3_bucket_versioning") {
-        let versioning = ask(&what, &absent, client.get_bucket_versioning().bucket(name).send()).await?;
-        let status = versioning.and_then(|v| v.status);
         let said = status.as_ref().map_or("off", BucketVersioningStatus::as_str).to_owned();
         found.more.push(check("versioning is Enabled", status == Some(BucketVersioningStatus::Enabled), said));
     }

@@ -2,19 +2,37 @@
 //! what Terraform wants.
 
 use aws_sdk_ssm::Client;
-use aws_sdk_ssm::types::ParameterStringFilter;
+use aws_sdk_ssm::types::{ParameterMetadata, ParameterStringFilter};
 use reforge_core::words::fault::Fault;
 
-use super::{Found, Question, ask};
+use crate::runtime::gather::Gather;
 
-pub(super) async fn find(client: &Client, question: &Question<'_>) -> Result<Found, Fault> {
+use super::{Found, Question, ask, asking};
+
+/// DescribeParameters. A page may be empty and not the last one (API reference of Systems Manager, DescribeParameters).
+pub(super) fn parameters(client: Client) -> Gather<ParameterMetadata> {
+    Gather::one_by_one(move |name| {
+        let client = client.clone();
+        async move {
+            let filter = ParameterStringFilter::builder().key("Name").option("Equals").values(name).build();
+            let filter = filter.map_err(|e| Fault::ours("", &e.to_string()))?;
+            let mut pages = client.describe_parameters().parameter_filters(filter).into_paginator().send();
+            let first = async {
+                while let Some(page) = pages.next().await.transpose()? {
+                    if let Some(found) = page.parameters.unwrap_or_default().into_iter().next() {
+                        return Ok(Some(found));
+                    }
+                }
+                Ok(None)
+            };
+            ask(&["ParameterNotFound"], first).await.map(Option::flatten)
+        }
+    })
+}
+
+pub(super) async fn find(parameters: &Gather<ParameterMetadata>, question: &Question<'_>) -> Result<Found, Fault> {
     let name = question.id_of("aws_ssm_parameter").unwrap_or(question.old_id);
-    let what = format!("parameter {name}");
-    let filter = ParameterStringFilter::builder().key("Name").option("Equals").values(name).build();
-    let filter = filter.map_err(|e| Fault::ours(format!("asking AWS about {what}"), &e.to_string()))?;
-    let call = client.describe_parameters().parameter_filters(filter).send();
-    let output = ask(&what, &["ParameterNotFound"], call).await?;
-    let parameter = output.and_then(|o| o.parameters).unwrap_or_default().into_iter().next();
+    let parameter = parameters.one(name, &asking(&format!("parameter {name}"))).await?;
     let Some(parameter) = parameter else {
         return Ok(Found::new("parameter exists", false, format!("there is no parameter {name}")));
     };

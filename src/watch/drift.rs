@@ -3,6 +3,8 @@
 //!
 //! What is scheduled, and which build does it, is in the policy's status before anything is started.
 
+use std::sync::Arc;
+
 use kube::ResourceExt;
 use reforge_api::{DriftStatus, RecoveryPolicy, Time, Workspace};
 use reforge_core::intake::candidate::Candidate;
@@ -23,6 +25,7 @@ use crate::runtime::clock;
 
 /// How long a build that could not be started is tried for, in seconds.
 const GIVE_UP: i64 = 3600;
+
 /// Takes what is scheduled a step further: starts its build, or looks what became of it.
 pub async fn go_on(ctx: &Context, policy: &RecoveryPolicy, drift: &mut [DriftStatus]) {
     for entry in drift.iter_mut().filter(|d| d.result.is_none()) {
@@ -64,8 +67,8 @@ async fn step(
         Some(state) if state.succeeded() => {
             let found = install.artifacts.summary(&workspace.name, uuid_of(build)).await.map_err(|e| e.to_string())?;
             let (summary, _) = found.ok_or("the build published no summary")?;
-            let opened = open_all(ctx, policy, (&summary, &inventory), &state).await?;
-            entry.result = Some(shorten(&said(&opened), 512));
+            let (opened, refused) = open_all(ctx, policy, (&summary, inventory.as_ref()), &state).await?;
+            entry.result = Some(shorten(&said(&opened, &refused), 512));
         }
         Some(state) => entry.result = Some(format!("The build {build} ended as {}", state.status.word())),
         // Right after its start it may not be told of yet.
@@ -74,10 +77,11 @@ async fn step(
     Ok(())
 }
 
-fn said(opened: &[String]) -> String {
-    match opened.len() {
-        0 => "No drift that a policy is concerned by".to_owned(),
-        n => format!("{n} found: {}", opened.join(", ")),
+fn said(opened: &[String], refused: &[String]) -> String {
+    match (opened.len(), refused.len()) {
+        (0, 0) => "No drift that a policy is concerned by".to_owned(),
+        (n, 0) => format!("{n} found: {}", opened.join(", ")),
+        (n, m) => format!("{n} found, and {m} that cannot be stored: {}", refused.join("; ")),
     }
 }
 
@@ -86,7 +90,7 @@ async fn owner(
     ctx: &Context,
     policy: &RecoveryPolicy,
     workspace: &Workspace,
-) -> Result<Option<(Install, Inventory)>, String> {
+) -> Result<Option<(Install, Arc<Inventory>)>, String> {
     let named = &policy.spec.r#match.accounts;
     let grants = ctx.settings.grants();
     let namespace = policy.namespace().unwrap_or_default();
@@ -116,15 +120,16 @@ fn order(policy: &RecoveryPolicy, workspace: &Workspace, at: Time) -> Order {
     }
 }
 
+/// Opens the Incidents of what a plan found; gives back their names, and why others cannot be stored.
 async fn open_all(
     ctx: &Context,
     policy: &RecoveryPolicy,
     (summary, inventory): (&Summary, &Inventory),
     build: &BuildState,
-) -> Result<Vec<String>, String> {
+) -> Result<(Vec<String>, Vec<String>), String> {
     let (policies, grants) = (ctx.policies.all(), ctx.settings.grants());
     let at = build.start.unwrap_or_else(clock::now);
-    let mut opened = Vec::new();
+    let (mut opened, mut refused) = (Vec::new(), Vec::new());
     let found = ctx.incidents.look(|index| candidates(&ctx.catalog, policy, (summary, inventory), index, at));
     for candidate in found {
         let Candidate { event, resource, .. } = &candidate;
@@ -134,10 +139,17 @@ async fn open_all(
         if is_ours || takes.is_none_or(|t| t.policy.uid() != policy.uid()) {
             continue;
         }
-        if open::open(&ctx.client, &candidate).await.map_err(|e| e.to_string())? == Opened::New {
-            ctx.metrics.opened(&resource.r#type);
+        match open::open(&ctx.client, &candidate).await {
+            Ok(Opened::New) => ctx.metrics.opened(&resource.r#type),
+            Ok(Opened::Known) => {}
+            Err(error) => {
+                ctx.metrics.refused(error.set_aside().ok_or_else(|| error.to_string())?);
+                tracing::error!(policy = policy.name_any(), %error, "an Incident of drift cannot be stored");
+                refused.push(error.to_string());
+                continue;
+            }
         }
         opened.push(naming::name_of(&candidate));
     }
-    Ok(opened)
+    Ok((opened, refused))
 }

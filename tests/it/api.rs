@@ -85,7 +85,8 @@ fn an_unknown_field_is_refused() {
     refused(|spec| spec["aproval"] = json!({"mode": "Never"}), "aproval");
 }
 
-fn incident(namespace: &str) -> Value {
+/// A valid Incident.
+pub fn incident(namespace: &str) -> Value {
     json!({
         "apiVersion": "reforge.dev/v1alpha1",
         "kind": "Incident",

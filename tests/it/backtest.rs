@@ -188,6 +188,17 @@ fn limits_and_windows_are_judged_by_the_clock_of_the_records() {
 }
 
 #[test]
+fn an_exported_policy_is_judged_as_if_it_had_always_been_there() {
+    let place = Place::new();
+    let log = place.write("log", &lines(&log()));
+    let wanted = place.json(&log, &[], b"");
+    let exported =
+        POLICIES.replace("namespace: shop}", "namespace: shop, creationTimestamp: \"2026-11-26T00:00:00Z\"}");
+    place.write("policies.yaml", exported.as_bytes());
+    assert_eq!(place.json(&log, &[], b""), wanted);
+}
+
+#[test]
 fn what_terraform_does_not_own_is_not_managed() {
     let place = Place::new();
     let inventory = json!({"workspace": "shop", "accountId": "111122223333", "region": "eu-west-1",

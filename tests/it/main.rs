@@ -1,11 +1,17 @@
 //! Behaviour on real parts: a real apiserver with etcd, an emulated AWS. One binary, so that the parts start once.
 
 mod api;
+mod asking;
 mod backtest;
 mod cluster;
 mod docs;
+mod fake;
 mod intake;
+mod inventories;
+mod output;
 mod queue;
+mod refused;
 #[path = "../../crates/core/tests/it/shape.rs"]
 mod shape;
+mod telling;
 mod world;

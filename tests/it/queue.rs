@@ -13,22 +13,23 @@ use reforge::intake::queue::{Handled, Queue, QueueState};
 use reforge::lifecycle::reach::Reach;
 use reforge::lifecycle::workspace::Workspaces;
 use reforge::runtime::accounts::{Account, Accounts};
-use reforge::runtime::gate;
 use reforge::runtime::metrics::Metrics;
+use reforge::runtime::{clock, gate};
 use reforge_cluster::{Incidents, Policies};
 use reforge_core::catalog::Catalog;
 use reforge_core::intake::plumbing::Plumbing;
 use reforge_core::policy::grants::{Grant, Grants};
 use reforge_core::words::ids::Holder;
 use sandbox::{Aws, ControlPlane};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::shape::{BUILD, ROLE, envelope, policy};
+use crate::shape::{ACCOUNT, BUILD, ROLE, envelope, policy};
 use crate::world::{client, eventually, namespace, plane};
 
-struct Sqs {
+/// An emulated SQS with a queue for events and one for dead letters.
+pub struct Sqs {
     client: Client,
     url: String,
     dead: String,
@@ -36,7 +37,7 @@ struct Sqs {
 }
 
 impl Sqs {
-    async fn start() -> Self {
+    pub async fn start() -> Self {
         let aws = Aws::start().await.expect("the emulated AWS starts");
         let config = aws_config::defaults(BehaviorVersion::latest())
             .region(Region::new("us-east-1"))
@@ -56,8 +57,19 @@ impl Sqs {
         Queue::new(self.client.clone(), &self.url, &self.dead, Metrics::default())
     }
 
-    async fn send(&self, body: &str) {
+    pub async fn send(&self, body: &str) {
         self.client.send_message().queue_url(&self.url).message_body(body).send().await.expect("sent");
+    }
+
+    /// The dead letters: body and reason.
+    pub async fn dead_letters(&self) -> Vec<(String, String)> {
+        let call = self.client.receive_message().queue_url(&self.dead).message_attribute_names("All");
+        let dead = call.max_number_of_messages(10).send().await.expect("received").messages.unwrap_or_default();
+        let read = dead.into_iter().map(|message| {
+            let reason = message.message_attributes.and_then(|a| a.get("ReforgeReason")?.string_value.clone());
+            (message.body.unwrap_or_default(), reason.unwrap_or_default())
+        });
+        read.collect()
     }
 
     /// Messages in a queue, in sight and in flight.
@@ -71,55 +83,59 @@ impl Sqs {
         attributes.values().filter_map(|v| v.parse::<u32>().ok()).sum()
     }
 
-    async fn is_empty(&self) -> Option<()> {
+    pub async fn is_empty(&self) -> Option<()> {
         (self.count(&self.url).await == 0).then_some(())
     }
 }
 
-/// The whole of intake on a control plane, until it is stopped.
-struct Running {
+/// Intake on a control plane, with the policies of these namespaces.
+pub async fn intake(plane: &ControlPlane, namespaces: &[&str], stop: &CancellationToken) -> Arc<Intake> {
+    let client = client(plane).await;
+    // Nothing ever gets into this one: it is as far behind as it can be.
+    let (incidents, _never) = Incidents::watch(client.clone(), stop.clone());
+    let (policies, watching) = Policies::watch(client.clone(), incidents.clone(), stop.clone());
+    tokio::spawn(watching);
+    assert!(policies.ready().await, "the policies are read");
+    let workspaces = workspaces(&client, namespaces.first().copied().unwrap_or("default"));
+    let grant = |namespace: &&str| {
+        let (accounts, regions) = (vec![ACCOUNT.into()], vec!["eu-west-1".into()]);
+        Grant::new((*namespace).into(), accounts, regions, vec!["aiops-*".into()])
+    };
+    Arc::new(Intake {
+        client,
+        policies,
+        incidents,
+        workspaces,
+        catalog: Arc::new(Catalog::with(&[]).expect("the catalogue")),
+        grants: Grants(namespaces.iter().map(grant).collect()),
+        plumbing: Plumbing::default(),
+        recovery_roles: vec![ROLE.into()],
+        metrics: Metrics::default(),
+        open: watch::Sender::new(true),
+    })
+}
+
+/// The whole of intake with its queue, until it is stopped.
+pub struct Running {
     stop: CancellationToken,
-    metrics: Metrics,
-    open: watch::Sender<bool>,
+    pub metrics: Metrics,
+    pub open: watch::Sender<bool>,
     workspaces: Workspaces,
     task: tokio::task::JoinHandle<()>,
 }
 
 impl Running {
-    async fn start(sqs: &Sqs, plane: &ControlPlane, namespace: &str) -> Self {
-        let client = client(plane).await;
+    pub async fn start(sqs: &Sqs, plane: &ControlPlane, namespaces: &[&str]) -> Self {
         let stop = CancellationToken::new();
-        // Nothing ever gets into this one: it is as far behind as it can be.
-        let (incidents, _never) = Incidents::watch(client.clone(), stop.clone());
-        let (policies, watching) = Policies::watch(client.clone(), incidents.clone(), stop.clone());
-        tokio::spawn(watching);
-        assert!(policies.ready().await, "the policies are read");
-        let workspaces = workspaces(&client, namespace);
-        let open = watch::Sender::new(true);
-        let metrics = Metrics::default();
-        let intake = Arc::new(Intake {
-            client: client.clone(),
-            policies,
-            incidents,
-            workspaces: workspaces.clone(),
-            catalog: Arc::new(Catalog::with(&[]).expect("the catalogue")),
-            grants: Grants(vec![Grant::new(
-                namespace.into(),
-                vec!["111122223333".into()],
-                vec!["eu-west-1".into()],
-                vec!["aiops-*".into()],
-            )]),
-            plumbing: Plumbing::default(),
-            recovery_roles: vec![ROLE.into()],
-            metrics: metrics.clone(),
-            open: open.clone(),
-        });
-        tokio::spawn(gate::keep(client, open.clone(), stop.clone()));
+        let intake = intake(plane, namespaces, &stop).await;
+        let workspaces = intake.workspaces.clone();
+        let (metrics, open) = (intake.metrics.clone(), intake.open.clone());
+        tokio::spawn(gate::keep(intake.client.clone(), open.clone(), stop.clone()));
         let receiving = sqs.queue().run(open.subscribe(), stop.clone(), move |body| intake.clone().handle(body));
         Self { stop, metrics, open, workspaces, task: tokio::spawn(receiving) }
     }
 
-    async fn end(self) {
+    pub async fn end(self) {
         self.stop.cancel();
         self.task.await.expect("intake ends in order");
     }
@@ -139,11 +155,20 @@ fn workspaces(client: &kube::Client, namespace: &str) -> Workspaces {
     Workspaces::new(client.clone(), namespace, Arc::new(Reach::new(Arc::new(accounts))))
 }
 
-fn deleted_table() -> String {
-    envelope("dynamodb.amazonaws.com", "DeleteTable", &json!({"tableName": "orders"})).to_string()
+/// A call of just now: the policies of these tests are no older than the tests.
+pub fn just_now(source: &str, name: &str, parameters: &Value) -> Value {
+    let mut envelope = envelope(source, name, parameters);
+    let now = clock::now().to_string();
+    envelope["time"] = json!(now);
+    envelope["detail"]["eventTime"] = json!(now);
+    envelope
 }
 
-fn incidents(plane: &ControlPlane, namespace: &str) -> usize {
+fn deleted_table() -> String {
+    just_now("dynamodb.amazonaws.com", "DeleteTable", &json!({"tableName": "orders"})).to_string()
+}
+
+pub fn incidents(plane: &ControlPlane, namespace: &str) -> usize {
     plane.kubectl(&["get", "inc", "-n", namespace, "-o", "name"]).map_or(0, |list| list.lines().count())
 }
 
@@ -151,9 +176,10 @@ fn incidents(plane: &ControlPlane, namespace: &str) -> usize {
 async fn a_redelivered_message_opens_no_second_incident() {
     let (sqs, namespace) = (Sqs::start().await, namespace());
     plane().kubectl_with(&policy(&namespace).to_string(), &["apply", "-f", "-"]).expect("a policy");
-    let running = Running::start(&sqs, plane(), &namespace).await;
+    let running = Running::start(&sqs, plane(), &[&namespace]).await;
+    let message = deleted_table();
     for _ in 0..3 {
-        sqs.send(&deleted_table()).await;
+        sqs.send(&message).await;
     }
     eventually("the queue is empty", || sqs.is_empty()).await;
     assert_eq!(incidents(plane(), &namespace), 1);
@@ -163,7 +189,7 @@ async fn a_redelivered_message_opens_no_second_incident() {
 
 /// A call that a recovery build makes.
 fn own_call() -> String {
-    let mut own = envelope("ssm.amazonaws.com", "PutParameter", &json!({"name": "/app/mode"}));
+    let mut own = just_now("ssm.amazonaws.com", "PutParameter", &json!({"name": "/app/mode"}));
     own["detail"]["userIdentity"] = json!({
         "type": "AssumedRole",
         "arn": format!("arn:aws:sts::111122223333:assumed-role/aiops-shop-recovery/AWSCodeBuild-{BUILD}"),
@@ -177,7 +203,7 @@ fn own_call() -> String {
 async fn a_recoverys_own_call_opens_nothing_however_far_behind_the_index_is() {
     let (sqs, namespace) = (Sqs::start().await, namespace());
     plane().kubectl_with(&policy(&namespace).to_string(), &["apply", "-f", "-"]).expect("a policy");
-    let running = Running::start(&sqs, plane(), &namespace).await;
+    let running = Running::start(&sqs, plane(), &[&namespace]).await;
     sqs.send(&deleted_table()).await;
     eventually("the queue is empty", || sqs.is_empty()).await;
     let name = plane().kubectl(&["get", "inc", "-n", &namespace, "-o", "name"]).expect("an Incident");
@@ -200,7 +226,7 @@ async fn a_recoverys_own_call_opens_nothing_however_far_behind_the_index_is() {
 async fn a_recoverys_own_call_opens_nothing_when_its_incident_is_long_gone() {
     let (sqs, namespace) = (Sqs::start().await, namespace());
     plane().kubectl_with(&policy(&namespace).to_string(), &["apply", "-f", "-"]).expect("a policy");
-    let running = Running::start(&sqs, plane(), &namespace).await;
+    let running = Running::start(&sqs, plane(), &[&namespace]).await;
     let holder = Holder { namespace: namespace.clone(), name: "gone".to_owned() };
     running.workspaces.take("b/k", &holder).await.expect("the apiserver answers").expect("nobody has it");
     running.workspaces.note_build("b/k", &holder, ("111122223333", &format!("p:{BUILD}"))).await.expect("noted");
@@ -221,7 +247,7 @@ async fn a_recoverys_own_call_opens_nothing_when_its_incident_is_long_gone() {
 async fn a_call_in_the_session_of_a_build_that_nobody_started_is_somebody_elses() {
     let (sqs, namespace) = (Sqs::start().await, namespace());
     plane().kubectl_with(&policy(&namespace).to_string(), &["apply", "-f", "-"]).expect("a policy");
-    let running = Running::start(&sqs, plane(), &namespace).await;
+    let running = Running::start(&sqs, plane(), &[&namespace]).await;
     sqs.send(&own_call()).await;
     eventually("the queue is empty", || sqs.is_empty()).await;
     assert_eq!((running.metrics.dropped_so_far("OwnAction"), incidents(plane(), &namespace)), (0, 1));
@@ -231,22 +257,20 @@ async fn a_call_in_the_session_of_a_build_that_nobody_started_is_somebody_elses(
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unreadable_message_goes_to_the_dead_letters_with_its_reason() {
     let (sqs, namespace) = (Sqs::start().await, namespace());
-    let running = Running::start(&sqs, plane(), &namespace).await;
+    let running = Running::start(&sqs, plane(), &[&namespace]).await;
     sqs.send("{ this is no JSON").await;
     eventually("the queue is empty", || sqs.is_empty()).await;
-    let call = sqs.client.receive_message().queue_url(&sqs.dead).message_attribute_names("All");
-    let dead = call.send().await.expect("received").messages.unwrap_or_default();
-    let [message] = &dead[..] else { panic!("{} messages", dead.len()) };
-    assert_eq!(message.body.as_deref(), Some("{ this is no JSON"));
-    let reason = message.message_attributes.as_ref().and_then(|a| a.get("ReforgeReason")?.string_value.clone());
-    assert!(reason.as_deref().is_some_and(|r| r.contains("not an EventBridge event")), "{reason:?}");
+    let dead = sqs.dead_letters().await;
+    let [(body, reason)] = &dead[..] else { panic!("{} messages", dead.len()) };
+    assert_eq!(body, "{ this is no JSON");
+    assert!(reason.contains("not an EventBridge event"), "{reason}");
     running.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dropped_event_is_counted_and_leaves_the_queue() {
     let (sqs, namespace) = (Sqs::start().await, namespace());
-    let running = Running::start(&sqs, plane(), &namespace).await;
+    let running = Running::start(&sqs, plane(), &[&namespace]).await;
     sqs.send(&deleted_table()).await;
     eventually("the queue is empty", || sqs.is_empty()).await;
     assert_eq!(running.metrics.dropped_so_far("NoPolicy"), 1);
@@ -262,7 +286,7 @@ async fn a_message_stays_in_the_queue_while_the_apiserver_stores_nothing() {
     own.kubectl(&["wait", "--for=condition=Established", "crd", "--all"]).expect("established");
     own.kubectl(&["create", "namespace", "shop"]).expect("a namespace");
     own.kubectl_with(&policy("shop").to_string(), &["apply", "-f", "-"]).expect("a policy");
-    let running = Running::start(&sqs, &own, "shop").await;
+    let running = Running::start(&sqs, &own, &["shop"]).await;
 
     own.stop_apiserver();
     sqs.send(&deleted_table()).await;

@@ -223,11 +223,13 @@ fn policy(i: usize) -> Value {
 }
 
 fn event(id: &str) -> Value {
+    // What happened before its policy was created would be none of it.
+    let time = format!("{:.0}", jiff::Timestamp::now());
     json!({
         "version": "0", "id": id, "detail-type": "AWS API Call via CloudTrail", "source": "aws.ssm", "account": ACCOUNT,
-        "time": "2026-01-02T03:04:05Z", "region": REGION, "resources": [],
+        "time": time, "region": REGION, "resources": [],
         "detail": {
-            "eventVersion": "1.11", "eventID": id, "eventTime": "2026-01-02T03:04:05Z", "eventSource": "ssm.amazonaws.com",
+            "eventVersion": "1.11", "eventID": id, "eventTime": time, "eventSource": "ssm.amazonaws.com",
             "eventName": "DeleteParameter", "awsRegion": REGION, "recipientAccountId": ACCOUNT, "readOnly": false,
             "eventType": "AwsApiCall", "managementEvent": true,
             "userIdentity": {"type": "IAMUser", "arn": format!("arn:aws:iam::{ACCOUNT}:user/{id}")},

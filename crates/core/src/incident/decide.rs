@@ -17,13 +17,14 @@ use crate::plan::summary::PlanChange;
 use super::builds::{build_failed, build_ref, describe};
 use super::evidence::{self, RECORD_COMES};
 use super::fences::{is_held, works};
+use super::pace;
 use super::permit::{self, at_gate};
 use super::transition::{Ending, end, failed, progress, record_build, say, stall, want};
 use super::view::{Effect, PolicyState, Seen, Step, View};
 use super::{start, trouble, word};
 
-/// How long until AWS is asked again whether a change is through, or a resource is back.
-const POLL_AWS: i64 = 1_000;
+/// How long until it is looked again where nothing was seen.
+const POLL_AGAIN: i64 = 1_000;
 /// How long until something is tried again that is not there or does not answer.
 const POLL_TROUBLE: i64 = 10_000;
 /// How long until it is looked again whether a record has come, should nothing tell of it.
@@ -143,7 +144,7 @@ fn finish(view: &View, step: &mut Step) {
             step.effects.insert(0, Effect::NoteSuccess);
         }
     } else if step.status == view.status && step.wake == Some(0) {
-        step.wake = Some(POLL_AWS);
+        step.wake = Some(POLL_AGAIN);
     }
 }
 
@@ -261,7 +262,8 @@ fn settle(view: &View, step: &mut Step) {
     if let Some(detail) = settling {
         let message = format!("Waiting until AWS has carried the change out: {detail}");
         progress(&mut step.status, reason::SETTLING, &message, view.now);
-        step.wake = Some(POLL_AWS);
+        let since = view.status.timeline.classified_at.unwrap_or(view.now);
+        step.wake = Some(pace::next_look(since, view.now));
         return;
     }
     let status = &mut step.status;
@@ -353,7 +355,7 @@ fn verify(view: &View, policy: &RecoveryPolicySpec, step: &mut Step) {
         return failed(status, &view.retries(policy), reason::VERIFICATION_FAILED, &message, view.now);
     }
     progress(status, reason::VERIFYING, &format!("Waiting for AWS: {}", open.join("; ")), view.now);
-    step.wake = Some(POLL_AWS);
+    step.wake = Some(pace::next_look(since, view.now));
 }
 
 fn shown(change: &PlanChange) -> PlannedChange {

@@ -35,6 +35,8 @@ pub enum DropReason {
     ForeignAccount,
     /// No policy takes it.
     NoPolicy,
+    /// It happened before the policies that would take it were created.
+    BeforePolicy,
     /// The policy that takes it cannot be used, and many Incidents wait for it already.
     TooManyWait,
     /// The record names no resource.
@@ -54,6 +56,7 @@ impl DropReason {
             Self::ForeignAccount => "ForeignAccount",
             Self::NoPolicy => "NoPolicy",
             Self::TooManyWait => "TooManyWait",
+            Self::BeforePolicy => "BeforePolicy",
             Self::NoId => "NoId",
             Self::OfTheInstall => "OfTheInstall",
         }
@@ -197,6 +200,15 @@ pub fn detect_notice(notice: &Notice, around: &Surroundings<'_>) -> Result<Detec
     })
 }
 
+/// Why no policy takes it.
+fn untaken(event: &Event, resource: &Resource, around: &Surroundings<'_>) -> DropReason {
+    if select::is_before_its_policy(around.policies, around.grants, event, resource) {
+        DropReason::BeforePolicy
+    } else {
+        DropReason::NoPolicy
+    }
+}
+
 /// The Incident that a policy takes; under one that cannot be used it waits until that is mended.
 fn candidate(
     entry: &Entry,
@@ -206,7 +218,8 @@ fn candidate(
     around: &Surroundings<'_>,
 ) -> Result<Candidate, DropReason> {
     let resource = resource(entry, id, event);
-    let taken = select::select(around.policies, around.grants, event, &resource).ok_or(DropReason::NoPolicy)?;
+    let taken = select::select(around.policies, around.grants, event, &resource)
+        .ok_or_else(|| untaken(event, &resource, around))?;
     let (namespace, name) = (taken.policy.namespace().unwrap_or_default(), taken.policy.name_any());
     if !taken.usable && (around.open_of)(&namespace, &name) >= MAX_WAITING {
         return Err(DropReason::TooManyWait);

@@ -2,6 +2,7 @@
 //! which workspace has it and under which addresses. Never asks AWS.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use reforge_api::WorkspaceRef;
 use serde::Deserialize;
@@ -63,7 +64,7 @@ pub enum Location {
 ///
 /// The addresses are those of the resource itself, then those of what hangs on it.
 pub fn locate(
-    inventories: &[(String, Option<Inventory>)],
+    inventories: &[(String, Option<Arc<Inventory>>)],
     entry: &Entry,
     account: &str,
     region: &str,
@@ -103,13 +104,13 @@ mod tests {
     use super::*;
     use crate::catalog::Catalog;
 
-    fn inventory(account: &str) -> Inventory {
+    fn inventory(account: &str) -> Arc<Inventory> {
         let owned = |address: &str, r#type: &str, pairs: &[(&str, &str)]| Owned {
             address: address.into(),
             r#type: r#type.into(),
             attributes: pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
         };
-        Inventory {
+        Arc::new(Inventory {
             workspace: "shop".into(),
             account_id: account.into(),
             region: "eu-west-1".into(),
@@ -119,10 +120,10 @@ mod tests {
                 owned("aws_s3_bucket_versioning.data", "aws_s3_bucket_versioning", &[("bucket", "shop-data")]),
                 owned("aws_s3_bucket_versioning.other", "aws_s3_bucket_versioning", &[("bucket", "elsewhere")]),
             ],
-        }
+        })
     }
 
-    fn find(id: &str, inventories: &[(String, Option<Inventory>)]) -> Location {
+    fn find(id: &str, inventories: &[(String, Option<Arc<Inventory>>)]) -> Location {
         let entry = Catalog::builtin().entry("s3").unwrap();
         locate(inventories, entry, "111122223333", "eu-west-1", id)
     }
@@ -138,10 +139,10 @@ mod tests {
 
     #[test]
     fn how_many_addresses_are_not_listed_is_kept() {
-        let mut inventory = inventory("111122223333");
+        let mut inventory = Inventory::clone(&inventory("111122223333"));
         let rule = Owned { address: String::new(), ..inventory.resources[1].clone() };
         inventory.resources.extend((0..50).map(|i| Owned { address: format!("rule.{i}"), ..rule.clone() }));
-        let Location::Owned(found) = find("shop-data", &[("shop".into(), Some(inventory))]) else {
+        let Location::Owned(found) = find("shop-data", &[("shop".into(), Some(Arc::new(inventory)))]) else {
             panic!("not located");
         };
         assert_eq!((found.addresses.len(), found.addresses_unlisted), (MAX_ADDRESSES, 20));

@@ -84,8 +84,11 @@ pub struct Taken<'a> {
     pub usable: bool,
 }
 
-/// The policy that takes the event: of those that match, the one of the highest priority, then the first by name. Grants of
-/// two namespaces do not overlap, so the order between namespaces decides nothing that an owner would mind.
+/// The policy that takes the event: of those that match, the one of the highest priority, then the first by name. What happened
+/// before a policy was created is not that policy's: nobody had agreed to have it put back, and it may have made room for what
+/// the policy is about. A sweep, and a message that comes late, would bring it all the same.
+///
+/// Grants of two namespaces do not overlap, so the order between namespaces decides nothing that an owner would mind.
 ///
 /// One that cannot be used takes what no other does, so that no event is lost by somebody's mistake. Before one that can be
 /// used it goes only in the same namespace and with a higher priority: what was to be handled with care is not handled with
@@ -96,11 +99,7 @@ pub fn select<'a>(
     event: &Event,
     resource: &Resource,
 ) -> Option<Taken<'a>> {
-    let matches = |policy: &&Arc<RecoveryPolicy>| {
-        let namespace = policy.metadata.namespace.as_deref().unwrap_or_default();
-        // What costs least comes first: most events are no concern of most policies.
-        is_match(&policy.spec.r#match, event, resource) && grants.allows(namespace, &event.account_id, &event.region)
-    };
+    let matches = |policy: &&Arc<RecoveryPolicy>| is_meant(policy, grants, event, resource) && was_there(policy, event);
     let (usable, broken): (Vec<_>, Vec<_>) =
         policies.iter().filter(matches).partition(|policy| validate(policy, grants).is_ok());
     let order = |p: &&Arc<RecoveryPolicy>| (std::cmp::Reverse(p.spec.priority), p.namespace(), p.name_any());
@@ -112,6 +111,28 @@ pub fn select<'a>(
         Some(policy) => Some(Taken { policy, usable: false }),
         None => best.map(|policy| Taken { policy, usable: true }),
     }
+}
+
+/// Whether a policy would take the event, had it been there then.
+pub fn is_before_its_policy(
+    policies: &[Arc<RecoveryPolicy>],
+    grants: &Grants,
+    event: &Event,
+    resource: &Resource,
+) -> bool {
+    policies.iter().any(|policy| is_meant(policy, grants, event, resource) && !was_there(policy, event))
+}
+
+/// Whether the event is of the policy's, whether it can be used or not.
+fn is_meant(policy: &RecoveryPolicy, grants: &Grants, event: &Event, resource: &Resource) -> bool {
+    let namespace = policy.metadata.namespace.as_deref().unwrap_or_default();
+    // What costs least comes first: most events are no concern of most policies.
+    is_match(&policy.spec.r#match, event, resource) && grants.allows(namespace, &event.account_id, &event.region)
+}
+
+/// Whether the policy was there when it happened, to the second; one of a file always was.
+fn was_there(policy: &RecoveryPolicy, event: &Event) -> bool {
+    policy.creation_timestamp().is_none_or(|created| created.0.as_millisecond() <= event.time.0)
 }
 
 fn is_match(wanted: &Match, event: &Event, resource: &Resource) -> bool {

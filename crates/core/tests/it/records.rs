@@ -369,6 +369,25 @@ fn what_made_the_install_is_counted_and_alarms_nobody() {
 }
 
 #[test]
+fn what_happened_before_a_policy_was_created_is_not_that_policys() {
+    let created = |name: &str, at: &str| -> Arc<RecoveryPolicy> {
+        let mut policy = policy("shop");
+        policy["metadata"]["name"] = json!(name);
+        policy["metadata"]["creationTimestamp"] = json!(at);
+        Arc::new(serde_json::from_value(policy).expect("a policy"))
+    };
+    // The record is of 03:04:05.
+    let younger = created("a-younger", "2026-01-02T03:04:06Z");
+    let judged = |policies: &[Arc<RecoveryPolicy>]| judged(&deleted_table(), &grants(ACCOUNT), policies);
+    let early = judged(std::slice::from_ref(&younger));
+    assert_eq!(early, Ok(Detection::Drop(DropReason::BeforePolicy)), "though it matches");
+    let Ok(Detection::Open(taken)) = judged(&[younger, created("elder", "2026-01-02T03:04:05Z")]) else {
+        panic!("the elder was there in that very second")
+    };
+    assert_eq!(taken.iter().map(|c| c.policy.name.as_str()).collect::<Vec<_>>(), ["elder"]);
+}
+
+#[test]
 fn what_reforge_stands_on_takes_nothing_else_of_a_call_with_it() {
     let names = json!({"names": ["/reforge/canary", "/app/mode"]});
     let candidates = opened(&envelope("ssm.amazonaws.com", "DeleteParameters", &names));

@@ -166,3 +166,23 @@ fn a_plan_whose_summary_is_gone_is_made_again() {
         assert!(ready(&status).1.contains("gone from the bucket"), "{}", ready(&status).1);
     }
 }
+
+#[test]
+fn what_takes_aws_long_is_asked_for_seldomer() {
+    let wakes = |view: &mut View, since: Option<Time>| {
+        view.status.timeline.classified_at = since;
+        view.status.timeline.planned_at = since;
+        [1, 60, 200].map(|seconds| {
+            view.now = Time(seconds * 1000);
+            decide(view).wake
+        })
+    };
+    let mut view = fixture::view(StepName::Settle);
+    view.seen = Seen::Settling(Some("table orders is DELETING".into()));
+    let growing = [Some(1_000), Some(6_000), Some(15_000)];
+    assert_eq!(wakes(&mut view, Some(Time(0))), growing);
+    view.status.step.name = StepName::Verify;
+    let check = Check { name: "table is ACTIVE".into(), passed: false, detail: "CREATING".into() };
+    view.seen = Seen::Verified(Verification { checks: vec![check], new_id: None, new_arn: None, data: Data::Empty });
+    assert_eq!(wakes(&mut view, Some(Time(0))), growing);
+}
