@@ -102,7 +102,10 @@ async fn operate(args: Run, settings: Settings) -> Result<()> {
         tokio::join!(policies.ready(), incidents.ready());
         first_start(&client, &args.namespace).await
     };
-    let Some(since) = stop.run_until_cancelled(known).await else { return vital.wait().await };
+    let Some(since) = stop.run_until_cancelled(known).await else {
+        vital.wait().await;
+        return vital.outcome();
+    };
     // A lease that is made anew forgets no Incident: an operator was here before the oldest that there is.
     let oldest = incidents.look(Index::oldest);
     let plumbing = settings.plumbing(&args.namespace, oldest.map_or(since, |oldest| oldest.min(since)));
@@ -138,25 +141,27 @@ async fn operate(args: Run, settings: Settings) -> Result<()> {
         incidents: incidents.clone(),
         notes: Notes::new(client.clone(), &args.namespace),
     };
-    let holds = Holds::watch(client.clone(), &args.namespace, stop.clone());
+    let (holds, watching_holds) = Holds::watch(client.clone(), &args.namespace, stop.clone());
+    vital.spawn("the watch of holds", endless(watching_holds));
     let cluster = Cluster { client: client.clone(), policies, incidents, holds, workspaces };
     let ctx = Arc::new(context(&args, settings, cluster, (&aws, reach), (catalog, plumbing), metrics));
-    let telling = tokio::spawn(ctx.notifier.deliver(stop.clone()));
+    let telling = vital.outliving("telling people", endless(ctx.notifier.deliver(stop.clone())), stop.clone());
     vital.spawn("the leader's work", lead(ctx, Arc::new(watching), leads.subscribe(), stop.clone()));
     let (namespace, identity) = (args.namespace.clone(), args.identity.clone());
     // The lease is kept until the work is done, and given back after.
     let done = CancellationToken::new();
-    let election = tokio::spawn({
+    let electing = {
         let done = done.clone();
         async move { leader::elect(client, &namespace, &identity, leads, done).await }
-    });
+    };
+    let election = vital.outliving("the election", endless(electing), done.clone());
 
-    let ended = vital.wait().await;
+    vital.wait().await;
     done.cancel();
-    election.await.context("the election ended badly")?;
+    election.await.context("waiting for the lease to be given back")?;
     // Whoever leads next need not wait for what is still to be said.
-    telling.await.context("the task that tells people ended badly")?;
-    ended
+    telling.await.context("waiting for people to be told")?;
+    vital.outcome()
 }
 
 /// A task that knows no error.

@@ -4,6 +4,7 @@
 use std::fmt::Display;
 
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -21,29 +22,45 @@ impl Vital {
         Self { tasks: TaskTracker::new(), stop, ended: watch::Sender::new(None) }
     }
 
-    /// Begins one.
+    /// Begins one that is told to end by the same token as all.
     pub fn spawn<E: Display + Send + 'static>(
         &self,
         name: &'static str,
         task: impl Future<Output = Result<(), E>> + Send + 'static,
     ) {
-        let (stop, ended) = (self.stop.clone(), self.ended.clone());
-        self.tasks.spawn(async move {
-            let outcome = match tokio::spawn(task).await {
-                Ok(Ok(())) if stop.is_cancelled() => return,
-                Ok(Ok(())) => "it has ended".to_owned(),
-                Ok(Err(error)) => error.to_string(),
-                Err(error) => error.to_string(),
-            };
-            let what = format!("{name}: {outcome}");
-            tracing::error!(what, "a task has ended that must not; the operator ends, to be started anew");
-            ended.send_if_modified(|first| {
-                let is_first = first.is_none();
-                first.get_or_insert(what);
-                is_first
-            });
-            stop.cancel();
+        self.tasks.spawn(self.clone().watch_over(name, task, self.stop.clone()));
+    }
+
+    /// Begins one that outlives the others, and is told to end by a token of its own; it is waited for by what is given back.
+    pub fn outliving<E: Display + Send + 'static>(
+        &self,
+        name: &'static str,
+        task: impl Future<Output = Result<(), E>> + Send + 'static,
+        stop: CancellationToken,
+    ) -> JoinHandle<()> {
+        tokio::spawn(self.clone().watch_over(name, task, stop))
+    }
+
+    async fn watch_over<E: Display + Send + 'static>(
+        self,
+        name: &'static str,
+        task: impl Future<Output = Result<(), E>> + Send + 'static,
+        told: CancellationToken,
+    ) {
+        let outcome = match tokio::spawn(task).await {
+            Ok(Ok(())) if told.is_cancelled() => return,
+            Ok(Ok(())) => "it has ended".to_owned(),
+            Ok(Err(error)) => error.to_string(),
+            Err(error) => error.to_string(),
+        };
+        let what = format!("{name}: {outcome}");
+        tracing::error!(what, "a task has ended that must not; the operator ends, to be started anew");
+        self.ended.send_if_modified(|first| {
+            let is_first = first.is_none();
+            first.get_or_insert(what);
+            is_first
         });
+        self.stop.cancel();
     }
 
     /// What ended that must not have, as it becomes known.
@@ -51,13 +68,17 @@ impl Vital {
         self.ended.subscribe()
     }
 
-    /// Waits until all have ended.
+    /// Waits until all have ended that outlive no others.
+    pub async fn wait(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    /// How it went.
     ///
     /// # Errors
     /// With the first that ended before it was told to.
-    pub async fn wait(self) -> anyhow::Result<()> {
-        self.tasks.close();
-        self.tasks.wait().await;
+    pub fn outcome(&self) -> anyhow::Result<()> {
         match &*self.ended.borrow() {
             Some(what) => anyhow::bail!("{what}"),
             None => Ok(()),
@@ -81,8 +102,14 @@ mod tests {
         let stop = CancellationToken::new();
         let vital = Vital::new(stop.clone());
         vital.spawn("one", told_to_end(stop.clone()));
+        let done = CancellationToken::new();
+        let outliving = vital.outliving("last", told_to_end(done.clone()), done.clone());
         stop.cancel();
-        vital.wait().await.expect("it was told to");
+        vital.wait().await;
+        assert!(!outliving.is_finished(), "it outlives the others");
+        done.cancel();
+        outliving.await.expect("it is over");
+        vital.outcome().expect("all were told to");
     }
 
     #[tokio::test]
@@ -96,7 +123,8 @@ mod tests {
                 assert_ne!(what, "panicked");
                 if what == "it has ended" { Ok(()) } else { Err(what) }
             });
-            let error = vital.wait().await.expect_err("it was not told to").to_string();
+            vital.wait().await;
+            let error = vital.outcome().expect_err("it was not told to").to_string();
             assert!(error.starts_with("this: ") && error.contains(what), "{error}");
             assert_eq!(ended.borrow().as_deref(), Some(error.as_str()));
         }

@@ -40,23 +40,30 @@ pub struct Holds {
 }
 
 impl Holds {
-    /// Watches the ConfigMaps in `namespace` until `stop`.
-    pub fn watch(client: Client, namespace: &str, stop: CancellationToken) -> Self {
+    /// The hold, and what watches the ConfigMaps in `namespace` until `stop`.
+    pub fn watch(
+        client: Client,
+        namespace: &str,
+        stop: CancellationToken,
+    ) -> (Self, impl Future<Output = ()> + Send + 'static) {
         let api: Api<ConfigMap> = Api::namespaced(client, namespace);
         let (sender, known) = watch::channel(Known::Nothing);
-        tokio::spawn(follow(api.clone(), CONFIG_MAP, stop.clone(), move |found| {
+        let holds = follow(api.clone(), CONFIG_MAP, stop.clone(), move |found| {
             let hold = found.map(|map| Hold::parse(&map.data.unwrap_or_default()));
             if let Some(hold) = &hold {
                 tracing::warn!(reason = hold.reason(), "work is on hold");
             }
             sender.send_replace(Known::Now(hold));
-        }));
+        });
         let (sender, storm_over) = watch::channel(None);
-        tokio::spawn(follow(api.clone(), STORM_OVER, stop, move |found| {
+        let storms = follow(api.clone(), STORM_OVER, stop, move |found| {
             let created = found.and_then(|map| map.metadata.creation_timestamp);
             sender.send_replace(created.map(|t| Time(t.0.as_millisecond())));
-        }));
-        Self { api, namespace: namespace.to_owned(), known, storm_over }
+        });
+        let watching = async {
+            tokio::join!(holds, storms);
+        };
+        (Self { api, namespace: namespace.to_owned(), known, storm_over }, watching)
     }
 
     /// Since when people have said that a storm is over, if they have.
