@@ -77,6 +77,17 @@ impl Faults {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Takes back all that was set here but times, what Cloud Control says, and what was counted.
+    pub fn reset(&self) {
+        let mut state = self.state();
+        state.model = ModelMode::default();
+        state.refusals.clear();
+        state.away.clear();
+        (state.lost, state.instance_states) = (false, false);
+        drop(state);
+        self.delivery.send_modify(|d| (d.twice, d.held, d.reordered) = (false, false, false));
+    }
+
     /// Sets how the model behaves.
     pub fn set_model(&self, mode: ModelMode) {
         self.state().model = mode;

@@ -72,6 +72,11 @@ impl Proxy {
         &self.codebuild
     }
 
+    /// The emulator.
+    pub fn upstream(&self) -> &Upstream {
+        &self.upstream
+    }
+
     /// The records.
     pub fn trail(&self) -> &Trail {
         &self.trail
