@@ -137,12 +137,13 @@ fn what_its_owner_no_longer_declares_and_deletes_is_not_brought_back() {
         const WORKSPACE: &str = "environments/sandbox/workspaces/ssm/main.tf";
         let other = "\nresource \"aws_ssm_parameter\" \"other\" {\n  name  = \"/myapp/config/other\"\n  type  = \"String\"\n  value = \"right\"\n}\n";
         world.sandbox.edit_source(WORKSPACE, |text| format!("{text}{other}")).await.expect("edited");
-        world.sandbox.apply_workspace("ssm").await.expect("applied");
+        let apply = async || world.sandbox.apply_workspace("ssm").await.expect("applied");
+        let made = world.opened_by("ssm", apply).await;
+        world.ended(&made).await;
         world.sandbox.run_plan("ssm").await.expect("the inventory has both");
         world.sandbox.restore_source().await.expect("the source is as it was");
         // The deletion by its owner's Terraform is an event too; nothing is left to restore.
-        let gone = async || world.sandbox.apply_workspace("ssm").await.expect("applied");
-        let name = world.opened_by("ssm", gone).await;
+        let name = world.opened_by("ssm", apply).await;
         let incident = world.ended(&name).await;
         assert_eq!((phase(&incident), reason(&incident)), ("Dismissed", "NothingToRestore"), "{incident:#}");
         assert_eq!(incident["status"]["classification"]["verdict"], "Normal", "the Terraform no longer declares it");

@@ -60,6 +60,59 @@ fn an_apply_that_fails_before_it_did_anything_is_planned_again() {
 }
 
 #[test]
+fn a_plan_build_that_publishes_nothing_that_can_be_read_has_made_no_plan() {
+    side_by_side(async |stage| {
+        stage.patch_policy(&json!({"recovery": {"maxAttempts": 3, "backoff": {"initial": "1s"}}}));
+        stage.script.next(Mode::Plan, Ending::Silent);
+        stage.script.next(Mode::Plan, Ending::Garbled);
+        let incident = stage.broken_and_ended().await;
+        assert_eq!(phase(&incident), "Recovered", "{incident:#}");
+        let name = name_of(&incident);
+        assert_eq!((stage.builds(&name, "-plan").len(), stage.builds(&name, "-recovery").len()), (3, 1));
+        assert_eq!(incident["status"]["recovery"]["failures"], 2, "{incident:#}");
+        assert_eq!(stage.value().await, RIGHT);
+    });
+}
+
+#[test]
+fn a_plan_that_runs_out_of_time_is_made_again() {
+    side_by_side(async |stage| {
+        let incident = ended_with(stage, Mode::Plan, &[Ending::TimedOut]).await;
+        assert_eq!(phase(&incident), "Recovered", "{incident:#}");
+        assert_eq!(incident["status"]["recovery"]["lastFailure"]["reason"], "TIMED_OUT", "{incident:#}");
+        assert_eq!(stage.builds(&name_of(&incident), "-plan").len(), 2);
+    });
+}
+
+#[test]
+fn an_apply_that_says_nothing_is_believed_by_what_aws_has() {
+    side_by_side(async |stage| {
+        stage.patch_policy(&json!({"verification": {"timeout": "1s"}}));
+        let incident = ended_with(stage, Mode::Apply, &[Ending::Silent]).await;
+        assert_eq!(phase(&incident), "Recovered", "{incident:#}");
+        assert_eq!(stage.builds(&name_of(&incident), "-recovery").len(), 2, "the first one did nothing");
+        assert_eq!(stage.value().await, RIGHT);
+    });
+}
+
+#[test]
+fn somebody_elses_apply_since_the_plan_is_waited_for_and_no_failure() {
+    side_by_side(async |stage| {
+        let here = stage.here();
+        let name = stage.asked(&json!({"mode": "Always"})).await;
+        stage.script.write_state();
+        stage.approve(&name);
+        let waiting = here.until(&name, "waiting for the other", |i| reason(i) == "StateMoved").await;
+        assert!(message(&waiting).contains("somebody else applied"), "{waiting:#}");
+        assert_eq!(stage.value().await, "hacked", "the plan that was approved is stale");
+        let incident = here.ended(&name).await;
+        assert_eq!(phase(&incident), "Recovered", "{incident:#}");
+        assert!(incident["status"]["recovery"].get("failures").is_none_or(|f| *f == 0), "{incident:#}");
+        assert_eq!(stage.value().await, RIGHT);
+    });
+}
+
+#[test]
 fn a_build_that_somebody_stopped_makes_the_next_plan_ask_a_human() {
     side_by_side(async |stage| {
         let here = stage.here();

@@ -4,9 +4,11 @@
 
 mod alone;
 mod approval;
+mod calls;
 mod failing;
 mod gate;
 mod holding;
+mod model;
 mod recovery;
 mod rights;
 mod watching;

@@ -172,8 +172,9 @@ impl<'a> Stage<'a> {
         self.installed.namespace(&self.name)
     }
 
-    /// Waits until the operator has read the policy as it now is.
-    pub fn policy_is_read(&self) {
+    /// Changes the policy, and waits until the operator has read it.
+    pub fn patch_policy(&self, spec: &Value) {
+        self.here().patch_policy(&self.policy, spec);
         let policy = ["recoverypolicy", &self.policy, "-n", &self.name];
         let get = [&["get"][..], &policy, &["-o", "jsonpath={.metadata.generation}"]].concat();
         let read = format!("--for=jsonpath={{.status.observedGeneration}}={}", self.kubectl(&get));
@@ -194,11 +195,6 @@ impl<'a> Stage<'a> {
     /// The namespace of the operator, where what is of no policy is told.
     pub fn operators(&self) -> Namespace<'_> {
         self.installed.namespace(NAMESPACE)
-    }
-
-    /// Changes the policy.
-    pub fn patch_policy(&self, spec: &Value) {
-        self.here().patch_policy(&self.policy, spec);
     }
 
     /// Has a parameter be there as if it had been all the time: nobody hears of it.

@@ -17,7 +17,10 @@ use crate::machine;
 /// Programs that run at once.
 const LANES: usize = 2;
 /// The longest, which begin first.
-const LONGEST: [&str; 3] = ["e2e", "chaos", "terraform_modules"];
+const LONGEST: [&str; 4] = ["e2e", "scripted", "chaos", "terraform_modules"];
+/// So many tests run at once in the program that is named, where a test waits more than it works. Else as many as there are
+/// cores.
+const THREADS: (&str, &str) = ("scripted", "6");
 
 /// Set up what is needed, and run every test.
 #[derive(Debug, Args)]
@@ -140,7 +143,11 @@ fn run(program: &Program, given: &[String]) -> Ran {
 
 /// Whether it passed, and what it said beside the names of its tests.
 fn watch(program: &Program, given: &[String]) -> Result<(bool, String)> {
-    let mut child = Command::new(&program.executable)
+    let mut command = Command::new(&program.executable);
+    if program.name.ends_with(THREADS.0) && std::env::var_os("RUST_TEST_THREADS").is_none() {
+        command.env("RUST_TEST_THREADS", THREADS.1);
+    }
+    let mut child = command
         .args(given)
         .current_dir(&program.package)
         .env("CARGO_MANIFEST_DIR", &program.package)

@@ -2,7 +2,7 @@
 //!
 //! It adds what the emulator lacks: CloudTrail records, their events and their lookup, builds that really run, deletions that take time, events of
 //! instances' states, a scripted model, principals, and faults. Everything else passes unchanged. A request goes through `proxy` from top to bottom:
-//! count and faults -> `model` -> `iam` -> `limits` -> `lookup` -> `bedrock` -> `cloud_control` -> `codebuild` -> `slow` -> the emulator (`upstream`) -> `cloudtrail` -> `eventbridge`.
+//! count and faults -> `model` -> `iam` -> `limits` -> `lookup` -> `bedrock` -> `cloud_control` -> `codebuild` -> `slow` -> `long_poll` -> the emulator (`upstream`) -> `cloudtrail` -> `eventbridge`.
 //! What `model` knows of a call is held against its answer, too.
 //! The edge keeps its state in memory and knows nothing of Reforge beyond the names of three access keys (`principal`).
 
@@ -18,6 +18,7 @@ mod http;
 mod iam;
 mod instance_states;
 mod limits;
+mod long_poll;
 mod lookup;
 mod model;
 mod principal;
@@ -27,7 +28,7 @@ mod times;
 mod upstream;
 
 pub use codebuild::{BuildInfo, Ending, Mode, Parameter, PhaseInfo, Script};
-pub use faults::{Delivery, Faults, ModelMode};
+pub use faults::{Counted, Delivery, Faults, ModelMode};
 pub use iam::{ActorReport, Denied, IamReport, Seen};
 pub use limits::rows as limit_rows;
 pub use model::Input;

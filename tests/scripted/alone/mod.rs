@@ -1,7 +1,6 @@
-//! What all share, changed: the operator killed, or run with other settings; AWS away, refusing, late; admission weakened.
+//! What all share, changed: the operator killed, or run with other settings; AWS away, or late;
+//! admission weakened.
 
 mod admission;
-mod calls;
 mod delivery;
 mod killed;
-mod model;

@@ -38,7 +38,7 @@ pub enum Ending {
     TimedOut,
     /// It succeeds, and publishes nothing.
     Silent,
-    /// It succeeds; what it publishes for the operator, the summary or the result, is no JSON.
+    /// It succeeds, and the summary of its plan is no JSON. An apply does its work.
     Garbled,
 }
 

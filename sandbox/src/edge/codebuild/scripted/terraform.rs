@@ -27,6 +27,11 @@ impl Parameter {
         Self { address: address.to_owned(), name: name.to_owned(), value: value.to_owned() }
     }
 
+    /// What identifies one that is there: a text that is not encrypted has no key.
+    fn identity(&self, place: &Place) -> Value {
+        json!({"id": self.name, "arn": self.arn(place), "name": self.name, "key_id": ""})
+    }
+
     fn arn(&self, place: &Place) -> String {
         format!("arn:aws:ssm:{}:{}:parameter/{}", place.region, place.account, self.name.trim_start_matches('/'))
     }
@@ -193,10 +198,10 @@ fn summary_change(change: &Change, place: &Place) -> Value {
         }
         (Some(before), Some(after)) if before.name != after.name => (&["name"], &["name"]),
         (Some(_), Some(_)) => (&["value"], &[]),
-        _ => (&["description", "name", "tags", "tags_all", "type", "value"], &[]),
+        _ => (&["description", "name", "region", "tags", "tags_all", "type", "value"], &[]),
     };
     let identity = match (&change.before, &change.after) {
-        (Some(before), _) => json!({"id": before.name, "arn": before.arn(place), "name": before.name}),
+        (Some(before), _) => before.identity(place),
         (None, Some(after)) => json!({"name": after.name}),
         (None, None) => json!({}),
     };
@@ -219,7 +224,7 @@ pub fn inventory(about: &About, state: &State) -> Value {
         let arn = held.arn(&about.place);
         json!({
             "address": held.address, "type": TYPE, "id": held.name, "arn": arn, "name": held.name,
-            "attributes": {"arn": arn, "id": held.name, "name": held.name},
+            "attributes": held.identity(&about.place),
         })
     });
     json!({

@@ -3,16 +3,15 @@
 use sandbox::incident::{message, phase, reason};
 use serde_json::Value;
 
-use crate::world::alone;
+use crate::world::side_by_side;
 
 #[test]
 fn a_call_that_is_refused_is_told_and_not_hurried_and_goes_on_by_itself() {
-    alone(async |stage| {
+    side_by_side(async |stage| {
         let here = stage.here();
+        let inventory = format!("inventory/{}.json", stage.name);
         let faults = stage.sandbox.edge().faults();
-        let asked = || faults.calls("s3", "GetObject", Some("reforge"));
-        let before = asked();
-        faults.refuse_next("s3", "GetObject", 1, "AccessDenied");
+        let asked = faults.refuse_about(("s3", "GetObject"), "reforge", &inventory, (1, "AccessDenied"));
         let name = stage.broken().await;
         let refused = here.until(&name, "refused", |i| reason(i) == "AccessDenied").await;
         let said = message(&refused);
@@ -20,7 +19,7 @@ fn a_call_that_is_refused_is_told_and_not_hurried_and_goes_on_by_itself() {
         assert!(!said.contains("RequestId") && !said.contains("ServiceError"), "what people read is no dump: {said}");
         assert_eq!(refused["status"]["trouble"]["tries"], 1);
         let incident = here.until(&name, "past it", |i| i["status"]["trouble"].is_null()).await;
-        assert_eq!(asked() - before, 2, "once when it was refused, once when its time had come: {incident:#}");
+        assert_eq!(asked.calls(), 2, "once when it was refused, once when its time had come: {incident:#}");
         let incident = here.ended(&name).await;
         assert_eq!(phase(&incident), "Recovered", "{incident:#}");
     });
@@ -28,18 +27,16 @@ fn a_call_that_is_refused_is_told_and_not_hurried_and_goes_on_by_itself() {
 
 #[test]
 fn a_build_that_cannot_start_is_tried_after_growing_pauses() {
-    alone(async |stage| {
+    side_by_side(async |stage| {
         let here = stage.here();
-        let faults = stage.sandbox.edge().faults();
-        let started = || faults.calls("codebuild", "StartBuild", Some("reforge"));
-        let before = started();
-        faults.refuse_next("codebuild", "StartBuild", 2, "AccountLimitExceededException");
+        let (call, refusal) = (("codebuild", "StartBuild"), (2, "AccountLimitExceededException"));
+        let started = stage.sandbox.edge().faults().refuse_about(call, "reforge", &stage.name, refusal);
         let name = stage.broken().await;
         let tries = |n: u32| move |i: &Value| i["status"]["trouble"]["tries"] == n;
         let refused = here.until(&name, "refused twice", tries(2)).await;
-        assert_eq!((reason(&refused), started() - before), ("Throttled", 2), "{refused:#}");
+        assert_eq!((reason(&refused), started.calls()), ("Throttled", 2), "{refused:#}");
         let incident = here.ended(&name).await;
         assert_eq!(phase(&incident), "Recovered", "{incident:#}");
-        assert_eq!(started() - before, 4, "the plan at the third try, and the apply");
+        assert_eq!(started.calls(), 4, "the plan at the third try, and the apply");
     });
 }

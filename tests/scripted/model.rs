@@ -3,11 +3,11 @@
 use sandbox::edge::ModelMode;
 use sandbox::incident::phase;
 
-use crate::world::alone;
+use crate::world::side_by_side;
 
 fn with_model(mode: ModelMode, says: &str) {
-    alone(async |stage| {
-        stage.sandbox.edge().faults().set_model(mode);
+    side_by_side(async |stage| {
+        stage.sandbox.edge().faults().set_model_about(&stage.parameter, mode);
         let incident = stage.broken_and_ended().await;
         assert_eq!(phase(&incident), "Recovered", "{incident:#}");
         let classification = &incident["status"]["classification"];
