@@ -26,7 +26,7 @@ pub struct SandboxCommand {
 }
 
 /// What can be asked of a sandbox that stays.
-#[derive(Debug, Subcommand, Serialize, Deserialize)]
+#[derive(Debug, PartialEq, Eq, Subcommand, Serialize, Deserialize)]
 enum Order {
     /// Break one of the five resources, as whoever holds mallory's credentials would.
     Break {
@@ -225,5 +225,33 @@ impl Stay {
                 lines.collect::<Vec<_>>().join("\n")
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Typed {
+        #[command(flatten)]
+        command: SandboxCommand,
+    }
+
+    #[test]
+    fn an_order_arrives_as_it_was_typed() {
+        let typed = |words: &str| Typed::try_parse_from(words.split(' ')).map(|typed| typed.command.order);
+        assert_eq!(typed("sandbox").expect("no order starts one"), None);
+        let (s3, get, denied) = ("s3".to_owned(), "GetObject".to_owned(), "AccessDenied".to_owned());
+        let order = typed("sandbox fault s3 GetObject AccessDenied --times 3").expect("an order");
+        assert_eq!(order, Some(Order::Fault { service: s3, operation: get, code: denied, times: 3 }));
+        for words in ["break s3", "away sqs", "back sqs", "kill", "start /bin/other", "start", "calls"] {
+            let order = typed(&format!("sandbox {words}")).expect("an order").expect("an order");
+            let sent = serde_json::to_string(&order).expect("JSON");
+            assert_eq!(serde_json::from_str::<Order>(&sent).expect("an order"), order, "{words}");
+        }
+        assert!(typed("sandbox fault s3").is_err(), "of a fault all must be said");
     }
 }

@@ -130,7 +130,8 @@ fn run_all(programs: VecDeque<Program>, given: &[String]) -> Vec<Ran> {
     ran.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Runs one. Each test is shown as it ends; what it said of its failures is shown when all have ended, for two programs at
+/// Runs one. Each test is shown as it ends, with the program's seconds so far: where tests take turns, the difference to the
+/// one before is its own time. What it said of its failures is shown when all have ended, for two programs at
 /// once would not be told apart.
 fn run(program: &Program, given: &[String]) -> Ran {
     let start = Instant::now();
@@ -143,6 +144,7 @@ fn run(program: &Program, given: &[String]) -> Ran {
 
 /// Whether it passed, and what it said beside the names of its tests.
 fn watch(program: &Program, given: &[String]) -> Result<(bool, String)> {
+    let start = Instant::now();
     let mut command = Command::new(&program.executable);
     if program.name.ends_with(THREADS.0) && std::env::var_os("RUST_TEST_THREADS").is_none() {
         command.env("RUST_TEST_THREADS", THREADS.1);
@@ -162,7 +164,7 @@ fn watch(program: &Program, given: &[String]) -> Result<(bool, String)> {
     for line in BufReader::new(out).lines() {
         let line = line?;
         if line.starts_with("test ") && !line.starts_with("test result") {
-            println!("{line}");
+            println!("[{:>4} s] {line}", start.elapsed().as_secs());
         } else if !line.is_empty() {
             said.push_str(&line);
             said.push('\n');
