@@ -4,7 +4,8 @@
 //! instances' states, a scripted model, principals, and faults. Everything else passes unchanged. A request goes through `proxy` from top to bottom:
 //! count and faults -> `model` -> `iam` -> `limits` -> `lookup` -> `bedrock` -> `cloud_control` -> `codebuild` -> `slow` -> `long_poll` -> the emulator (`upstream`) -> `cloudtrail` -> `eventbridge`.
 //! What `model` knows of a call is held against its answer, too.
-//! The edge keeps its state in memory and knows nothing of Reforge beyond the names of three access keys (`principal`).
+//! The edge keeps its state in memory and knows nothing of Reforge beyond the names of three access keys (`principal`) and what scripted builds
+//! publish (`codebuild::scripted`).
 
 mod bedrock;
 mod call;
