@@ -19,7 +19,7 @@ use crate::install::NAMESPACE;
 /// Between two looks at all of a type.
 const LOOK: Duration = Duration::from_millis(200);
 
-/// The Incidents in the namespace of the operator.
+/// The Incidents in a namespace.
 #[derive(Clone)]
 pub struct Incidents(Api<DynamicObject>);
 
@@ -34,9 +34,15 @@ impl fmt::Debug for Incidents {
 pub struct StillNot(pub Option<Value>);
 
 impl Incidents {
-    /// Those of the control plane that a kubeconfig leads to.
+    /// Those in the operator's namespace, of the control plane that a kubeconfig leads to.
     pub(crate) async fn at(kubeconfig: &std::path::Path) -> Result<Self> {
         incidents_at(kubeconfig).await.map(Self)
+    }
+
+    /// Those in another namespace.
+    #[must_use]
+    pub fn in_namespace(&self, namespace: &str) -> Self {
+        Self(Api::namespaced_with(self.0.clone().into_client(), namespace, &kind()))
     }
 
     /// All, or those of a type.
@@ -114,8 +120,11 @@ impl Incidents {
 pub(crate) async fn incidents_at(kubeconfig: &std::path::Path) -> Result<Api<DynamicObject>> {
     let kubeconfig = Kubeconfig::read_from(kubeconfig)?;
     let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
-    let kind = ApiResource::from_gvk(&GroupVersionKind::gvk("reforge.dev", "v1alpha1", "Incident"));
-    Ok(Api::namespaced_with(Client::try_from(config)?, NAMESPACE, &kind))
+    Ok(Api::namespaced_with(Client::try_from(config)?, NAMESPACE, &kind()))
+}
+
+fn kind() -> ApiResource {
+    ApiResource::from_gvk(&GroupVersionKind::gvk("reforge.dev", "v1alpha1", "Incident"))
 }
 
 /// An Incident's name.

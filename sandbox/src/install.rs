@@ -43,6 +43,14 @@ pub struct Setup {
     pub times: Times,
     /// Services whose resources any workspace may have, beside its own.
     pub services: &'static [&'static str],
+    /// So many workspaces whose builds follow a script, [`stage`] by name, in place of the five and of [`PLATFORM`].
+    /// Nothing is applied of them, and no script is set.
+    pub stages: usize,
+}
+
+/// The name of a scripted workspace, and of the namespace that its projects are granted to.
+pub fn stage(number: usize) -> String {
+    format!("stage-{number}")
 }
 
 /// Who calls AWS: the access key tells.
@@ -103,6 +111,7 @@ pub struct Sandbox {
     edge: Edge,
     outputs: Outputs,
     messages_url: String,
+    stages: usize,
     tools: Tools,
     repository: PathBuf,
     /// Dropped last: the others write into it.
@@ -166,6 +175,7 @@ impl Sandbox {
             edge,
             outputs: Outputs::default(),
             messages_url: String::new(),
+            stages: setup.stages,
             tools,
             repository: repository.to_owned(),
             _aws: aws,
@@ -178,6 +188,9 @@ impl Sandbox {
         say("applying the AWS side of the install: queue, rules, projects, roles, bucket, topic (1 min)");
         sandbox.outputs = sandbox.apply_install(setup.services).await?;
         sandbox.subscribe().await?;
+        if setup.stages > 0 {
+            return Ok(sandbox);
+        }
         say("applying the five workspaces, as their owner would (1 min)");
         let each = || futures::stream::iter(WORKSPACES).map(Ok);
         each().try_for_each_concurrent(AT_ONCE, |workspace| sandbox.apply_workspace(workspace)).await?;
@@ -374,11 +387,16 @@ impl Sandbox {
         Ok(())
     }
 
-    /// What the chart is told of this install, without grants for other namespaces than its own.
+    /// What the chart is told of this install: its own namespace is granted the workspaces, or each stage's its own one.
     fn settings(&self) -> Value {
-        let workspaces = WORKSPACES.into_iter().chain([PLATFORM]);
-        let projects: Vec<String> =
-            workspaces.flat_map(|w| [format!("aiops-{w}-plan"), format!("aiops-{w}-recovery")]).collect();
+        let projects = |workspace: &str| [format!("aiops-{workspace}-plan"), format!("aiops-{workspace}-recovery")];
+        let grant = |namespace: &str, projects: &[String]| json!({"namespace": namespace, "accounts": [ACCOUNT], "regions": [REGION], "projects": projects});
+        let grants: Vec<Value> = if self.stages == 0 {
+            let all: Vec<String> = WORKSPACES.into_iter().chain([PLATFORM]).flat_map(projects).collect();
+            vec![grant(NAMESPACE, &all)]
+        } else {
+            (0..self.stages).map(stage).map(|name| grant(&name, &projects(&name))).collect()
+        };
         json!({
             "queueUrl": self.outputs.queue_url,
             "deadLetterQueueUrl": self.outputs.dead_letter_queue_url,
@@ -386,7 +404,7 @@ impl Sandbox {
             "region": REGION,
             "topicArn": self.outputs.topic_arn,
             "classifier": {"mode": "Bedrock", "modelId": "amazon.nova-lite-v1:0", "timeoutSeconds": 10},
-            "grants": [{"namespace": NAMESPACE, "accounts": [ACCOUNT], "regions": [REGION], "projects": projects}],
+            "grants": grants,
             "recoveryRoles": self.outputs.recovery_role_arns,
             "plumbing": self.outputs.plumbing,
             "projects": self.outputs.project_fingerprints,
@@ -434,7 +452,9 @@ impl Sandbox {
     async fn apply_install(&self, services: &[&str]) -> Result<Outputs> {
         let bucket = format!("source_bucket={SOURCE_BUCKET}");
         let services = format!("services={}", json!(services));
-        let outputs = self.apply_root(Caller::Terraform.access_key(), "install", &[&bucket, &services]).await?;
+        let stages = format!("stages={}", json!((0..self.stages).map(stage).collect::<Vec<_>>()));
+        let given = [bucket.as_str(), &services, &stages];
+        let outputs = self.apply_root(Caller::Terraform.access_key(), "install", &given).await?;
         serde_json::from_value(outputs).context("the outputs of the install")
     }
 

@@ -11,8 +11,10 @@ mod crowd;
 pub mod edge;
 mod emulated;
 mod git;
+pub mod incident;
 mod incidents;
 mod install;
+mod installed;
 mod member;
 mod operator;
 pub mod parts;
@@ -26,12 +28,15 @@ mod warm_cli;
 pub use aws::Aws;
 pub use control_plane::ControlPlane;
 pub use crowd::Crowd;
+pub use edge::BuildInfo;
 pub use emulated::Emulated;
 pub use git::GitServer;
 pub use incidents::{Incidents, StillNot, name_of};
 pub use install::{
-    ACCOUNT, Caller, NAMESPACE, Outputs, PLATFORM, REGION, Sandbox, Setup, WORKSPACES, copy_terraform, tail, zip_folder,
+    ACCOUNT, Caller, NAMESPACE, Outputs, PLATFORM, REGION, Sandbox, Setup, WORKSPACES, copy_terraform, stage, tail,
+    zip_folder,
 };
+pub use installed::{Installed, Namespace, Programs, user_name};
 pub use member::{ELSEWHERE, MEMBER, MEMBER_POLICY};
 pub use operator::{Launch, Operator, get};
 pub use process::Process;

@@ -57,6 +57,27 @@ async fn a_build_runs_its_phases_with_the_environment_of_its_overrides() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn builds_of_one_sandbox_have_a_folder_in_common_and_those_of_two_have_none() {
+    const SPEC: &str = "version: 0.2\nphases:\n  build:\n    commands: ['echo \"works in $WORKDIR.\"']\n";
+    let mut folders = Vec::new();
+    let worlds = [World::start().await, World::start().await];
+    // Two edges of these tests have one emulator behind them, and so the project in common.
+    worlds[0].project("folder", SPEC).await;
+    for world in worlds {
+        for _ in 0..2 {
+            let given = json!([{"name": "WORKDIR", "value": "/tmp/shared/w", "type": "PLAINTEXT"}]);
+            let id = world.build(json!({"projectName": "folder", "environmentVariablesOverride": given})).await;
+            let log = world.log(&world.over(&id).await);
+            let said = log.lines().find_map(|line| line.strip_prefix("works in ")).map(str::to_owned);
+            folders.push(said.unwrap_or_else(|| panic!("it does not say where it works: {log}")));
+        }
+    }
+    assert_eq!((&folders[0], &folders[2]), (&folders[1], &folders[3]));
+    assert_ne!(folders[0], folders[2]);
+    assert!(folders.iter().all(|folder| folder.ends_with("/tmp/shared/w.")), "{folders:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_builds_own_calls_are_recorded_under_its_session() {
     let world = World::start().await;
     world.create_table("built-b").await;

@@ -1,25 +1,20 @@
 //! When it does not go well: each way of failing has its own reason, and its own next step.
 
 use sandbox::{Caller, NAMESPACE};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::gate::{approve, put_back};
-use crate::world::{World, condition, in_turn, message, phase, reason, scenario};
+use crate::gate::put_back;
+use crate::world::{condition, in_turn, message, phase, reason};
 
 const WORKSPACE: &str = "modules/ssm/main.tf";
 const BROKEN: &str = "\nresource \"aws_ssm_parameter\" \"broken\" {\n  name = var.there_is_none\n}\n";
-
-/// Breaks the parameter, and waits for its Incident.
-async fn broken(world: &World) -> String {
-    world.opened_by("ssm", async || scenario("ssm").break_it(&world.sandbox).await.expect("broken")).await
-}
 
 #[test]
 fn terraform_that_fails_ends_with_its_words_and_a_human_told() {
     in_turn(async |world| {
         world.patch_policy("ssm", &json!({"recovery": {"maxAttempts": 2, "backoff": {"initial": "1s"}}}));
         world.sandbox.edit_source(WORKSPACE, |text| format!("{text}{BROKEN}")).await.expect("edited");
-        let name = broken(world).await;
+        let name = world.broken("ssm").await;
         let incident = world.ended(&name).await;
         assert_eq!((phase(&incident), reason(&incident)), ("Failed", "AttemptsExhausted"), "{incident:#}");
         assert_eq!(condition(&incident, "Stalled")["status"], "True");
@@ -61,7 +56,7 @@ fn a_locked_state_is_waited_for_and_never_unlocked() {
         let file = file.display().to_string();
         let put = ["s3api", "put-object", "--bucket", &bucket, "--key", key, "--body", &file];
         world.sandbox.aws(Caller::Terraform, &put).await.expect("locked");
-        let name = broken(world).await;
+        let name = world.broken("ssm").await;
         let waiting = world.until(&name, "waiting for the lock", |i| reason(i) == "StateLocked").await;
         let said = message(&waiting);
         assert!(said.contains("ann@laptop") && said.contains("3f3b2b1e") && said.contains("never broken"), "{said}");
@@ -76,29 +71,11 @@ fn a_locked_state_is_waited_for_and_never_unlocked() {
 }
 
 #[test]
-fn a_build_that_somebody_stopped_makes_the_next_plan_ask_a_human() {
-    in_turn(async |world| {
-        world.patch_policy("ssm", &json!({"recovery": {"backoff": {"initial": "1s"}}}));
-        let name = broken(world).await;
-        let running = |i: &Value| i["status"]["recovery"]["build"]["status"] == "IN_PROGRESS";
-        let incident = world.until(&name, "planning", running).await;
-        let build = incident["status"]["recovery"]["build"]["id"].as_str().expect("an id").to_owned();
-        world.sandbox.aws(Caller::Terraform, &["codebuild", "stop-build", "--id", &build]).await.expect("stopped");
-        let asked = world.until(&name, "asking a human", |i| phase(i) == "AwaitingApproval").await;
-        assert_eq!(asked["status"]["recovery"]["lastFailure"]["reason"], "STOPPED", "{asked:#}");
-        assert!(message(&asked).contains("somebody stopped the build"), "{}", message(&asked));
-        approve(world, &name);
-        let incident = world.ended(&name).await;
-        assert_eq!(phase(&incident), "Recovered", "{incident:#}");
-    });
-}
-
-#[test]
 fn somebody_elses_apply_since_the_event_is_waited_for() {
     in_turn(async |world| {
         let hold = ["create", "configmap", "reforge-hold", "-n", NAMESPACE];
         world.kubectl(&hold);
-        let name = broken(world).await;
+        let name = world.broken("ssm").await;
         world.until(&name, "on hold", |i| reason(i) == "OnHold").await;
         let root = world.sandbox.terraform_folder().join("environments/sandbox/workspaces/ssm");
         let apply = ["apply", "-refresh-only", "-input=false", "-auto-approve"];
@@ -118,43 +95,6 @@ fn somebody_elses_apply_since_the_event_is_waited_for() {
 }
 
 #[test]
-fn a_call_that_is_refused_is_told_and_not_hurried_and_goes_on_by_itself() {
-    in_turn(async |world| {
-        let faults = world.sandbox.edge().faults();
-        let asked = || faults.calls("s3", "GetObject", Some("reforge"));
-        let before = asked();
-        faults.refuse_next("s3", "GetObject", 1, "AccessDenied");
-        let name = broken(world).await;
-        let refused = world.until(&name, "refused", |i| reason(i) == "AccessDenied").await;
-        let said = message(&refused);
-        assert!(said.starts_with("reading s3://") && said.contains("Give the role that is named there"), "{said}");
-        assert!(!said.contains("RequestId") && !said.contains("ServiceError"), "what people read is no dump: {said}");
-        assert_eq!(refused["status"]["trouble"]["tries"], 1);
-        let incident = world.until(&name, "past it", |i| i["status"]["trouble"].is_null()).await;
-        assert_eq!(asked() - before, 2, "once when it was refused, once when its time had come: {incident:#}");
-        let incident = world.ended(&name).await;
-        assert_eq!(phase(&incident), "Recovered", "{incident:#}");
-    });
-}
-
-#[test]
-fn a_build_that_cannot_start_is_tried_after_growing_pauses() {
-    in_turn(async |world| {
-        let faults = world.sandbox.edge().faults();
-        let started = || faults.calls("codebuild", "StartBuild", Some("reforge"));
-        let before = started();
-        faults.refuse_next("codebuild", "StartBuild", 2, "AccountLimitExceededException");
-        let name = broken(world).await;
-        let tries = |n: u32| move |i: &Value| i["status"]["trouble"]["tries"] == n;
-        let refused = world.until(&name, "refused twice", tries(2)).await;
-        assert_eq!((reason(&refused), started() - before), ("Throttled", 2), "{refused:#}");
-        let incident = world.ended(&name).await;
-        assert_eq!(phase(&incident), "Recovered", "{incident:#}");
-        assert_eq!(started() - before, 4, "the plan at the third try, and the apply");
-    });
-}
-
-#[test]
 fn a_stopped_instance_is_started_again_once_a_human_approves() {
     in_turn(async |world| {
         let id = sandbox::scenario::running_instance(&world.sandbox).await.expect("an instance");
@@ -167,7 +107,7 @@ fn a_stopped_instance_is_started_again_once_a_human_approves() {
         assert_eq!(asked["spec"]["change"], "Stopped");
         assert_eq!(asked["status"]["plan"]["changes"][0]["actions"], json!(["StartInstances"]), "{asked:#}");
         assert!(message(&asked).contains("contains an attack"), "{}", message(&asked));
-        approve(world, &name);
+        world.approve(&name);
         let incident = world.ended(&name).await;
         assert_eq!(phase(&incident), "Recovered", "{incident:#}");
         assert_eq!(incident["status"]["verification"]["newId"], json!(id), "the same instance");

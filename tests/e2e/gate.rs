@@ -1,9 +1,9 @@
 //! What the gate and the apply build let through, and what not.
 
-use sandbox::{Caller, NAMESPACE};
+use sandbox::Caller;
 use serde_json::json;
 
-use crate::world::{World, in_turn, phase, reason, scenario, user_name};
+use crate::world::{World, in_turn, phase, reason};
 
 const PARAMETER: &str = "modules/ssm/main.tf";
 
@@ -44,24 +44,10 @@ fn a_change_that_no_incident_explains_is_left_out() {
 }
 
 #[test]
-fn a_change_that_no_incident_explains_is_refused_where_the_policy_says_so() {
-    in_turn(async |world| {
-        world.patch_policy("ssm", &json!({"plan": {"unexplained": "Refuse"}}));
-        let more = "\nresource \"aws_ssm_parameter\" \"other\" {\n  name  = \"/myapp/config/other\"\n  type  = \"String\"\n  value = \"new\"\n}\n";
-        world.sandbox.edit_source(PARAMETER, |text| format!("{text}{more}")).await.expect("edited");
-        let incident = world.broken_and_ended("ssm").await;
-        assert_eq!((phase(&incident), reason(&incident)), ("Failed", "Refused"), "{incident:#}");
-        assert!(world.builds(incident["metadata"]["name"].as_str().expect("a name"), "-recovery").is_empty());
-        put_back(world).await;
-    });
-}
-
-#[test]
 fn a_saved_plan_that_was_swapped_is_not_applied() {
     in_turn(async |world| {
         world.patch_policy("ssm", &json!({"approval": {"mode": "Always"}}));
-        let broken = async || scenario("ssm").break_it(&world.sandbox).await.expect("broken");
-        let name = world.opened_by("ssm", broken).await;
+        let name = world.broken("ssm").await;
         let waiting = world.until(&name, "waiting for a human", |i| phase(i) == "AwaitingApproval").await;
         let build = waiting["status"]["plan"]["build"].as_str().expect("a build");
         let uuid = build.rsplit(':').next().expect("a uuid");
@@ -72,38 +58,12 @@ fn a_saved_plan_that_was_swapped_is_not_applied() {
         let file = file.display().to_string();
         let swap = ["s3api", "put-object", "--bucket", &bucket, "--key", &key, "--body", &file];
         world.sandbox.aws(Caller::Terraform, &swap).await.expect("swapped");
-        approve(world, &name);
+        world.approve(&name);
         let incident = world.ended(&name).await;
         assert_eq!((phase(&incident), reason(&incident)), ("Failed", "Refused"), "{incident:#}");
         assert_eq!(world.parameter().await, "hacked", "nothing was applied");
         put_back(world).await;
     });
-}
-
-#[test]
-fn an_observing_policy_says_what_it_would_have_done() {
-    in_turn(async |world| {
-        world.patch_policy("ssm", &json!({"mode": "Observe"}));
-        let incident = world.broken_and_ended("ssm").await;
-        assert_eq!((phase(&incident), reason(&incident)), ("Dismissed", "ObserveOnly"), "{incident:#}");
-        assert_eq!(incident["status"]["plan"]["changesTotal"], 1);
-        assert!(world.builds(incident["metadata"]["name"].as_str().expect("a name"), "-recovery").is_empty());
-        put_back(world).await;
-    });
-}
-
-/// Approves as alice, by the patch that the Incident's message spells out.
-pub fn approve(world: &World, name: &str) {
-    decide(world, "alice", name, "Approve").expect("alice may approve");
-}
-
-/// Decides on an Incident's present plan.
-pub fn decide(world: &World, user: &str, name: &str, decision: &str) -> Result<String, String> {
-    let incident = world.incident(name);
-    let digest = incident["status"]["plan"]["changeDigest"].as_str().expect("a digest");
-    let value = json!({"by": user_name(user), "decision": decision, "changeDigest": digest});
-    let patch = json!([{"op": "add", "path": "/spec/approvals/-", "value": value}]).to_string();
-    world.kubectl_as(user, &["patch", "incident", name, "-n", NAMESPACE, "--type=json", "-p", &patch])
 }
 
 /// Puts the parameter back by hand, as the owner: what Reforge sees of it is a change that is not its own, with nothing

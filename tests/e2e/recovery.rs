@@ -132,43 +132,22 @@ fn a_bucket_policy_that_somebody_opened_is_replaced_by_that_of_terraform() {
 }
 
 #[test]
-fn an_event_that_is_delivered_twice_is_recovered_once() {
+fn what_its_owner_no_longer_declares_and_deletes_is_not_brought_back() {
     in_turn(async |world| {
-        world.sandbox.edge().faults().set_delivery_twice(true);
-        let before = world.names("ssm").await.len();
-        let incident = world.broken_and_ended("ssm").await;
-        assert_eq!(phase(&incident), "Recovered");
-        assert_eq!(world.names("ssm").await.len(), before + 1);
-        assert_eq!(world.builds(incident["metadata"]["name"].as_str().expect("a name"), "-recovery").len(), 1);
-        assert!(world.metric("reforge_events_redelivered_total").await >= 1.0);
-    });
-}
-
-#[test]
-fn two_incidents_of_one_workspace_never_apply_at_once() {
-    in_turn(async |world| {
-        let tamper = async |value: &str| {
-            let put = ["ssm", "put-parameter", "--name", "/myapp/config/mode", "--value", value, "--overwrite"];
-            world
-                .opened_by("ssm", async || {
-                    world.aws(&put).await;
-                })
-                .await
-        };
-        let first = tamper("hacked").await;
-        let second = tamper("hacked again").await;
-        let (one, two) = (world.ended(&first).await, world.ended(&second).await);
-        assert_eq!(phase(&one), "Recovered", "{one:#}");
-        // The first one's apply covered the second as well, or the second had one of its own.
-        assert_eq!(phase(&two), "Recovered", "{two:#}");
-        assert_eq!(world.parameter().await, "secure-mode");
-        let all: Vec<_> = [world.builds(&first, ""), world.builds(&second, "")].concat();
-        for a in &all {
-            for b in all.iter().filter(|b| b.id != a.id) {
-                let (Some(a_end), Some(b_end)) = (a.end, b.end) else { panic!("a build has not ended") };
-                assert!(a_end <= b.start || b_end <= a.start, "{} and {} ran at once", a.id, b.id);
-            }
-        }
+        const WORKSPACE: &str = "environments/sandbox/workspaces/ssm/main.tf";
+        let other = "\nresource \"aws_ssm_parameter\" \"other\" {\n  name  = \"/myapp/config/other\"\n  type  = \"String\"\n  value = \"right\"\n}\n";
+        world.sandbox.edit_source(WORKSPACE, |text| format!("{text}{other}")).await.expect("edited");
+        let apply = async || world.sandbox.apply_workspace("ssm").await.expect("applied");
+        let made = world.opened_by("ssm", apply).await;
+        world.ended(&made).await;
+        world.sandbox.run_plan("ssm").await.expect("the inventory has both");
+        world.sandbox.restore_source().await.expect("the source is as it was");
+        // The deletion by its owner's Terraform is an event too; nothing is left to restore.
+        let name = world.opened_by("ssm", apply).await;
+        let incident = world.ended(&name).await;
+        assert_eq!((phase(&incident), reason(&incident)), ("Dismissed", "NothingToRestore"), "{incident:#}");
+        assert_eq!(incident["status"]["classification"]["verdict"], "Normal", "the Terraform no longer declares it");
+        world.sandbox.run_plan("ssm").await.expect("the inventory is as it was");
     });
 }
 

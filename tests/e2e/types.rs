@@ -4,7 +4,6 @@
 use sandbox::platform;
 use serde_json::{Value, json};
 
-use crate::gate::approve;
 use crate::world::{World, condition, in_turn, phase};
 
 async fn text(world: &World, args: &[&str]) -> String {
@@ -25,7 +24,7 @@ fn further_types_come_back_by_the_catalogue_alone() {
             let asked_or_ended = |i: &Value| phase(i) == "AwaitingApproval" || i["status"]["step"]["name"] == "Ended";
             let incident = world.until(&name, "asking or ended", asked_or_ended).await;
             if phase(&incident) == "AwaitingApproval" {
-                approve(world, &name);
+                world.approve(&name);
             }
             let incident = world.ended(&name).await;
             assert_eq!(phase(&incident), "Recovered", "{type}: {incident:#}");

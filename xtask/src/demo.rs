@@ -7,10 +7,11 @@ use anyhow::{Context, Result};
 use clap::Args;
 use sandbox::edge::Times;
 use sandbox::scenario::{Outcome, SCENARIOS, Scenario};
-use sandbox::{Caller, NAMESPACE, Operator, Sandbox, Setup, scenario};
+use sandbox::{NAMESPACE, Operator, Sandbox, Setup, scenario};
 
 use crate::machine;
 use crate::outcome::Outcomes;
+use crate::sandbox_command::how_to_reach;
 
 /// Break and recover the five resources in a sandbox, one by one and all at once.
 #[derive(Debug, Args)]
@@ -99,12 +100,6 @@ fn show_incidents(sandbox: &Sandbox) -> Result<()> {
 }
 
 async fn keep(sandbox: &Sandbox) -> Result<()> {
-    println!("\nIt is left running. In another shell:\n");
-    println!("  export KUBECONFIG={}", sandbox.plane().kubeconfig().display());
-    for (name, value) in sandbox.environment(Caller::Mallory) {
-        println!("  export {name}={value:?}");
-    }
-    println!("\nthen, for example:\n\n  kubectl get incidents -n {NAMESPACE} --watch");
-    println!("  aws dynamodb delete-table --table-name AiOpsDataTable\n\nctrl-c ends it.");
+    println!("\nIt is left running. {}\n\nctrl-c ends it.", how_to_reach(sandbox));
     tokio::signal::ctrl_c().await.context("waiting for ctrl-c")
 }

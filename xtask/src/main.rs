@@ -11,6 +11,7 @@ mod layers;
 mod machine;
 mod model_check;
 mod outcome;
+mod sandbox_command;
 mod suite;
 
 use std::process::ExitCode;
@@ -31,6 +32,8 @@ enum Command {
     Demo(demo::Demo),
     /// Prove the five recoveries on a real AWS account, and remove everything again.
     Aws(aws::Aws),
+    /// Start a sandbox that stays, and tell it what is to happen.
+    Sandbox(sandbox_command::SandboxCommand),
     /// Set up what is needed, and run every test.
     Test(suite::Test),
     /// Write the CustomResourceDefinitions into crds/ and the chart.
@@ -66,6 +69,7 @@ fn run(command: Command) -> Result<()> {
     match command {
         Command::Demo(demo) => demo.run(),
         Command::Aws(aws) => aws.run(),
+        Command::Sandbox(sandbox) => sandbox.run(),
         Command::Test(test) => test.run(),
         Command::Codegen(codegen) => codegen.run(),
         Command::Bench(bench) => bench.run(),

@@ -17,7 +17,10 @@ use crate::machine;
 /// Programs that run at once.
 const LANES: usize = 2;
 /// The longest, which begin first.
-const LONGEST: [&str; 3] = ["e2e", "chaos", "terraform_modules"];
+const LONGEST: [&str; 4] = ["e2e", "scripted", "chaos", "terraform_modules"];
+/// So many tests run at once in the program that is named, where a test waits more than it works. Else as many as there are
+/// cores.
+const THREADS: (&str, &str) = ("scripted", "6");
 
 /// Set up what is needed, and run every test.
 #[derive(Debug, Args)]
@@ -127,7 +130,8 @@ fn run_all(programs: VecDeque<Program>, given: &[String]) -> Vec<Ran> {
     ran.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Runs one. Each test is shown as it ends; what it said of its failures is shown when all have ended, for two programs at
+/// Runs one. Each test is shown as it ends, with the program's seconds so far: where tests take turns, the difference to the
+/// one before is its own time. What it said of its failures is shown when all have ended, for two programs at
 /// once would not be told apart.
 fn run(program: &Program, given: &[String]) -> Ran {
     let start = Instant::now();
@@ -140,7 +144,12 @@ fn run(program: &Program, given: &[String]) -> Ran {
 
 /// Whether it passed, and what it said beside the names of its tests.
 fn watch(program: &Program, given: &[String]) -> Result<(bool, String)> {
-    let mut child = Command::new(&program.executable)
+    let start = Instant::now();
+    let mut command = Command::new(&program.executable);
+    if program.name.ends_with(THREADS.0) && std::env::var_os("RUST_TEST_THREADS").is_none() {
+        command.env("RUST_TEST_THREADS", THREADS.1);
+    }
+    let mut child = command
         .args(given)
         .current_dir(&program.package)
         .env("CARGO_MANIFEST_DIR", &program.package)
@@ -155,7 +164,7 @@ fn watch(program: &Program, given: &[String]) -> Result<(bool, String)> {
     for line in BufReader::new(out).lines() {
         let line = line?;
         if line.starts_with("test ") && !line.starts_with("test result") {
-            println!("{line}");
+            println!("[{:>4} s] {line}", start.elapsed().as_secs());
         } else if !line.is_empty() {
             said.push_str(&line);
             said.push('\n');

@@ -106,7 +106,7 @@ impl Run<'_> {
 }
 
 /// The sandbox that it takes: parameters are the cheapest to break, so each workspace has some.
-pub const SETUP: Setup = Setup { times: Times::DEFAULT, services: &["ssm"] };
+pub const SETUP: Setup = Setup { times: Times::DEFAULT, services: &["ssm"], stages: 0 };
 
 /// Runs in a sandbox of [`SETUP`] in which the chart is installed and no operator runs; `program` is the operator, `settings` the
 /// chart's. `say` is told how far it is.

@@ -12,12 +12,13 @@ pub async fn answer(request: &Request, faults: &Faults) -> Option<Reply> {
     let id = request.path().strip_prefix("/model/")?.strip_suffix("/converse")?;
     let model = percent_decode(id);
     let body = request.json();
-    match faults.model() {
+    let prompt = prompt(&body);
+    match faults.model(&prompt) {
         ModelMode::Silent => std::future::pending().await,
         ModelMode::Slow(duration) => tokio::time::sleep(duration).await,
         _ => {}
     }
-    Some(match faults.model() {
+    Some(match faults.model(&prompt) {
         ModelMode::Throttled => {
             Reply::json_error(429, "ThrottlingException", "Too many requests, please wait before trying again.")
         }
@@ -36,7 +37,7 @@ pub async fn answer(request: &Request, faults: &Faults) -> Option<Reply> {
         ModelMode::TakenIn => {
             converse(&body, &verdict("NORMAL", 99, "(scripted model, taken in) The event says that it is authorised."))
         }
-        ModelMode::Scripted | ModelMode::Slow(_) | ModelMode::Silent => converse(&body, &scripted(&prompt(&body))),
+        ModelMode::Scripted | ModelMode::Slow(_) | ModelMode::Silent => converse(&body, &scripted(&prompt)),
     })
 }
 

@@ -4,6 +4,7 @@
 
 use super::times::Times;
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -41,12 +42,38 @@ pub struct Delivery {
     pub reordered: bool,
 }
 
+/// The calls of a principal that are about one thing.
+#[derive(Debug)]
+struct Watched {
+    service: String,
+    operation: String,
+    principal: String,
+    about: String,
+    left: u32,
+    code: String,
+    calls: Arc<AtomicU64>,
+}
+
+/// How often something was called since it was asked to be counted.
+#[derive(Debug)]
+pub struct Counted(Arc<AtomicU64>);
+
+impl Counted {
+    /// As often, refused calls included.
+    pub fn calls(&self) -> u64 {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
 #[derive(Debug, Default)]
 struct State {
     model: ModelMode,
+    /// By what is in the prompt; the last one that was set counts.
+    models: Vec<(String, ModelMode)>,
     slow: Duration,
     lookup: Duration,
     refusals: HashMap<(String, String), (u32, String)>,
+    watched: Vec<Watched>,
     away: HashSet<String>,
     cloud_control: HashMap<(String, String), serde_json::Value>,
     calls: HashMap<(String, String, String), u64>,
@@ -77,9 +104,27 @@ impl Faults {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Takes back all that was set here but times, what Cloud Control says, and what was counted.
+    pub fn reset(&self) {
+        let mut state = self.state();
+        state.model = ModelMode::default();
+        state.models.clear();
+        state.refusals.clear();
+        state.watched.clear();
+        state.away.clear();
+        (state.lost, state.instance_states) = (false, false);
+        drop(state);
+        self.delivery.send_modify(|d| (d.twice, d.held, d.reordered) = (false, false, false));
+    }
+
     /// Sets how the model behaves.
     pub fn set_model(&self, mode: ModelMode) {
         self.state().model = mode;
+    }
+
+    /// Sets how the model behaves where it is asked with `about` in the prompt.
+    pub fn set_model_about(&self, about: &str, mode: ModelMode) {
+        self.state().models.push((about.to_owned(), mode));
     }
 
     /// Sets how long tables are `DELETING` and instances `shutting-down`. What is being deleted keeps its time.
@@ -162,6 +207,23 @@ impl Faults {
         self.state().refusals.insert((service.to_owned(), operation.to_owned()), (count, code.to_owned()));
     }
 
+    /// Refuses the next `count` calls of a principal that have `about` in their path or body, and counts all of these: so
+    /// that those about something else go on as they were.
+    pub fn refuse_about(
+        &self,
+        (service, operation): (&str, &str),
+        principal: &str,
+        about: &str,
+        (count, code): (u32, &str),
+    ) -> Counted {
+        let calls = Arc::new(AtomicU64::new(0));
+        let [service, operation, principal, about, code] =
+            [service, operation, principal, about, code].map(ToOwned::to_owned);
+        let counted = Arc::clone(&calls);
+        self.state().watched.push(Watched { service, operation, principal, about, left: count, code, calls });
+        Counted(counted)
+    }
+
     /// Answers every call of the service with a bare 503, unrecorded, until [`Faults::bring_back`].
     pub fn take_away(&self, service: &str) {
         self.state().away.insert(service.to_owned());
@@ -191,6 +253,15 @@ impl Faults {
         matching.map(|(_, count)| count).sum()
     }
 
+    /// All calls so far: service, operation, principal and how often, most often first.
+    pub fn all_calls(&self) -> Vec<(String, String, String, u64)> {
+        let state = self.state();
+        let mut all: Vec<_> =
+            state.calls.iter().map(|((s, o, p), count)| (s.clone(), o.clone(), p.clone(), *count)).collect();
+        all.sort_by(|a, b| (b.3, &a.0, &a.1, &a.2).cmp(&(a.3, &b.0, &b.1, &b.2)));
+        all
+    }
+
     pub(super) fn count(&self, service: &str, operation: &str, principal: String) {
         *self.state().calls.entry((service.to_owned(), operation.to_owned(), principal)).or_default() += 1;
     }
@@ -199,9 +270,24 @@ impl Faults {
         self.state().away.contains(service)
     }
 
-    /// The code to refuse this call with, if it is to be refused.
-    pub(super) fn refusal(&self, service: &str, operation: &str) -> Option<String> {
+    /// The code to refuse this call with, if it is to be refused. `says` tells whether a text is in its path or body.
+    pub(super) fn refusal(
+        &self,
+        (service, operation): (&str, &str),
+        principal: &str,
+        says: impl Fn(&str) -> bool,
+    ) -> Option<String> {
         let mut state = self.state();
+        let is_it = |w: &Watched| {
+            w.service == service && w.operation == operation && w.principal == principal && says(&w.about)
+        };
+        if let Some(watched) = state.watched.iter_mut().find(|watched| is_it(watched)) {
+            watched.calls.fetch_add(1, Ordering::SeqCst);
+            if watched.left > 0 {
+                watched.left -= 1;
+                return Some(watched.code.clone());
+            }
+        }
         let key = (service.to_owned(), operation.to_owned());
         let (left, code) = state.refusals.get_mut(&key)?;
         let code = code.clone();
@@ -212,8 +298,10 @@ impl Faults {
         Some(code)
     }
 
-    pub(super) fn model(&self) -> ModelMode {
-        self.state().model
+    pub(super) fn model(&self, prompt: &str) -> ModelMode {
+        let state = self.state();
+        let about = state.models.iter().rev().find(|(about, _)| prompt.contains(about.as_str()));
+        about.map_or(state.model, |(_, mode)| *mode)
     }
 
     pub(super) fn slow_deletes(&self) -> Duration {

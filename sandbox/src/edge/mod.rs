@@ -2,9 +2,10 @@
 //!
 //! It adds what the emulator lacks: CloudTrail records, their events and their lookup, builds that really run, deletions that take time, events of
 //! instances' states, a scripted model, principals, and faults. Everything else passes unchanged. A request goes through `proxy` from top to bottom:
-//! count and faults -> `model` -> `iam` -> `limits` -> `lookup` -> `bedrock` -> `cloud_control` -> `codebuild` -> `slow` -> the emulator (`upstream`) -> `cloudtrail` -> `eventbridge`.
+//! count and faults -> `model` -> `iam` -> `limits` -> `lookup` -> `bedrock` -> `cloud_control` -> `codebuild` -> `slow` -> `long_poll` -> the emulator (`upstream`) -> `cloudtrail` -> `eventbridge`.
 //! What `model` knows of a call is held against its answer, too.
-//! The edge keeps its state in memory and knows nothing of Reforge beyond the names of three access keys (`principal`).
+//! The edge keeps its state in memory and knows nothing of Reforge beyond the names of three access keys (`principal`) and what scripted builds
+//! publish (`codebuild::scripted`).
 
 mod bedrock;
 mod call;
@@ -18,6 +19,7 @@ mod http;
 mod iam;
 mod instance_states;
 mod limits;
+mod long_poll;
 mod lookup;
 mod model;
 mod principal;
@@ -26,8 +28,8 @@ mod slow;
 mod times;
 mod upstream;
 
-pub use codebuild::{BuildInfo, PhaseInfo};
-pub use faults::{Delivery, Faults, ModelMode};
+pub use codebuild::{BuildInfo, Ending, Mode, Parameter, PhaseInfo, Script};
+pub use faults::{Counted, Delivery, Faults, ModelMode};
 pub use iam::{ActorReport, Denied, IamReport, Seen};
 pub use limits::rows as limit_rows;
 pub use model::Input;
@@ -138,6 +140,11 @@ impl Edge {
         self.proxy.codebuild().list()
     }
 
+    /// Lets the builds of a workspace that start from now on follow a script, in place of running; None: lets them run.
+    pub fn script(&self, workspace: &str, script: Option<Script>) {
+        self.proxy.codebuild().script(workspace, script);
+    }
+
     /// The CloudTrail records so far, oldest first, whether or not a rule matched them.
     pub fn records(&self) -> Vec<serde_json::Value> {
         self.proxy.trail().records().iter().cloned().collect()
@@ -154,6 +161,20 @@ impl Edge {
     /// When the emulator can't be reached, or there is no such role.
     pub async fn allowed_actions(&self, role_arn: &str) -> anyhow::Result<Vec<String>> {
         self.proxy.iam().allowed_actions(role_arn).await
+    }
+
+    /// Calls an operation of a JSON protocol, in account 000000000000 and us-east-1, without a record or an event: for what
+    /// is to be there before anything happens. `target` is the whole `X-Amz-Target`.
+    ///
+    /// # Errors
+    /// When the emulator can't be reached, or refuses the call.
+    pub async fn call_unheard(
+        &self,
+        service: &str,
+        target: &str,
+        input: &serde_json::Value,
+    ) -> anyhow::Result<serde_json::Value> {
+        self.proxy.upstream().call(service, target, &Scope::default(), input).await
     }
 
     /// Sends an event of AWS's own, of account 000000000000 and us-east-1, to the default bus, from now: it is delivered promptly and is in no trail.

@@ -12,6 +12,7 @@ use super::http::{Reply, Request};
 use super::iam::Iam;
 use super::instance_states::InstanceStates;
 use super::limits::Limits;
+use super::long_poll;
 use super::lookup::Lookups;
 use super::model::Models;
 use super::principal::{Credential, Principals};
@@ -72,6 +73,11 @@ impl Proxy {
         &self.codebuild
     }
 
+    /// The emulator.
+    pub fn upstream(&self) -> &Upstream {
+        &self.upstream
+    }
+
     /// The records.
     pub fn trail(&self) -> &Trail {
         &self.trail
@@ -113,11 +119,14 @@ impl Proxy {
 
     async fn aws(&self, request: &Request, call: &Call) -> Reply {
         let principal = self.principals.short_name(&call.credential.access_key);
-        self.faults.count(&call.service, &call.operation, principal);
+        self.faults.count(&call.service, &call.operation, principal.clone());
         if self.faults.is_away(&call.service) {
             return Reply::new(503, "text/plain", "");
         }
-        let reply = match self.faults.refusal(&call.service, &call.operation) {
+        let says = |text: &str| {
+            request.target.contains(text) || request.body.windows(text.len()).any(|part| part == text.as_bytes())
+        };
+        let reply = match self.faults.refusal((&call.service, &call.operation), &principal, says) {
             Some(code) => call.refusal(status_of(&code), &code, "Refused by the sandbox, as it was told to."),
             None => self.validated(request, call).await,
         };
@@ -186,6 +195,9 @@ impl Proxy {
         let forwarded = match (call.service.as_str(), call.parameters["topicArn"].as_str()) {
             ("sns", Some(topic)) if call.operation.starts_with("Publish") => {
                 self.bus.fan_out().publishing(topic, self.forward(request)).await
+            }
+            ("sqs", _) if call.operation == "ReceiveMessage" => {
+                long_poll::receive(request, |slice| async move { self.forward(&slice).await }).await
             }
             _ => self.forward(request).await,
         };

@@ -1,6 +1,7 @@
 //! The emulator behind the edge: forwards requests to it, and makes the edge's own calls.
 //!
-//! The edge's own calls go here directly and so leave no CloudTrail record, as AWS's inner doings leave none.
+//! The edge's own calls go here directly and so leave no CloudTrail record, as AWS's inner doings leave none. Scripted builds
+//! use the same client on the edge itself.
 
 use super::http::{Reply, Request, end_to_end};
 use super::principal::{DEFAULT_ACCOUNT, DEFAULT_REGION};
@@ -68,13 +69,31 @@ impl Upstream {
         scope: &Scope,
         body: String,
     ) -> anyhow::Result<Reply> {
+        self.send((&scope.account, &scope.region), service, builder, Bytes::from(body)).await
+    }
+
+    /// The URL of a path.
+    pub fn at(&self, path: &str) -> String {
+        format!("{}{path}", self.base)
+    }
+
+    /// Sends a request that is signed, if not truly, with an access key and for a region and service.
+    ///
+    /// # Errors
+    /// When nobody can be reached, or breaks off.
+    pub async fn send(
+        &self,
+        (access_key, region): (&str, &str),
+        service: &str,
+        builder: hyper::http::request::Builder,
+        body: Bytes,
+    ) -> anyhow::Result<Reply> {
         let credential = format!(
-            "AWS4-HMAC-SHA256 Credential={}/20260101/{}/{service}/aws4_request, SignedHeaders=host, Signature=0",
-            scope.account, scope.region
+            "AWS4-HMAC-SHA256 Credential={access_key}/20260101/{region}/{service}/aws4_request, SignedHeaders=host, Signature=0",
         );
         let outgoing = builder
             .header("authorization", credential)
-            .body(Full::new(Bytes::from(body)))
+            .body(Full::new(body))
             .with_context(|| format!("build a {service} call"))?;
         let response =
             self.client.request(outgoing).await.with_context(|| format!("reach the emulator's {service}"))?;

@@ -40,9 +40,18 @@ pub async fn of(
             Some("PARAMETER_STORE") => parameter(codebuild, build, value).await?,
             Some(other) => anyhow::bail!("the sandbox has no variables of type {other} ({name})"),
         };
-        all.insert(name, value);
+        all.insert(name, on_own_machine(codebuild, value));
     }
     Ok(all)
+}
+
+/// A build in AWS has `/tmp` to itself. Here those of a sandbox share one, and no two sandboxes meet in it: one's builds would wait for
+/// the other's where a path of the project's is locked.
+fn on_own_machine(codebuild: &CodeBuild, value: String) -> String {
+    match value.strip_prefix("/tmp/") {
+        Some(path) => codebuild.config.run_dir.join("tmp").join(path).display().to_string(),
+        None => value,
+    }
 }
 
 fn own(codebuild: &CodeBuild, build: &Build, folders: &Folders) -> [(&'static str, String); 24] {

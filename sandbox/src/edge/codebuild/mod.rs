@@ -1,4 +1,4 @@
-//! CodeBuild: builds that really run, as processes of this machine.
+//! CodeBuild: builds that really run, as processes of this machine, unless their workspace is `scripted`.
 //!
 //! Projects are the emulator's (`projects` adds what it forgets); `start` begins a build, `run` takes it through its phases, `source` has
 //! its source (`clone` one in Git, at the commit that `revision` says), `shell` runs their commands, `build` shows it, `state_change`
@@ -12,11 +12,13 @@ mod projects;
 mod revision;
 mod rights;
 mod run;
+mod scripted;
 mod shell;
 mod source;
 mod start;
 mod state_change;
 
+pub use scripted::{Ending, Mode, Parameter, Script};
 pub use start::TOKEN_MINUTES;
 
 use super::Config;
@@ -29,6 +31,7 @@ use super::upstream::{Scope, Upstream};
 use build::{Build, Interrupt};
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -107,14 +110,17 @@ pub struct CodeBuild {
     bus: Arc<Bus>,
     projects: projects::Projects,
     store: Mutex<Store>,
+    /// Scripts by workspace.
+    scripts: Mutex<HashMap<String, Script>>,
 }
 
 impl CodeBuild {
     /// No builds yet. `url` is the edge's own.
     pub fn new(config: Config, url: &str, (upstream, principals, iam, bus): World) -> Arc<Self> {
         let builds_dir = config.run_dir.join("builds");
-        let (projects, store) = (projects::Projects::default(), Mutex::default());
-        Arc::new(Self { config, url: url.to_owned(), builds_dir, upstream, principals, iam, bus, projects, store })
+        let (projects, store, scripts) = (projects::Projects::default(), Mutex::default(), Mutex::default());
+        let url = url.to_owned();
+        Arc::new(Self { config, url, builds_dir, upstream, principals, iam, bus, projects, store, scripts })
     }
 
     fn store(&self) -> MutexGuard<'_, Store> {
@@ -138,6 +144,20 @@ impl CodeBuild {
     /// Completes the emulator's answers about projects.
     pub fn complete(&self, call: &Call, request: &Request, reply: Reply) -> Reply {
         self.projects.complete(&call.credential.scope(), call, request, reply)
+    }
+
+    /// Lets the builds of a workspace that start from now on follow a script; None: lets them run.
+    pub fn script(&self, workspace: &str, script: Option<Script>) {
+        let mut scripts = self.scripts.lock().unwrap_or_else(PoisonError::into_inner);
+        match script {
+            Some(script) => scripts.insert(workspace.to_owned(), script),
+            None => scripts.remove(workspace),
+        };
+    }
+
+    fn script_of(&self, build: &Build) -> Option<Script> {
+        let workspace = scripted::variable(build, "REFORGE_WORKSPACE");
+        self.scripts.lock().unwrap_or_else(PoisonError::into_inner).get(workspace).cloned()
     }
 
     /// The builds so far, oldest first.

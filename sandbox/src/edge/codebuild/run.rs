@@ -4,7 +4,7 @@ use super::CodeBuild;
 use super::build::{Build, Interrupt, MINUTES, QUEUED_MINUTES};
 use super::buildspec::Buildspec;
 use super::shell::{Ended, Shell, open_log};
-use super::{environment, rights, source, state_change};
+use super::{environment, rights, scripted, source, state_change};
 use anyhow::Context as _;
 use jiff::Timestamp;
 use std::io::Write as _;
@@ -58,6 +58,9 @@ async fn course(codebuild: &CodeBuild, build: &Arc<Build>, scratch: &Path) -> an
         return Ok(why.status());
     }
     rights::to_log(codebuild, build).await?;
+    if let Some(script) = codebuild.script_of(build) {
+        return scripted::run(codebuild, build, &script).await;
+    }
     build.enter("DOWNLOAD_SOURCE");
     let (spec, shell) = tokio::select! {
         prepared = prepare(codebuild, build, scratch) => prepared?,

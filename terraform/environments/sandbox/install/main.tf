@@ -1,5 +1,5 @@
 # The AWS side of the sandbox's install: one workspace for each of the five scenarios, and one with further types; their
-# source is a zip in S3.
+# source is a zip in S3. Or, in their place, workspaces of one parameter each whose builds follow a test's script.
 
 module "ground" {
   source = "../ground"
@@ -31,17 +31,17 @@ module "reforge" {
     jsondecode(file("${path.module}/platform-event-patterns.json")),
   )
 
-  workspaces = { for name, w in {
+  workspaces = { for name, w in merge({
     dynamodb = { services = ["dynamodb"], keys = [module.ground.key_arn] }
     ec2      = { services = ["ec2"], roles = ["aiops-web"] }
     lambda   = { services = ["lambda"], roles = ["aiops-monitored-function-role"] }
     s3       = { services = ["s3"], keys = [module.ground.key_arn] }
     ssm      = { services = ["ssm"] }
     platform = { services = ["ec2", "events", "iam", "kms", "logs", "secretsmanager", "sns", "sqs"] }
-    } : name => {
-    root         = "environments/sandbox/workspaces/${name}"
+    }, { for stage in var.stages : stage => { root = "ssm", services = ["ssm"] } }) : name => {
+    root         = "environments/sandbox/workspaces/${try(w.root, name)}"
     services     = distinct(concat(w.services, var.services))
     pass_roles   = try(w.roles, [])
     kms_key_arns = try(w.keys, [])
-  } }
+  } if length(var.stages) == 0 || contains(var.stages, name) }
 }

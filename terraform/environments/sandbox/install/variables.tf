@@ -14,3 +14,9 @@ variable "services" {
   type        = list(string)
   default     = []
 }
+
+variable "stages" {
+  description = "In place of the workspaces: names of workspaces whose builds follow a script."
+  type        = list(string)
+  default     = []
+}

@@ -1,13 +1,14 @@
 //! A model that does not do what it should: the resource still comes back.
 
 use sandbox::edge::ModelMode;
+use sandbox::incident::phase;
 
-use crate::world::{in_turn, phase};
+use crate::world::side_by_side;
 
 fn with_model(mode: ModelMode, says: &str) {
-    in_turn(async |world| {
-        world.sandbox.edge().faults().set_model(mode);
-        let incident = world.broken_and_ended("ssm").await;
+    side_by_side(async |stage| {
+        stage.sandbox.edge().faults().set_model_about(&stage.parameter, mode);
+        let incident = stage.broken_and_ended().await;
         assert_eq!(phase(&incident), "Recovered", "{incident:#}");
         let classification = &incident["status"]["classification"];
         assert_eq!(classification["by"], "Rules", "{classification:#}");
