@@ -132,6 +132,7 @@ impl Stage {
             stateful: true,
             containment: false,
             has_verb: false,
+            late: None,
             attachments: Vec::new(),
             identities: Vec::new(),
             hold: None,

@@ -84,6 +84,7 @@ pub async fn observe(ctx: &Context, incident: &Incident) -> View {
             let mut calls = reports.0.iter().map(|report| &report.name).chain([&spec.event.name]);
             calls.any(|call| e.is_containment(call))
         }),
+        late: around::late(created, spec.event.time, ctx.settings.retention.longest()),
         has_verb: entry.is_some_and(|e| e.undo_of(&spec.event.name).is_some()),
         spec,
         evidence: reports,
@@ -166,9 +167,9 @@ fn policy(ctx: &Context, incident: &Incident) -> PolicyState {
 pub fn look_around(ctx: &Context, incident: &Incident, view: &mut View) {
     let PolicyState::Stands { spec: policy, .. } = &view.policy else { return };
     let Seen::AtGate(seen) = &mut view.seen else { return };
-    let me = Row::from(incident);
+    let (me, kept) = (Row::from(incident), ctx.settings.retention.longest());
     ctx.incidents.look(|index| {
-        seen.opened = around::opened(index, &me, policy, ctx.holds.storm_over(), view.now);
+        seen.opened = around::opened(index, &me, policy, (ctx.holds.storm_over(), kept), view.now);
         seen.applying = index.applying_beside(&me);
     });
 }

@@ -165,6 +165,14 @@ pub struct RetentionSettings {
     pub queues: String,
 }
 
+impl RetentionSettings {
+    /// How long an Incident is kept that is of use, in milliseconds, as far as the settings say.
+    pub fn longest(&self) -> i64 {
+        let millis = |text: &str| duration_millis(text).unwrap_or(i64::MAX);
+        millis(&self.ended).max(millis(&self.queues))
+    }
+}
+
 impl Default for RetentionSettings {
     fn default() -> Self {
         // SQS keeps messages for 14 days at most (SQS Developer Guide, "Amazon SQS message quotas").

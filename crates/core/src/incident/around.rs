@@ -15,18 +15,29 @@ pub fn at_work_here(index: &Index, backend: &str, at: Time) -> Vec<Id> {
     here.filter(left).map(|row| row.id.clone()).collect()
 }
 
-/// The Incidents of the policy, this one among them, that a storm's judgement sees: no duplicates, and none from before somebody
-/// said that it is over. A storm looks back two windows at most.
+/// How old the event was when its Incident was created, in milliseconds, where that is longer than Incidents are kept.
+pub fn late(created: Time, event: Time, kept: i64) -> Option<i64> {
+    let age = created.millis_since(event);
+    (age >= kept).then_some(age)
+}
+
+/// The Incidents of the policy, this one among them, that a storm's judgement sees: no duplicates, none from before somebody said
+/// that it is over, and none of events that are older than Incidents are `kept`, in milliseconds: whoever goes through an archive
+/// makes no storm. A storm looks back two windows at most.
 pub fn opened(
     index: &Index,
     me: &Row,
     policy: &RecoveryPolicySpec,
-    storm_over: Option<Time>,
+    (storm_over, kept): (Option<Time>, i64),
     now: Time,
 ) -> Vec<Opened> {
     let window = duration_millis(&policy.limits.storm_window).unwrap_or(i64::MAX);
     let since = Time(now.0.saturating_sub(window.saturating_mul(2)));
-    let counts = |row: &&Row| !row.is_duplicate && storm_over.is_none_or(|over| row.created > over);
+    let counts = |row: &&Row| {
+        !row.is_duplicate
+            && storm_over.is_none_or(|over| row.created > over)
+            && late(row.created, row.time, kept).is_none()
+    };
     let rows = index.of_policy_since(me.policy, since).filter(counts);
     rows.map(|row| Opened { at: row.created, actor: row.actor.clone() }).collect()
 }
@@ -42,4 +53,45 @@ pub fn covered(index: &Index, me: &Row, workspace: &WorkspaceRef) -> bool {
             work.builds.iter().any(|b| b.applies && b.succeeded && b.start.is_some_and(|start| start >= me.time));
         applied && addresses.iter().all(|a| work.addresses.contains(a))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::incident::fixture;
+    use crate::incident::view::PolicyState;
+    use crate::index::Glimpse;
+    use reforge_api::StepName;
+    use serde_json::json;
+
+    fn row(name: &str, created: &str, event: &str) -> Row {
+        let glimpse: Glimpse = serde_json::from_value(json!({
+            "metadata": {"name": name, "namespace": "shop", "creationTimestamp": created},
+            "spec": {"event": {"id": name, "time": event}, "policyRef": {"name": "p"}},
+        }))
+        .expect("it can be read");
+        Row::of(&glimpse)
+    }
+
+    #[test]
+    fn a_storm_sees_its_two_windows_and_nobody_who_goes_through_an_archive() {
+        let mut index = Index::default();
+        let me = row("me", "2026-03-01T12:00:00Z", "2026-03-01T11:59:00.000Z");
+        for row in [
+            me.clone(),
+            row("lately", "2026-03-01T11:56:00Z", "2026-03-01T11:55:00.000Z"),
+            row("replayed", "2026-03-01T11:59:00Z", "2026-01-01T00:00:00.000Z"),
+            row("long-ago", "2026-03-01T11:00:00Z", "2026-03-01T11:00:00.000Z"),
+        ] {
+            index.put(row);
+        }
+        let PolicyState::Stands { spec: policy, .. } = fixture::view(StepName::Gate).policy else {
+            panic!("it stands")
+        };
+        let now = me.created;
+        let kept = 30 * 86_400_000;
+        let opened = |over| opened(&index, &me, &policy, (over, kept), now).len();
+        assert_eq!(opened(None), 2);
+        assert_eq!(opened(Some(Time(now.0 - 60_000))), 1, "somebody said that it is over");
+    }
 }

@@ -53,6 +53,7 @@ pub fn view(step: StepName) -> View {
         stateful: true,
         containment: false,
         has_verb: false,
+        late: None,
         attachments: Vec::new(),
         identities: Vec::new(),
         hold: None,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use reforge_api::{
     Asked, BuildKind, ConditionStatus, Evidence, IncidentStatus, Moment, Origin, Plan, PlannedChange,
-    RecoveryPolicySpec, SeenApproval, StepName, Time, Verdict, condition, reason,
+    RecoveryPolicySpec, SeenApproval, StepName, Time, Verdict, condition, duration, reason,
 };
 
 use crate::plan::build::BuildStatus;
@@ -308,7 +308,7 @@ fn note_decisions(view: &View, plan: &Plan, status: &mut IncidentStatus) {
 }
 
 fn held(view: &View, policy: &RecoveryPolicySpec, seen: &AtGate) -> Held {
-    limits::hold(&limits::Lately {
+    let mut held = limits::hold(&limits::Lately {
         limits: &policy.limits,
         criticality: policy.classification.criticality,
         ledger: &seen.ledger,
@@ -319,7 +319,14 @@ fn held(view: &View, policy: &RecoveryPolicySpec, seen: &AtGate) -> Held {
         resource: &limits::resource_key(&view.spec),
         actor: &limits::actor_key(&view.spec.event.actor),
         now: view.now,
-    })
+    });
+    if let Some(age) = view.late {
+        held.ask.push(format!(
+            "the event was {} old when it came, which is longer than Incidents are kept: what became of it then is not known any more",
+            duration(age)
+        ));
+    }
+    held
 }
 
 /// What is undone again and again is no accident.

@@ -47,6 +47,9 @@ pub struct View {
     pub containment: bool,
     /// Whether the change is undone by a verb of its own, beside Terraform.
     pub has_verb: bool,
+    /// How old the event was when the Incident was created, in milliseconds, where that is longer than Incidents are kept: there
+    /// may have been one before, of which nobody knows any more.
+    pub late: Option<i64>,
     /// Terraform types that hang on the resource.
     pub attachments: Vec<String>,
     /// Who is who, by the settings.

@@ -186,3 +186,13 @@ fn what_takes_aws_long_is_asked_for_seldomer() {
     view.seen = Seen::Verified(Verification { checks: vec![check], new_id: None, new_arn: None, data: Data::Empty });
     assert_eq!(wakes(&mut view, Some(Time(0))), growing);
 }
+
+#[test]
+fn an_event_that_is_older_than_incidents_are_kept_never_goes_by_itself() {
+    let mut view = fixture::planned(StepName::Gate, &["t.a"]);
+    assert_eq!(decide(&view).status.step.name, StepName::Apply);
+    view.late = Some(31 * 86_400_000);
+    let status = decide(&view).status;
+    assert_eq!(status.phase, Phase::AwaitingApproval);
+    assert!(ready(&status).1.contains("744h00m old when it came"), "{}", ready(&status).1);
+}
