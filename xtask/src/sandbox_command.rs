@@ -168,7 +168,7 @@ pub fn how_to_reach(sandbox: &sandbox::Sandbox) -> String {
 
 impl Stay {
     async fn start(&mut self, program: &Path) -> Result<()> {
-        ensure!(self.operator.is_none(), "the operator runs");
+        ensure!(self.operator.is_none(), "the operator runs already");
         let (kubeconfig, settings) = (&self.kubeconfig, &self.settings);
         self.operator = Some(Operator::start(&self.sandbox, program, kubeconfig, settings, "operator-0").await?);
         Ok(())
@@ -199,7 +199,7 @@ impl Stay {
             }
             Order::Fault { service, operation, code, times } => {
                 faults.refuse_next(&service, &operation, times, &code);
-                format!("the next {times} {operation} of {service} are refused with {code}")
+                format!("calls of {service} {operation} to be refused with {code}: {times}")
             }
             Order::Away { service } => {
                 faults.take_away(&service);
