@@ -251,16 +251,8 @@ async fn build(
     let state = builds.get(&build.id).await?;
     match state {
         Some(state) if kind == BuildKind::Plan && state.succeeded() => {
-            let summary = artifacts.summary(&workspace.name, uuid_of(&state.id)).await;
-            match summary {
-                Ok(summary) => Ok(Seen::Planned(Box::new(state), summary.map(Box::new))),
-                // What is malformed stays so: it counts as a build that published nothing.
-                Err(e) if !e.is_retryable() => {
-                    tracing::error!(error = %e, "a plan build published something else than a summary");
-                    Ok(Seen::Planned(Box::new(state), None))
-                }
-                Err(e) => Err(e.fault()),
-            }
+            let summary = published(artifacts.summary(&workspace.name, uuid_of(&state.id)).await)?;
+            Ok(Seen::Planned(Box::new(state), summary.map(Box::new)))
         }
         Some(mut state) if state.is_over() && !state.succeeded() => {
             // For people only: without it the build's own word for why is still there.
@@ -272,6 +264,17 @@ async fn build(
             Ok(Seen::Build(Some(state)))
         }
         state => Ok(Seen::Build(state)),
+    }
+}
+
+/// What a build published. What cannot be read stays so: it counts as nothing.
+fn published<T>(read: Result<Option<T>, ArtifactError>) -> Result<Option<T>, Fault> {
+    match read {
+        Err(error) if !error.is_retryable() => {
+            tracing::error!(%error, "a build published something that nobody can read");
+            Ok(None)
+        }
+        read => read.map_err(|error| error.fault()),
     }
 }
 
@@ -309,7 +312,7 @@ async fn at_gate(
         return Err(Fault::ours("looking at the Incident", "it has no plan"));
     };
     let Install { artifacts, .. } = install(ctx, incident).await?;
-    let found = artifacts.summary(&workspace.name, uuid_of(&plan.build)).await.map_err(ArtifactError::fault)?;
+    let found = published(artifacts.summary(&workspace.name, uuid_of(&plan.build)).await)?;
     let Some((summary, digest)) = found else { return Ok(Seen::PlanGone) };
     let ledger = ctx.workspaces.ledger(&workspace.backend).await.map_err(|e| e.fault("reading the ledger"))?;
     let unchecked = if incident.spec.approvals.is_empty() {
@@ -344,7 +347,7 @@ async fn verify(ctx: &Context, incident: &Incident, status: &IncidentStatus, exp
     let apply = status.recovery.build.as_ref().filter(|b| b.kind == BuildKind::Apply);
     let Install { artifacts, .. } = install(ctx, incident).await?;
     let result = match apply {
-        Some(build) => artifacts.result(&workspace.name, uuid_of(&build.id)).await.map_err(ArtifactError::fault)?,
+        Some(build) => published(artifacts.result(&workspace.name, uuid_of(&build.id)).await)?,
         None => None,
     };
     let owned = artifacts.inventory(&workspace.name).await?;

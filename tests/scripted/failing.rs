@@ -96,6 +96,18 @@ fn an_apply_that_says_nothing_is_believed_by_what_aws_has() {
 }
 
 #[test]
+fn an_apply_whose_result_nobody_can_read_is_believed_by_what_terraform_finds_after_it() {
+    side_by_side(async |stage| {
+        stage.patch_policy(&json!({"verification": {"timeout": "1s"}}));
+        let incident = ended_with(stage, Mode::Apply, &[Ending::Garbled]).await;
+        assert_eq!(phase(&incident), "Recovered", "{incident:#}");
+        let name = name_of(&incident);
+        assert_eq!((stage.builds(&name, "-plan").len(), stage.builds(&name, "-recovery").len()), (2, 1));
+        assert_eq!(stage.value().await, RIGHT);
+    });
+}
+
+#[test]
 fn somebody_elses_apply_since_the_plan_is_waited_for_and_no_failure() {
     side_by_side(async |stage| {
         let here = stage.here();

@@ -155,6 +155,13 @@ data "aws_iam_policy_document" "operator" {
     ]
   }
 
+  # Unseen in the sandbox: s3:ListBucket: S3 says that an object is not there to who may list its bucket, and to nobody else
+  statement {
+    sid       = "Missing"
+    actions   = ["s3:ListBucket"]
+    resources = [aws_s3_bucket.this.arn]
+  }
+
   # Unseen in the sandbox: kms:Decrypt: S3 decrypts in the caller's name, and so does SNS with what it encrypted a message for
   statement {
     sid       = "Decrypt"
@@ -170,12 +177,11 @@ data "aws_iam_policy_document" "operator" {
   }
 
   # Descriptions of resources. For five types it asks their services, in verify/; Cloud Control reads the others, with the
-  # caller's own rights. A parameter is described and never read: its value may be a secret. s3:ListBucket is what
-  # HeadBucket asks for.
+  # caller's own rights. A parameter is described and never read: its value may be a secret.
   statement {
     sid = "Verify"
     actions = distinct(concat(
-      ["dynamodb:DescribeTable", "ec2:DescribeInstances", "lambda:GetFunctionConfiguration", "s3:ListBucket", "s3:GetBucketVersioning", "ssm:DescribeParameters", "cloudformation:GetResource"],
+      ["dynamodb:DescribeTable", "ec2:DescribeInstances", "lambda:GetFunctionConfiguration", "s3:GetBucketVersioning", "ssm:DescribeParameters", "cloudformation:GetResource"],
       flatten([for s in sort(distinct(flatten([for w in var.workspaces : w.services]))) : lookup(local.verify_actions, s, [])]),
       var.verify_actions,
     ))

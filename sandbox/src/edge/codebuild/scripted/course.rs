@@ -71,7 +71,7 @@ async fn work(codebuild: &CodeBuild, build: &Build, script: &Script) -> anyhow::
     }
     match mode {
         Mode::Plan => job.plan(garbled).await,
-        Mode::Apply => job.apply().await,
+        Mode::Apply => job.apply(garbled).await,
     }
 }
 
@@ -167,7 +167,7 @@ impl<'a> Job<'a> {
         Ok(Ended::Well)
     }
 
-    async fn apply(&self) -> anyhow::Result<Ended> {
+    async fn apply(&self, garbled: bool) -> anyhow::Result<Ended> {
         let (build, digest) = &self.order;
         let folder = format!("plans/{}/{build}", self.about.workspace);
         let summary = self.session.get(&format!("{folder}/summary.json")).await?;
@@ -199,6 +199,7 @@ impl<'a> Job<'a> {
         let remaining: Vec<String> = after.changes.into_iter().map(|change| change.address).collect();
         let state = self.script.world().state.clone();
         let result = terraform::result(&self.about, digest, &plan, refused.is_none(), &remaining, &state).to_string();
+        let result = if garbled { result[..result.len() / 2].to_owned() } else { result };
         self.session.put(&format!("results/{}/{}.json", self.about.workspace, self.about.build), result).await?;
         self.publish_inventory().await?;
         match refused {

@@ -38,7 +38,7 @@ pub enum Ending {
     TimedOut,
     /// It succeeds, and publishes nothing.
     Silent,
-    /// It succeeds, and the summary of its plan is no JSON. An apply does its work.
+    /// It does its work, and what it publishes of it is no JSON.
     Garbled,
 }
 
