@@ -133,6 +133,7 @@ impl Stage {
             containment: false,
             has_verb: false,
             late: None,
+            policy_since: None,
             attachments: Vec::new(),
             identities: Vec::new(),
             hold: None,

@@ -76,6 +76,8 @@ impl Installed {
             plane.kubectl(&["create", "clusterrolebinding", user, role, &who])?;
             kubeconfigs.insert(user.to_owned(), plane.kubeconfig_of(NAMESPACE, user)?);
         }
+        // The operator's own, by the name that the chart gives it.
+        kubeconfigs.insert("reforge".to_owned(), sandbox.operator_kubeconfig()?);
         let (operator, changed) = (Mutex::new(None), AtomicBool::new(false));
         let (refused, told) = (Mutex::default(), tokio::sync::Mutex::default());
         Ok(Self { sandbox, programs, settings, operator, changed, refused, kubeconfigs, told })

@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use anyhow::{Result, anyhow};
 use reforge_api::Time;
 use reforge_core::index::own::Ours;
-use reforge_core::intake::detect::{Detection, Surroundings, detect};
+use reforge_core::intake::detect::{Detection, Surroundings, Way, detect};
 use reforge_core::intake::event;
 use reforge_core::intake::plumbing::Plumbing;
 use reforge_scan::{Input, Kept, Progress, Totals, Wanted, scan};
@@ -40,6 +40,7 @@ pub fn read(
     let (dropped, failed, range) = (Mutex::new(Dropped::new()), Mutex::new(None), Mutex::new(None));
     let drop = |reason: &str| *lock(&dropped).entry(reason.to_owned()).or_default() += 1;
     let around = Surroundings {
+        way: Way::Queue,
         catalog: &backtest.catalog,
         policies: &backtest.policies,
         grants: &backtest.grants,

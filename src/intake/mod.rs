@@ -8,13 +8,13 @@ use std::sync::Arc;
 
 use kube::Client;
 use kube::api::{Api, Patch, PatchParams};
-use reforge_api::{ANNOTATION_HINT, Event, Incident, RecoveryPolicy, Time};
+use reforge_api::{ANNOTATION_HINT, Event, Handling, Incident, RecoveryPolicy, Time};
 use reforge_cluster::{Incidents, Policies};
 use reforge_core::catalog::Catalog;
-use reforge_core::index::Key;
 use reforge_core::index::own::Ours;
+use reforge_core::index::{Id, Key};
 use reforge_core::intake::candidate::Candidate;
-use reforge_core::intake::detect::{self, Detection, DropReason, Surroundings};
+use reforge_core::intake::detect::{self, Detection, DropReason, Surroundings, Way};
 use reforge_core::intake::event::{self, Message, Record};
 use reforge_core::intake::naming;
 use reforge_core::intake::notice::Notice;
@@ -64,7 +64,7 @@ impl Intake {
     /// Handles the body of one message.
     pub async fn handle(self: Arc<Self>, body: String) -> Handled {
         match event::parse(&body) {
-            Ok(Message::ApiCall(record)) => self.api_call(&record).await.0,
+            Ok(Message::ApiCall(record)) => self.api_call(&record, Way::Queue).await.0,
             Ok(Message::Notice(notice)) => self.notice(&notice).await,
             Ok(Message::Harmless) => {
                 self.metrics.dropped("Harmless");
@@ -84,7 +84,7 @@ impl Intake {
     }
 
     /// Handles a record, whichever way it came; gives the names of the Incidents back that it opened.
-    pub async fn api_call(&self, record: &Record) -> (Handled, Vec<String>) {
+    pub async fn api_call(&self, record: &Record, way: Way) -> (Handled, Vec<String>) {
         let ours = match self.claims_to_be_ours(record).await {
             Ok(ours) => ours.by(clock::now(), record.event.time),
             Err(error) => {
@@ -95,8 +95,9 @@ impl Intake {
         };
         let policies = self.policies.all();
         let open_of = |namespace: &str, name: &str| self.open_of(namespace, name);
-        let detection = detect::detect(record, &self.surroundings(policies.as_ref(), &|_, _| ours, &open_of));
-        self.detected(&record.event, detection).await
+        let is_own_build = |_: &str, _: Time| ours;
+        let around = Surroundings { way, ..self.surroundings(policies.as_ref(), &is_own_build, &open_of) };
+        self.detected(&record.event, detect::detect(record, &around)).await
     }
 
     async fn notice(&self, notice: &Notice) -> Handled {
@@ -114,6 +115,7 @@ impl Intake {
         open_of: &'a (dyn Fn(&str, &str) -> usize + Sync),
     ) -> Surroundings<'a> {
         Surroundings {
+            way: Way::Queue,
             catalog: &self.catalog,
             policies,
             grants: &self.grants,
@@ -129,7 +131,29 @@ impl Intake {
         self.incidents.look(|index| index.open_of_policy(Key::of_policy(namespace, policy)).count())
     }
 
+    /// A policy that this version cannot read, of a newer one, in a namespace that may recover what the event is about: nobody can
+    /// tell whether it takes it, nor whether it is handed down to another one by that.
+    fn unread(&self, event: &Event, detection: &Detection) -> Option<Id> {
+        let is_for_policies = match detection {
+            Detection::Open(taken) | Detection::OpenSome(taken, _) => {
+                taken.iter().any(|c| c.handling == Handling::Recover)
+            }
+            Detection::Drop(reason) => matches!(reason, DropReason::NoPolicy | DropReason::TooManyWait),
+            Detection::Later => false,
+        };
+        let mut unreadable = if is_for_policies { self.policies.unreadable() } else { Vec::new() }.into_iter();
+        unreadable.find(|id| self.grants.allows(&id.namespace, &event.account_id, &event.region))
+    }
+
     async fn detected(&self, event: &Event, detection: Result<Detection, Unreadable>) -> (Handled, Vec<String>) {
+        if let Some(policy) = detection.as_ref().ok().and_then(|detection| self.unread(event, detection)) {
+            tracing::error!(
+                event_id = event.id,
+                %policy,
+                "this version cannot read a policy that may take the event; it stays in the queue: upgrade the operator, or change the policy"
+            );
+            return (Handled::Keep, Vec::new());
+        }
         match detection {
             Ok(Detection::Drop(reason)) => {
                 self.drop(event, reason);

@@ -3,7 +3,7 @@
 
 use kube::ResourceExt;
 use kube::api::{Api, Patch, PatchParams};
-use reforge_api::{BuildKind, Incident, LABEL_WORKSPACE, RecoveryPolicy};
+use reforge_api::{BuildKind, Incident, LABEL_WORKSPACE, RecoveryPolicy, Time};
 use reforge_core::incident::builds::NotStarted;
 use reforge_core::incident::fences::{is_recent, looks_first, still_stands};
 use reforge_core::incident::order::{apply_of, listed, order_of, project_of};
@@ -98,15 +98,17 @@ async fn try_start(ctx: &Context, incident: &Incident, kind: BuildKind) -> Resul
             }
         }
     };
-    note_build(ctx, incident, &build.id).await;
+    note_build(ctx, incident, &build.id, build.start).await;
     Ok(Started::Running(Box::new(build)))
 }
 
 /// Notes a build in the workspace's lease, so that it is known even when the Incident is gone.
-pub async fn note_build(ctx: &Context, incident: &Incident, build: &str) {
+pub async fn note_build(ctx: &Context, incident: &Incident, build: &str, start: Option<Time>) {
     let Some(workspace) = incident.status.as_ref().and_then(|s| s.workspace.as_ref()) else { return };
     let account = &incident.spec.event.account_id;
-    if let Err(error) = ctx.workspaces.note_build(&workspace.backend, &Holder::of(incident), (account, build)).await {
+    let start = start.unwrap_or_else(clock::now);
+    let noted = ctx.workspaces.note_build(&workspace.backend, &Holder::of(incident), (account, build, start)).await;
+    if let Err(error) = noted {
         tracing::warn!(%error, build, "the build could not be noted in the workspace's lease");
     }
 }

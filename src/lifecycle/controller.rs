@@ -37,6 +37,8 @@ use super::workspace::Workspaces;
 
 /// Reconciles that run side by side; each waits mostly for the network.
 const CONCURRENCY: usize = 32;
+/// How long a turn at the gate is waited for; it takes as long as a write of a status.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// Steps that one reconcile takes at most before it lets others go first.
 const MAX_STEPS: usize = 24;
 /// The pauses of one that could not be read or written: while the apiserver is away, and where it will not change by waiting.
@@ -81,9 +83,10 @@ pub struct Context {
 pub struct Turns(Mutex<BTreeMap<Key, Arc<Mutex<()>>>>);
 
 impl Turns {
-    async fn take(&self, policy: Key) -> OwnedMutexGuard<()> {
+    /// None: the others take too long, and nobody else is to wait for that.
+    async fn take(&self, policy: Key) -> Option<OwnedMutexGuard<()>> {
         let turn = self.0.lock().await.entry(policy).or_default().clone();
-        turn.lock_owned().await
+        tokio::time::timeout(PATIENCE, turn.lock_owned()).await.ok()
     }
 }
 
@@ -104,7 +107,14 @@ pub async fn run(ctx: Arc<Context>, stop: CancellationToken) {
 
 async fn reconcile(ctx: &Context, id: &Id) -> Result<Next, KubeCallError> {
     let api: Api<Incident> = Api::namespaced(ctx.client.clone(), &id.namespace);
-    let Some(mut incident) = kube_call(api.get_opt(&id.name)).await? else { return Ok(Next::Change) };
+    let known = ctx.incidents.look(|index| index.get(id).map(|row| row.version));
+    let Some(mut incident) = kube_call(api.get_opt(&id.name)).await? else {
+        // What was written while it was being deleted may have come after the word that it is gone.
+        if let Some(version) = known {
+            ctx.incidents.forget(id, version);
+        }
+        return Ok(Next::Change);
+    };
     if incident.status.as_ref().is_some_and(|s| s.step.name == StepName::Ended) {
         return Ok(Next::Change);
     }
@@ -113,6 +123,7 @@ async fn reconcile(ctx: &Context, id: &Id) -> Result<Next, KubeCallError> {
         let turn = match &view.seen {
             Seen::AtGate(_) => {
                 let turn = ctx.turns.take(Key::of_policy(&id.namespace, &incident.spec.policy_ref.name)).await;
+                let Some(turn) = turn else { return Ok(Next::After(PATIENCE)) };
                 observe::look_around(ctx, &incident, &mut view);
                 Some(turn)
             }
@@ -124,7 +135,7 @@ async fn reconcile(ctx: &Context, id: &Id) -> Result<Next, KubeCallError> {
             drop(turn);
             incident = match written {
                 Written::Done(incident) => incident,
-                Written::Refused(pause) => return Ok(Next::After(pause)),
+                Written::Refused(_, pause) => return Ok(Next::After(pause)),
             };
             if let Some(pause) = carry_out(ctx, &api, &mut incident, &step.effects).await? {
                 return Ok(Next::After(pause));
@@ -159,8 +170,8 @@ async fn carry_out(
             Effect::NoteSuccess => act::note_success(ctx, incident).await,
             Effect::NoteBuild => {
                 let build = incident.status.as_ref().and_then(|s| s.recovery.build.as_ref());
-                if let Some(build) = build.map(|b| b.id.clone()) {
-                    act::note_build(ctx, incident, &build).await;
+                if let Some((build, start)) = build.map(|b| (b.id.clone(), b.start)) {
+                    act::note_build(ctx, incident, &build, start).await;
                 }
             }
             Effect::StartBuild(kind) => {
@@ -176,7 +187,7 @@ async fn carry_out(
                 };
                 match write(ctx, api, incident, &after).await? {
                     Written::Done(written) => *incident = written,
-                    Written::Refused(pause) => return Ok(Some(pause)),
+                    Written::Refused(_, pause) => return Ok(Some(pause)),
                 }
                 if pause.is_some() {
                     if !works(&after) {
@@ -198,8 +209,11 @@ async fn write(
 ) -> Result<Written, KubeCallError> {
     let before = incident.status.as_ref().map(|s| (s.phase, s.step));
     let written = status::write(api, incident, to).await?;
-    let Written::Done(now) = &written else { return Ok(written) };
+    let (Written::Done(now) | Written::Refused(now, _)) = &written;
     ctx.incidents.wrote(now);
+    if matches!(written, Written::Refused(..)) {
+        return Ok(written);
+    }
     if before != Some((to.phase, to.step)) {
         ctx.metrics.step(to);
         tracing::info!(

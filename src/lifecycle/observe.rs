@@ -19,6 +19,7 @@ use reforge_core::index::{Id, Key, Row};
 use reforge_core::plan::build::BuildState;
 use reforge_core::plan::inventory::{self, Location, Owned};
 use reforge_core::plan::published::Changed;
+use reforge_core::policy::select;
 use reforge_core::words::fault::Fault;
 use reforge_core::words::ids::{Holder, uuid_of};
 
@@ -35,7 +36,7 @@ use super::reach::Install;
 pub async fn observe(ctx: &Context, incident: &Incident) -> View {
     let status = incident.status.clone().unwrap_or_default();
     let entry = ctx.catalog.entry(&incident.spec.resource.r#type);
-    let policy = policy(ctx, incident);
+    let (policy, policy_since) = policy(ctx, incident);
     let me = Row::from(incident);
     let reports = reports(ctx, &me, &status).await;
     let is_new = status.step.name == StepName::Locate;
@@ -84,6 +85,7 @@ pub async fn observe(ctx: &Context, incident: &Incident) -> View {
             let mut calls = reports.0.iter().map(|report| &report.name).chain([&spec.event.name]);
             calls.any(|call| e.is_containment(call))
         }),
+        policy_since,
         late: around::late(created, spec.event.time, ctx.settings.retention.longest()),
         has_verb: entry.is_some_and(|e| e.undo_of(&spec.event.name).is_some()),
         spec,
@@ -152,13 +154,17 @@ async fn last_successful(ctx: &Context, status: &IncidentStatus, policy: &Recove
     }
 }
 
-fn policy(ctx: &Context, incident: &Incident) -> PolicyState {
+/// The policy, and since when there is one, where that is after what happened.
+fn policy(ctx: &Context, incident: &Incident) -> (PolicyState, Option<Time>) {
     match ctx.policies.get(&incident.namespace().unwrap_or_default(), &incident.spec.policy_ref.name) {
-        None => PolicyState::Gone,
-        Some(Known::Read(policy)) => PolicyState::of(Some(&policy), &ctx.settings.grants()),
+        None => (PolicyState::Gone, None),
+        Some(Known::Read(policy)) => {
+            let since = select::created_after(&policy, &incident.spec.event);
+            (PolicyState::of(Some(&policy), &ctx.settings.grants()), since)
+        }
         Some(Known::Unreadable(why)) => {
             let what = format!("this version of Reforge cannot read it: {why}");
-            PolicyState::Unusable { why: reason::INVALID, what }
+            (PolicyState::Unusable { why: reason::INVALID, what }, None)
         }
     }
 }
@@ -274,7 +280,7 @@ fn published<T>(read: Result<Option<T>, ArtifactError>) -> Result<Option<T>, Fau
             tracing::error!(%error, "a build published something that nobody can read");
             Ok(None)
         }
-        read => read.map_err(|error| error.fault()),
+        read => read.map_err(ArtifactError::fault),
     }
 }
 

@@ -22,7 +22,7 @@ pub enum Written {
     /// It is stored.
     Done(Incident),
     /// The apiserver does not take it: that is said in the status that was there before, and it is decided again after a pause.
-    Refused(Duration),
+    Refused(Incident, Duration),
 }
 
 /// Writes `status` over that of `incident`; a conflict (409) says that it is no longer what was decided on.
@@ -41,8 +41,8 @@ pub async fn write(
             let fault = Fault::ours("storing what comes next in this status", &refusal.fault("").said);
             let pause = trouble::tell(&mut before, &fault, &name, clock::now());
             tracing::error!(incident = name, %refusal, "the apiserver does not take the Incident's next status");
-            apply(api, incident, &before).await?;
-            Ok(Written::Refused(Duration::from_millis(pause.unsigned_abs())))
+            let told = apply(api, incident, &before).await?;
+            Ok(Written::Refused(told, Duration::from_millis(pause.unsigned_abs())))
         }
         written => written.map(Written::Done),
     }

@@ -92,12 +92,13 @@ impl Workspaces {
         }
     }
 
-    /// Notes the build that works on the workspace, and its account, so that it is known even when the Incident is gone.
+    /// Notes the build that works on the workspace, its account and when it started, so that it is known even when the Incident
+    /// is gone.
     pub async fn note_build(
         &self,
         backend: &str,
         me: &Holder,
-        (account, build): (&str, &str),
+        (account, build, start): (&str, &str, Time),
     ) -> Result<(), KubeCallError> {
         let Some(mut lease) = self.read(backend).await?.filter(|l| holder(l).as_ref() == Some(me)) else {
             return Ok(());
@@ -107,7 +108,7 @@ impl Workspaces {
         }
         let mut builds = builds_of(&lease)?;
         close(&mut builds);
-        builds.push(Noted { uuid: uuid_of(build).to_owned(), start: clock::now(), end: None });
+        builds.push(Noted { uuid: uuid_of(build).to_owned(), start, end: None });
         builds.drain(..builds.len().saturating_sub(MAX_BUILDS));
         write_builds(&mut lease, &builds)?;
         lease.annotations_mut().insert(ANNOTATION_BUILD.to_owned(), build.to_owned());
@@ -248,7 +249,7 @@ fn holder(lease: &Lease) -> Option<Holder> {
 #[derive(Debug, Serialize, Deserialize)]
 struct Noted {
     uuid: String,
-    /// When it was known to have started; a build does nothing in its first seconds.
+    /// When it started.
     start: Time,
     /// When the workspace was given back, or the next build started.
     #[serde(skip_serializing_if = "Option::is_none")]

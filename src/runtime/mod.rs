@@ -46,7 +46,7 @@ impl KubeCallError {
     /// Whether somebody else wrote first.
     pub fn is_conflict(&self) -> bool {
         match self {
-            Self::Kube(kube::Error::Api(e)) => e.code == 409,
+            Self::Kube(kube::Error::Api(e)) => e.code == 409 && Refusal::of(e).is_none(),
             Self::Lost(_) => true,
             Self::Kube(_) | Self::Timeout | Self::Unreadable(_) => false,
         }

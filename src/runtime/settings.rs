@@ -159,7 +159,7 @@ impl Default for SweepSettings {
 pub struct RetentionSettings {
     /// From its end.
     pub ended: String,
-    /// The same of duplicates, canaries, alerts, and what Terraform does not own.
+    /// The same of canaries, alerts, and what Terraform does not own.
     pub noise: String,
     /// For how long the queue and its dead-letter queue together may bring an event again.
     pub queues: String,

@@ -11,6 +11,7 @@ use aws_sdk_cloudtrail::operation::lookup_events::LookupEventsOutput;
 use aws_sdk_cloudtrail::primitives::DateTime;
 use aws_sdk_cloudtrail::types::{LookupAttribute, LookupAttributeKey};
 use reforge_api::{Time, duration_millis};
+use reforge_core::intake::detect::Way;
 use reforge_core::intake::event;
 use reforge_core::policy::grants::Grants;
 use tokio::time::{Interval, MissedTickBehavior, interval};
@@ -131,7 +132,7 @@ impl Sweep {
         if self.intake.plumbing.is_canary(&self.intake.catalog, &record) {
             return true;
         }
-        let (handled, opened) = self.intake.api_call(&record).await;
+        let (handled, opened) = self.intake.api_call(&record, Way::Sweep).await;
         for incident in opened {
             self.intake.metrics.events_missed.inc();
             tracing::warn!(

@@ -1,6 +1,7 @@
 //! Builds that follow a script publish what builds that run Terraform publish.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use sandbox::edge::{Parameter, Script};
 use sandbox::{Caller, name_of};
@@ -64,7 +65,11 @@ async fn published(world: &World, incident: &str) -> BTreeMap<String, Value> {
     let digest = incident["status"]["plan"]["digest"].as_str().unwrap_or("no digest");
     for key in keys {
         let Some(own) = uuids.iter().copied().chain([digest]).find(|own| key.contains(own)) else { continue };
-        let document = if key.ends_with(".tar") { Value::Null } else { read(world, &key).await };
+        let document = if Path::new(&key).extension().is_some_and(|is| is == "tar") {
+            Value::Null
+        } else {
+            read(world, &key).await
+        };
         found.insert(key.replace(own, "*"), document);
     }
     found.into_iter().map(|(key, document)| (key, common(&document))).collect()

@@ -83,6 +83,14 @@ impl Sqs {
         attributes.values().filter_map(|v| v.parse::<u32>().ok()).sum()
     }
 
+    /// Whether a message is in flight.
+    async fn is_taken(&self) -> Option<()> {
+        let in_flight = QueueAttributeName::ApproximateNumberOfMessagesNotVisible;
+        let call = self.client.get_queue_attributes().queue_url(&self.url).attribute_names(in_flight);
+        let attributes = call.send().await.expect("attributes").attributes.unwrap_or_default();
+        attributes.values().any(|count| count == "1").then_some(())
+    }
+
     pub async fn is_empty(&self) -> Option<()> {
         (self.count(&self.url).await == 0).then_some(())
     }
@@ -229,7 +237,11 @@ async fn a_recoverys_own_call_opens_nothing_when_its_incident_is_long_gone() {
     let running = Running::start(&sqs, plane(), &[&namespace]).await;
     let holder = Holder { namespace: namespace.clone(), name: "gone".to_owned() };
     running.workspaces.take("b/k", &holder).await.expect("the apiserver answers").expect("nobody has it");
-    running.workspaces.note_build("b/k", &holder, ("111122223333", &format!("p:{BUILD}"))).await.expect("noted");
+    running
+        .workspaces
+        .note_build("b/k", &holder, ("111122223333", &format!("p:{BUILD}"), clock::now()))
+        .await
+        .expect("noted");
     // The record of that call is of long ago, and so is the build.
     let lease = plane().kubectl(&["get", "lease", "-n", &namespace, "-o", "name"]).expect("the lease");
     let builds = json!([{"uuid": BUILD, "start": "2020-01-01T00:00:00.000Z"}]);
@@ -295,6 +307,34 @@ async fn a_message_stays_in_the_queue_while_the_apiserver_stores_nothing() {
     assert_eq!(sqs.count(&sqs.url).await, 1, "the message is still there");
 
     own.start_apiserver().expect("it comes back");
+    eventually("the queue is empty", || sqs.is_empty()).await;
+    assert_eq!(incidents(&own, "shop"), 1);
+    running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_policy_of_a_newer_version_may_take_stays_in_the_queue_until_it_can_be_read() {
+    let sqs = Sqs::start().await;
+    let own = ControlPlane::start().expect("a control plane of its own");
+    // The CRD of a version that knows one mode more.
+    let crds = reforge::cli::all_manifests().expect("CRDs");
+    let lines = crds.lines().map(|line| match line.strip_suffix("- Enforce") {
+        Some(indent) => format!("{line}\n{indent}- Rehearse"),
+        None => line.to_owned(),
+    });
+    let crds = lines.collect::<Vec<_>>().join("\n");
+    own.kubectl_with(&crds, &["apply", "--server-side", "-f", "-"]).expect("applied");
+    own.kubectl(&["wait", "--for=condition=Established", "crd", "--all"]).expect("established");
+    own.kubectl(&["create", "namespace", "shop"]).expect("a namespace");
+    let mut newer = policy("shop");
+    newer["spec"]["mode"] = json!("Rehearse");
+    own.kubectl_with(&newer.to_string(), &["apply", "-f", "-"]).expect("a policy");
+    let running = Running::start(&sqs, &own, &["shop"]).await;
+    sqs.send(&deleted_table()).await;
+    eventually("it is taken", || sqs.is_taken()).await;
+    assert_eq!((sqs.count(&sqs.url).await, incidents(&own, "shop")), (1, 0));
+    let mend = ["patch", "rpol", "all", "-n", "shop", "--type=merge", "-p", r#"{"spec":{"mode":"Enforce"}}"#];
+    own.kubectl(&mend).expect("patched");
     eventually("the queue is empty", || sqs.is_empty()).await;
     assert_eq!(incidents(&own, "shop"), 1);
     running.end().await;

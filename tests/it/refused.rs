@@ -9,6 +9,7 @@ use reforge::runtime::clock;
 use reforge::runtime::settings::SweepSettings;
 use reforge::watch::Notes;
 use reforge::watch::sweep::Sweep;
+use reforge_core::intake::detect::Way;
 use reforge_core::intake::event;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -113,7 +114,8 @@ async fn what_a_clusters_admission_refuses_is_set_aside_with_its_words() {
     let (namespace, stop) = (owner_of(LOST), CancellationToken::new());
     let intake = intake(plane(), &[&namespace], &stop).await;
     lets_no_incident_in(&namespace).await;
-    let (handled, opened) = intake.api_call(&event::of_log(both()["detail"].clone()).expect("a record")).await;
+    let (handled, opened) =
+        intake.api_call(&event::of_log(both()["detail"].clone()).expect("a record"), Way::Sweep).await;
     assert_eq!(opened, Vec::<String>::new());
     let Handled::DeadLetter("Admission", reason) = handled else { panic!("{handled:?}") };
     assert!(reason.contains("this team opens its Incidents by hand"), "{reason}");
@@ -126,7 +128,8 @@ async fn a_webhook_that_does_not_answer_keeps_its_own_events_in_the_queue_and_no
     let (silent, shop, stop) = (owner_of(LOST), owner_of(KEPT), CancellationToken::new());
     let intake = intake(plane(), &[&silent, &shop], &stop).await;
     has_a_silent_webhook(&silent).await;
-    let (handled, opened) = intake.api_call(&event::of_log(both()["detail"].clone()).expect("a record")).await;
+    let (handled, opened) =
+        intake.api_call(&event::of_log(both()["detail"].clone()).expect("a record"), Way::Sweep).await;
     assert_eq!((handled, opened.len()), (Handled::Keep, 1), "it comes again, and the other's Incident is opened");
     assert!(*intake.open.borrow(), "the apiserver stores others");
     stop.cancel();

@@ -23,6 +23,8 @@ fn an_open_incident_is_the_operators_alone() {
         let delete = [&["delete"][..], &this].concat();
         let refused = plane.kubectl(&delete).expect_err("it is open").to_string();
         assert!(refused.contains("has not ended"), "{refused}");
+        let refused = stage.kubectl_as("reforge", &delete).expect_err("nor does the operator");
+        assert!(refused.contains("has not ended"), "{refused}");
 
         let decide = |by: &str, digest: &str| {
             let value = json!({"by": by, "decision": "Approve", "changeDigest": digest});

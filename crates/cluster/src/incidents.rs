@@ -53,15 +53,21 @@ impl Incidents {
         self.change(|index| index.put(row));
     }
 
-    /// Forgets what the operator itself has deleted.
-    pub fn deleted(&self, id: &Id) {
-        self.change(|index| index.remove(id));
+    /// Forgets one that is gone, as it was known at this resourceVersion: one of the same name that came since is another.
+    pub fn forget(&self, id: &Id, version: u64) {
+        self.change(|index| {
+            if index.get(id).is_some_and(|row| row.version == version) {
+                index.remove(id);
+            }
+        });
     }
 
     /// Wakes whoever works on the open Incidents of a policy.
     pub fn wake_of_policy(&self, policy: Key) {
         let ids: Vec<Id> = self.look(|index| index.open_of_policy(policy).map(|row| row.id.clone()).collect());
-        ids.into_iter().for_each(|id| self.changes.mark(id));
+        for id in ids {
+            self.changes.mark(id);
+        }
     }
 
     /// Wakes whoever works on an Incident.
@@ -73,7 +79,9 @@ impl Incidents {
     pub fn listen(&self) -> Listener<Id> {
         let listener = self.changes.listen();
         let open: Vec<Id> = self.look(|index| index.open().map(|row| row.id.clone()).collect());
-        open.into_iter().for_each(|id| self.changes.mark(id));
+        for id in open {
+            self.changes.mark(id);
+        }
         listener
     }
 

@@ -36,6 +36,7 @@ pub struct Policies {
 struct Kept {
     all: BTreeMap<Id, Known>,
     readable: Vec<Arc<RecoveryPolicy>>,
+    unreadable: Vec<Id>,
 }
 
 impl Policies {
@@ -105,7 +106,9 @@ impl Policies {
             Known::Unreadable(_) => None,
         };
         let readable = all.values().filter_map(readable).collect();
-        self.kept.send_replace(Arc::new(Kept { all, readable }));
+        let unreadable = all.iter().filter(|(_, known)| matches!(known, Known::Unreadable(_)));
+        let unreadable = unreadable.map(|(id, _)| id.clone()).collect();
+        self.kept.send_replace(Arc::new(Kept { all, readable, unreadable }));
         for id in differ {
             incidents.wake_of_policy(Key::of_policy(&id.namespace, &id.name));
             self.changes.mark(id);
@@ -115,6 +118,11 @@ impl Policies {
     /// Every policy that can be read, as they are now.
     pub fn all(&self) -> impl AsRef<[Arc<RecoveryPolicy>]> + use<> {
         Snapshot(self.kept.borrow().clone())
+    }
+
+    /// The policies that this version cannot read: nobody can tell what they take.
+    pub fn unreadable(&self) -> Vec<Id> {
+        self.kept.borrow().unreadable.clone()
     }
 
     /// A policy; None: there is none of this name.
@@ -127,7 +135,9 @@ impl Policies {
     pub fn listen(&self) -> Listener<Id> {
         let listener = self.changes.listen();
         let ids: Vec<Id> = self.kept.borrow().all.keys().cloned().collect();
-        ids.into_iter().for_each(|id| self.changes.mark(id));
+        for id in ids {
+            self.changes.mark(id);
+        }
         listener
     }
 

@@ -25,6 +25,9 @@ pub enum Next {
 /// The pauses of one that ended in a panic: the fault is in the code, and only an upgrade mends it.
 const PANICKED: Next = Next::Failed(Duration::from_secs(60), Duration::from_secs(600));
 
+/// However long a pause is to be, it is looked at again after this: the queue of pauses panics over two years.
+const LONGEST: Duration = Duration::from_secs(86_400);
+
 /// Where one is.
 #[derive(Debug)]
 enum Place {
@@ -122,7 +125,7 @@ impl<K: Ord + Clone + std::fmt::Debug> Runner<K> {
     }
 
     fn delay(&mut self, key: K, pause: Duration, is_brought_forward: bool) {
-        let delay = self.delays.insert(key.clone(), pause);
+        let delay = self.delays.insert(key.clone(), pause.min(LONGEST));
         self.places.insert(key, Place::Delayed(delay, is_brought_forward));
     }
 }

@@ -142,6 +142,11 @@ mod tests {
         let noted = Underway::parse(&text).expect("parsed");
         assert_eq!(Some(noted.id), child.id());
         assert!(noted.is_there().await.expect("asked"));
+        // What becomes that program may ignore interrupts until it is it.
+        while fs::read_to_string(format!("/proc/{}/comm", noted.id)).expect("its name").trim() != "sleep" {
+            assert!(start.elapsed().as_secs() < 30, "it does not sleep");
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
         end(&note, &|_| ()).await.expect("ended");
         assert!(!child.wait().await.expect("waited").success());
         assert!(!note.exists());

@@ -54,6 +54,7 @@ pub fn view(step: StepName) -> View {
         containment: false,
         has_verb: false,
         late: None,
+        policy_since: None,
         attachments: Vec::new(),
         identities: Vec::new(),
         hold: None,

@@ -326,6 +326,12 @@ fn held(view: &View, policy: &RecoveryPolicySpec, seen: &AtGate) -> Held {
             duration(age)
         ));
     }
+    if let Some(since) = view.policy_since {
+        held.ask.push(format!(
+            "it happened at {}, before the policy was created at {since}: nobody had agreed then to have it put back",
+            view.spec.event.time
+        ));
+    }
     held
 }
 

@@ -50,6 +50,8 @@ pub struct View {
     /// How old the event was when the Incident was created, in milliseconds, where that is longer than Incidents are kept: there
     /// may have been one before, of which nobody knows any more.
     pub late: Option<i64>,
+    /// When the policy was created, where that was after what happened.
+    pub policy_since: Option<Time>,
     /// Terraform types that hang on the resource.
     pub attachments: Vec<String>,
     /// Who is who, by the settings.

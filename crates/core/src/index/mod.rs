@@ -39,18 +39,19 @@ pub struct Index {
     starting: BTreeSet<Slot>,
     ended: BTreeSet<(Time, Slot)>,
     canaries: BTreeSet<(Time, Slot)>,
-    /// Those that a relist has not named yet.
-    unnamed: Option<BTreeSet<Id>>,
+    /// Those that a relist has not named yet, as they were known when it began.
+    unnamed: Option<BTreeMap<Id, u64>>,
 }
 
 impl Index {
     /// Takes a row in; false when it says nothing new, or is older than what is known.
+    ///
+    /// A list that says less than was known when it began is of a cluster that was restored: then it is right all the same.
     pub fn put(&mut self, mut row: Row) -> bool {
-        if let Some(unnamed) = &mut self.unnamed {
-            unnamed.remove(&row.id);
-        }
+        let began = self.unnamed.as_mut().and_then(|unnamed| unnamed.remove(&row.id));
         if let Some(known) = self.get(&row.id) {
-            if row.version < known.version || *known == row {
+            let is_restored = began == Some(known.version);
+            if (row.version < known.version && !is_restored) || *known == row {
                 return false;
             }
             let id = row.id.clone();
@@ -79,12 +80,13 @@ impl Index {
 
     /// A relist begins: what it does not name until it [ends](Self::end_relist) is gone.
     pub fn begin_relist(&mut self) {
-        self.unnamed = Some(self.ids.keys().cloned().collect());
+        let known = self.ids.iter().filter_map(|(id, slot)| Some((id.clone(), self.at(*slot)?.version)));
+        self.unnamed = Some(known.collect());
     }
 
     /// A relist has named all that there is.
     pub fn end_relist(&mut self) {
-        for id in self.unnamed.take().unwrap_or_default() {
+        for id in self.unnamed.take().unwrap_or_default().into_keys() {
             self.remove(&id);
         }
     }

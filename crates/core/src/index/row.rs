@@ -224,8 +224,10 @@ fn actor(glimpse: &Glimpse) -> String {
 }
 
 fn ended(status: &Status, handling: Option<Handling>) -> Option<Ended> {
-    let is_noise =
-        || handling != Some(Handling::Recover) || [reason::DUPLICATE, reason::NOT_MANAGED].contains(&status.because());
+    let is_noise = || {
+        matches!(handling, Some(Handling::Alert | Handling::Canary))
+            || [reason::DUPLICATE, reason::NOT_MANAGED].contains(&status.because())
+    };
     let how = match status.step.name {
         Some(StepName::Ended) if is_noise() => How::Noise,
         Some(StepName::Ended) if status.holds(condition::RECOVERED) => How::Recovered,

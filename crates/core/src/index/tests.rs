@@ -88,6 +88,20 @@ fn an_incident_that_a_relist_does_not_name_is_gone() {
 }
 
 #[test]
+fn a_list_of_a_cluster_that_was_restored_is_believed_and_what_was_written_meanwhile_is_not_undone() {
+    let mut index = Index::default();
+    index.put(row(stored("restored", 900, &over("Verified", "1970-01-01T00:01:00.000Z"))));
+    index.put(row(stored("written", 900, &json!({}))));
+    index.begin_relist();
+    index.put(row(stored("written", 1000, &over("Verified", "1970-01-01T00:01:00.000Z"))));
+    assert!(!index.put(row(stored("written", 950, &json!({})))), "the list was made before that was written");
+    assert!(index.put(row(stored("restored", 800, &applying()))));
+    index.end_relist();
+    let open: Vec<String> = index.open().map(|row| row.id.name.to_string()).collect();
+    assert_eq!(open, ["restored"]);
+}
+
+#[test]
 fn those_that_ended_come_in_the_order_of_their_ends_and_noise_is_known() {
     let mut index = Index::default();
     for (name, why, at) in [("late", "Verified", "50"), ("early", "NotManaged", "20"), ("now", "Duplicate", "59")] {

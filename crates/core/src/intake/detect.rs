@@ -35,7 +35,7 @@ pub enum DropReason {
     ForeignAccount,
     /// No policy takes it.
     NoPolicy,
-    /// It happened before the policies that would take it were created.
+    /// It happened before the policy that would take it was created, and only a sweep found it.
     BeforePolicy,
     /// The policy that takes it cannot be used, and many Incidents wait for it already.
     TooManyWait,
@@ -76,8 +76,19 @@ pub enum Detection {
     Later,
 }
 
+/// The way by which an event came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// The queue brought it.
+    Queue,
+    /// It was looked up in CloudTrail, which has everything of the last 90 days.
+    Sweep,
+}
+
 /// What detection depends on beside the record.
 pub struct Surroundings<'a> {
+    /// The way by which it came.
+    pub way: Way,
     /// What is known of AWS's events.
     pub catalog: &'a Catalog,
     /// Every policy.
@@ -200,15 +211,6 @@ pub fn detect_notice(notice: &Notice, around: &Surroundings<'_>) -> Result<Detec
     })
 }
 
-/// Why no policy takes it.
-fn untaken(event: &Event, resource: &Resource, around: &Surroundings<'_>) -> DropReason {
-    if select::is_before_its_policy(around.policies, around.grants, event, resource) {
-        DropReason::BeforePolicy
-    } else {
-        DropReason::NoPolicy
-    }
-}
-
 /// The Incident that a policy takes; under one that cannot be used it waits until that is mended.
 fn candidate(
     entry: &Entry,
@@ -218,8 +220,10 @@ fn candidate(
     around: &Surroundings<'_>,
 ) -> Result<Candidate, DropReason> {
     let resource = resource(entry, id, event);
-    let taken = select::select(around.policies, around.grants, event, &resource)
-        .ok_or_else(|| untaken(event, &resource, around))?;
+    let taken = select::select(around.policies, around.grants, event, &resource).ok_or(DropReason::NoPolicy)?;
+    if around.way == Way::Sweep && select::created_after(taken.policy, event).is_some() {
+        return Err(DropReason::BeforePolicy);
+    }
     let (namespace, name) = (taken.policy.namespace().unwrap_or_default(), taken.policy.name_any());
     if !taken.usable && (around.open_of)(&namespace, &name) >= MAX_WAITING {
         return Err(DropReason::TooManyWait);

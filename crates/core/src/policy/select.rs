@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use kube::ResourceExt;
-use reforge_api::{Event, Match, RecoveryPolicy, RecoveryPolicySpec, Resource, reason};
+use reforge_api::{Event, Match, RecoveryPolicy, RecoveryPolicySpec, Resource, Time, reason};
 use thiserror::Error;
 
 use super::glob::matches_glob;
@@ -84,11 +84,8 @@ pub struct Taken<'a> {
     pub usable: bool,
 }
 
-/// The policy that takes the event: of those that match, the one of the highest priority, then the first by name. What happened
-/// before a policy was created is not that policy's: nobody had agreed to have it put back, and it may have made room for what
-/// the policy is about. A sweep, and a message that comes late, would bring it all the same.
-///
-/// Grants of two namespaces do not overlap, so the order between namespaces decides nothing that an owner would mind.
+/// The policy that takes the event: of those that match, the one of the highest priority, then the first by name. Grants of two
+/// namespaces do not overlap, so the order between namespaces decides nothing that an owner would mind.
 ///
 /// One that cannot be used takes what no other does, so that no event is lost by somebody's mistake. Before one that can be
 /// used it goes only in the same namespace and with a higher priority: what was to be handled with care is not handled with
@@ -99,7 +96,11 @@ pub fn select<'a>(
     event: &Event,
     resource: &Resource,
 ) -> Option<Taken<'a>> {
-    let matches = |policy: &&Arc<RecoveryPolicy>| is_meant(policy, grants, event, resource) && was_there(policy, event);
+    let matches = |policy: &&Arc<RecoveryPolicy>| {
+        let namespace = policy.metadata.namespace.as_deref().unwrap_or_default();
+        // What costs least comes first: most events are no concern of most policies.
+        is_match(&policy.spec.r#match, event, resource) && grants.allows(namespace, &event.account_id, &event.region)
+    };
     let (usable, broken): (Vec<_>, Vec<_>) =
         policies.iter().filter(matches).partition(|policy| validate(policy, grants).is_ok());
     let order = |p: &&Arc<RecoveryPolicy>| (std::cmp::Reverse(p.spec.priority), p.namespace(), p.name_any());
@@ -113,26 +114,12 @@ pub fn select<'a>(
     }
 }
 
-/// Whether a policy would take the event, had it been there then.
-pub fn is_before_its_policy(
-    policies: &[Arc<RecoveryPolicy>],
-    grants: &Grants,
-    event: &Event,
-    resource: &Resource,
-) -> bool {
-    policies.iter().any(|policy| is_meant(policy, grants, event, resource) && !was_there(policy, event))
-}
-
-/// Whether the event is of the policy's, whether it can be used or not.
-fn is_meant(policy: &RecoveryPolicy, grants: &Grants, event: &Event, resource: &Resource) -> bool {
-    let namespace = policy.metadata.namespace.as_deref().unwrap_or_default();
-    // What costs least comes first: most events are no concern of most policies.
-    is_match(&policy.spec.r#match, event, resource) && grants.allows(namespace, &event.account_id, &event.region)
-}
-
-/// Whether the policy was there when it happened, to the second; one of a file always was.
-fn was_there(policy: &RecoveryPolicy, event: &Event) -> bool {
-    policy.creation_timestamp().is_none_or(|created| created.0.as_millisecond() <= event.time.0)
+/// When the policy was created, to the second, where that was after what happened: nobody had agreed then to have it put back,
+/// and it may have made room for what the policy is about. It may be the same policy made anew as well: only people can tell.
+/// A policy of a file was always there.
+pub fn created_after(policy: &RecoveryPolicy, event: &Event) -> Option<Time> {
+    let created = policy.creation_timestamp().map(|t| Time(t.0.as_millisecond()))?;
+    (created > event.time).then_some(created)
 }
 
 fn is_match(wanted: &Match, event: &Event, resource: &Resource) -> bool {

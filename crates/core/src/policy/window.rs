@@ -85,7 +85,7 @@ fn edges(hours: &Hours, around: Time) -> Option<Vec<Time>> {
         let day = today.checked_add(ahead.days()).ok()?;
         for time in [from, to] {
             let shown = zone.to_ambiguous_timestamp(day.to_datetime(time));
-            all.extend([shown.clone().earlier().ok()?, shown.later().ok()?]);
+            all.extend([shown.earlier().ok()?, shown.later().ok()?]);
         }
     }
     Some(all.into_iter().map(|at| Time(at.as_millisecond())).collect())

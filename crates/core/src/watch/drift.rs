@@ -37,10 +37,11 @@ pub fn candidates(
         // The same drift is the same Incident, however often it is found; once it was put back, or that failed, it is
         // another one.
         let is_over = |row: &&Row| row.ended.is_some_and(|e| matches!(e.how, How::Recovered | How::Failed));
-        let times = earlier.filter(is_over).count();
+        // By the last one of those, which is kept the longest: how many there are goes down when some are deleted.
+        let last = earlier.filter(is_over).max_by_key(|row| (row.created, &row.id)).map(|row| row.id.to_string());
         let event = Event {
             origin: Origin::Drift,
-            id: event_id(policy, change, times),
+            id: event_id(policy, change, last.as_deref()),
             time: at,
             name: "DriftDetected".to_owned(),
             source: "reforge.dev".to_owned(),
@@ -76,9 +77,9 @@ fn resource<'a>(catalog: &'a Catalog, owned: &Owned) -> Option<(&'a Entry, Strin
     of(&|e| &e.terraform_types).or_else(|| of(&|e| &e.attachments))
 }
 
-fn event_id(policy: &RecoveryPolicy, change: &PlanChange, times: usize) -> String {
+fn event_id(policy: &RecoveryPolicy, change: &PlanChange, last: Option<&str>) -> String {
     let (uid, mode) = (policy.uid().unwrap_or_default(), policy.spec.mode);
-    let text = format!("{uid}\n{mode:?}\n{}\n{}\n{times}", change.address, change.value_hash);
+    let text = format!("{uid}\n{mode:?}\n{}\n{}\n{}", change.address, change.value_hash, last.unwrap_or("0"));
     format!("drift-{}", &hex::encode(Sha256::digest(text))[..32])
 }
 

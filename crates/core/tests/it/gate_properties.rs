@@ -16,6 +16,7 @@ const ATTACHMENT: &str = "aws_attachment";
 const DIGEST: &str = "d";
 
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each of them is a question of its own")]
 struct World {
     summary: Summary,
     policy: RecoveryPolicySpec,

@@ -9,7 +9,7 @@ use reforge_core::catalog::Catalog;
 use reforge_core::classify::{prompt, rules};
 use reforge_core::index::own::Ours;
 use reforge_core::intake::candidate::Candidate;
-use reforge_core::intake::detect::{Detection, Surroundings, detect};
+use reforge_core::intake::detect::{Detection, Surroundings, Way, detect};
 use reforge_core::intake::event::{Message, parse};
 use reforge_core::intake::naming::name_of;
 use reforge_core::intake::plumbing::Plumbing;
@@ -62,6 +62,7 @@ fn outcome(body: &Value) -> (String, Vec<Candidate>) {
     let detected = detect(
         &record,
         &Surroundings {
+            way: Way::Queue,
             catalog: Catalog::builtin(),
             policies: &policies,
             grants: &grants(ACCOUNT),
@@ -206,6 +207,7 @@ fn an_unreadable_id_beside_good_ones_is_kept_for_people_and_the_good_ones_go_on(
     let Ok(Message::ApiCall(record)) = parse(&body.to_string()) else { panic!("a record") };
     let policies: Vec<Arc<RecoveryPolicy>> = vec![Arc::new(serde_json::from_value(policy("shop")).expect("a policy"))];
     let around = Surroundings {
+        way: Way::Queue,
         catalog: Catalog::builtin(),
         policies: &policies,
         grants: &grants(ACCOUNT),

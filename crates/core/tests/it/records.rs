@@ -6,7 +6,7 @@ use reforge_api::{Change, Handling, Origin, RecoveryPolicy, Time};
 use reforge_core::catalog::Catalog;
 use reforge_core::index::own::Ours;
 use reforge_core::intake::candidate::Candidate;
-use reforge_core::intake::detect::{Detection, DropReason, Surroundings, detect, detect_notice};
+use reforge_core::intake::detect::{Detection, DropReason, Surroundings, Way, detect, detect_notice};
 use reforge_core::intake::event::{Message, Record, parse};
 use reforge_core::intake::plumbing::{Part, Plumbing};
 use reforge_core::intake::unreadable::Unreadable;
@@ -57,6 +57,7 @@ fn judged_since(
     detect(
         &record(envelope),
         &Surroundings {
+            way: Way::Queue,
             catalog: Catalog::builtin(),
             policies,
             grants,
@@ -263,6 +264,7 @@ fn so_many_wait_for_a_policy_that_cannot_be_used_and_no_more() {
     let (record, grants, plumbing) = (record(&deleted_table()), grants(ACCOUNT), plumbing());
     let with = |policies: &[Arc<RecoveryPolicy>], open: usize| {
         let around = Surroundings {
+            way: Way::Queue,
             catalog: Catalog::builtin(),
             policies,
             grants: &grants,
@@ -369,22 +371,42 @@ fn what_made_the_install_is_counted_and_alarms_nobody() {
 }
 
 #[test]
-fn what_happened_before_a_policy_was_created_is_not_that_policys() {
-    let created = |name: &str, at: &str| -> Arc<RecoveryPolicy> {
+fn what_a_sweep_finds_from_before_its_policy_is_counted_and_what_the_queue_brings_is_opened() {
+    let created = |name: &str, priority: i64, at: &str| -> Arc<RecoveryPolicy> {
         let mut policy = policy("shop");
         policy["metadata"]["name"] = json!(name);
         policy["metadata"]["creationTimestamp"] = json!(at);
+        policy["spec"]["priority"] = json!(priority);
         Arc::new(serde_json::from_value(policy).expect("a policy"))
     };
     // The record is of 03:04:05.
-    let younger = created("a-younger", "2026-01-02T03:04:06Z");
-    let judged = |policies: &[Arc<RecoveryPolicy>]| judged(&deleted_table(), &grants(ACCOUNT), policies);
-    let early = judged(std::slice::from_ref(&younger));
-    assert_eq!(early, Ok(Detection::Drop(DropReason::BeforePolicy)), "though it matches");
-    let Ok(Detection::Open(taken)) = judged(&[younger, created("elder", "2026-01-02T03:04:05Z")]) else {
-        panic!("the elder was there in that very second")
+    let careful = created("careful", 100, "2026-01-02T03:04:06Z");
+    let elder = created("elder", 1, "2026-01-02T03:04:05Z");
+    let record = record(&deleted_table());
+    let judged = |way: Way, policies: &[Arc<RecoveryPolicy>]| {
+        let around = Surroundings {
+            way,
+            catalog: Catalog::builtin(),
+            policies,
+            grants: &grants(ACCOUNT),
+            plumbing: &plumbing(),
+            recovery_roles: &[],
+            is_own_build: &|_, _| Ours::No,
+            open_of: &|_, _| 0,
+        };
+        match detect(&record, &around).expect("a readable record") {
+            Detection::Open(taken) => Ok(taken.into_iter().map(|c| c.policy.name).collect::<Vec<_>>()),
+            other => Err(other),
+        }
     };
-    assert_eq!(taken.iter().map(|c| c.policy.name.as_str()).collect::<Vec<_>>(), ["elder"]);
+    let both = [careful.clone(), elder.clone()];
+    assert_eq!(judged(Way::Sweep, &both), Err(Detection::Drop(DropReason::BeforePolicy)));
+    assert_eq!(
+        judged(Way::Queue, &both),
+        Ok(vec!["careful".to_owned()]),
+        "it is not handed down to one with less care"
+    );
+    assert_eq!(judged(Way::Sweep, &[elder]), Ok(vec!["elder".to_owned()]), "it was there in that very second");
 }
 
 #[test]
@@ -406,6 +428,7 @@ fn told(event: &Value) -> Detection {
     let Ok(Message::Notice(notice)) = parse(&event.to_string()) else { panic!("not a notice: {event}") };
     let policies = policies();
     let around = Surroundings {
+        way: Way::Queue,
         catalog: Catalog::builtin(),
         policies: &policies,
         grants: &grants(ACCOUNT),

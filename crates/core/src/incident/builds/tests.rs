@@ -196,3 +196,12 @@ fn an_event_that_is_older_than_incidents_are_kept_never_goes_by_itself() {
     assert_eq!(status.phase, Phase::AwaitingApproval);
     assert!(ready(&status).1.contains("744h00m old when it came"), "{}", ready(&status).1);
 }
+
+#[test]
+fn what_happened_before_its_policy_was_created_never_goes_by_itself() {
+    let mut view = fixture::planned(StepName::Gate, &["t.a"]);
+    view.policy_since = Some(Time(500_000));
+    let status = decide(&view).status;
+    assert_eq!(status.phase, Phase::AwaitingApproval);
+    assert!(ready(&status).1.contains("before the policy was created at 1970-01-01T00:08:20"), "{}", ready(&status).1);
+}

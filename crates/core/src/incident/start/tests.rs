@@ -17,7 +17,7 @@ fn cleared(tries: u32) -> View {
     let mut view = planned(StepName::Apply, &["t.a"]);
     let intent = view.status.recovery.intent.as_mut().expect("an apply is wanted");
     intent.tries = tries;
-    intent.last_try_time = (tries > 0).then(|| Time(990_000));
+    intent.last_try_time = (tries > 0).then_some(Time(990_000));
     view.status.timeline.recovering_at = Some(Time(950_000));
     view
 }
