@@ -4,9 +4,8 @@ use std::collections::BTreeSet;
 
 use kube::api::{Api, PostParams};
 use reforge::lifecycle::status::{self, Written};
-use reforge_api::{Incident, condition, reason};
+use reforge_api::{Incident, condition};
 use reforge_cluster::{Incidents, Policies};
-use reforge_core::incident::transition;
 use reforge_core::index::{Id, Key};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -117,14 +116,14 @@ async fn a_status_that_the_apiserver_refuses_is_said_in_the_one_before_and_not_h
     let stored = create(&api, "dynamodb-1").await;
     let mut next = reforge_api::IncidentStatus::default();
     next.step.attempt = 7;
-    transition::progress(&mut next, reason::PROGRESSING, &"x".repeat(3000), reforge_api::Time(0));
+    next.recovery.committed_to = Some("no digest".to_owned());
     let Written::Refused(_, pause) = status::write(&api, &stored, &next).await.expect("the apiserver answers") else {
-        panic!("a message has 2048 characters at most")
+        panic!("a digest has 64 characters")
     };
     assert!(pause.as_secs() >= 5, "{pause:?}");
     let told = api.get("dynamodb-1").await.expect("it is there").status.expect("it says so");
     assert_eq!((told.step.attempt, told.trouble.map(|t| t.tries)), (0, Some(1)), "nothing of the next is stored");
     let ready = told.conditions.iter().find(|c| c.r#type == condition::READY).expect("it says so");
     assert!(ready.message.starts_with("storing what comes next in this status: not accepted"), "{}", ready.message);
-    assert!(ready.message.contains("2048"), "in the apiserver's words: {}", ready.message);
+    assert!(ready.message.contains("status.recovery.committedTo"), "in the apiserver's words: {}", ready.message);
 }
