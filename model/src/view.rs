@@ -117,32 +117,13 @@ impl Stage {
             spec: Box::new(spec.clone()),
         });
         let free = matches!(policy, PolicyState::Stands { .. }) && !is_held(&stored.status, spec, None);
-        Some(View {
-            now: now(world),
-            created: Time(0),
-            generation: 1,
-            name: format!("i{incident}"),
-            namespace: "n".to_owned(),
-            spec: IncidentSpec { approvals: stored.approvals.clone(), ..self.specs[incident].clone() },
-            evidence: (Vec::new(), 0),
-            elder: None,
-            own_build: None,
-            status: stored.status.clone(),
-            policy,
-            stateful: true,
-            containment: false,
-            has_verb: false,
-            late: None,
-            policy_since: None,
-            attachments: Vec::new(),
-            identities: Vec::new(),
-            hold: None,
-            last_successful: None,
-            builds_here: Vec::new(),
-            seen: if free { look(world, incident, &stored.status) } else { Seen::Nothing },
-        })
+        let of = IncidentSpec { approvals: stored.approvals.clone(), ..self.specs[incident].clone() };
+        let seen = if free { look(world, incident, &stored.status) } else { Seen::Nothing };
+        let view = View::alone(&format!("i{incident}"), of, stored.status.clone(), policy, now(world));
+        Some(View { seen, ..view })
     }
 }
+
 fn look(world: &World, incident: usize, status: &IncidentStatus) -> Seen {
     match status.step.name {
         StepName::Locate => Seen::Location(Location::Owned(WorkspaceRef {

@@ -168,7 +168,7 @@ impl<'a> Judge<'a> {
             decision,
             reasons,
         };
-        let opened = Opened { at: spec.event.time, actor: limits::actor_key(&spec.event.actor) };
+        let opened = Opened { at: spec.event.time, actor: limits::actor_key(&spec.event.actor).into() };
         let list = self.opened.entry(policy_key.clone()).or_default();
         list.push_back(opened);
         if list.len() > LOOK_BACK {

@@ -11,8 +11,8 @@ use kube::api::{Api, Patch, PatchParams};
 use reforge_api::{ANNOTATION_HINT, Event, Handling, Incident, RecoveryPolicy, Time};
 use reforge_cluster::{Incidents, Policies};
 use reforge_core::catalog::Catalog;
+use reforge_core::index::Key;
 use reforge_core::index::own::Ours;
-use reforge_core::index::{Id, Key};
 use reforge_core::intake::candidate::Candidate;
 use reforge_core::intake::detect::{self, Detection, DropReason, Surroundings, Way};
 use reforge_core::intake::event::{self, Message, Record};
@@ -22,6 +22,7 @@ use reforge_core::intake::own::claimed_build;
 use reforge_core::intake::plumbing::Plumbing;
 use reforge_core::intake::unreadable::Unreadable;
 use reforge_core::policy::grants::Grants;
+use reforge_core::words::ids::Id;
 use serde_json::json;
 use tokio::sync::watch;
 

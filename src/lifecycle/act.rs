@@ -10,7 +10,7 @@ use reforge_core::incident::order::{apply_of, listed, order_of, project_of};
 use reforge_core::plan::build::BuildState;
 use reforge_core::policy::select;
 use reforge_core::words::fault::Fault;
-use reforge_core::words::ids::Holder;
+use reforge_core::words::ids::Id;
 use serde_json::json;
 
 use crate::recover::codebuild::CodeBuildError;
@@ -52,7 +52,7 @@ async fn try_start(ctx: &Context, incident: &Incident, kind: BuildKind) -> Resul
     let listed = listed(&policy.spec, workspace)?;
     let project = project_of(listed, kind);
 
-    let me = Holder::of(incident);
+    let me = Id::of(incident);
     let taken = ctx.workspaces.take(&workspace.backend, &me).await.map_err(|e| e.fault("taking the workspace"))?;
     if let Err(other) = taken {
         let why = format!("waiting for {other}, which works on the same Terraform workspace");
@@ -107,7 +107,7 @@ pub async fn note_build(ctx: &Context, incident: &Incident, build: &str, start: 
     let Some(workspace) = incident.status.as_ref().and_then(|s| s.workspace.as_ref()) else { return };
     let account = &incident.spec.event.account_id;
     let start = start.unwrap_or_else(clock::now);
-    let noted = ctx.workspaces.note_build(&workspace.backend, &Holder::of(incident), (account, build, start)).await;
+    let noted = ctx.workspaces.note_build(&workspace.backend, &Id::of(incident), (account, build, start)).await;
     if let Err(error) = noted {
         tracing::warn!(%error, build, "the build could not be noted in the workspace's lease");
     }
@@ -144,7 +144,7 @@ pub async fn label_workspace(ctx: &Context, api: &Api<Incident>, incident: &mut 
 /// Gives the Incident's workspace back, if it has it.
 pub async fn release_workspace(ctx: &Context, incident: &Incident) {
     let Some(workspace) = incident.status.as_ref().and_then(|s| s.workspace.as_ref()) else { return };
-    if let Err(error) = ctx.workspaces.release(&workspace.backend, &Holder::of(incident)).await {
+    if let Err(error) = ctx.workspaces.release(&workspace.backend, &Id::of(incident)).await {
         // Whoever wants it next sees that this Incident is done with it.
         tracing::warn!(%error, incident = incident.name_any(), "the workspace's lease could not be given back");
     }

@@ -14,9 +14,9 @@ use reforge_core::incident::builds;
 use reforge_core::incident::decide::decide;
 use reforge_core::incident::fences::works;
 use reforge_core::incident::view::{Effect, Seen};
-use reforge_core::index::{Id, Key};
+use reforge_core::index::Key;
 use reforge_core::intake::plumbing::Plumbing;
-use reforge_core::words::ids::Holder;
+use reforge_core::words::ids::Id;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio_util::sync::CancellationToken;
 
@@ -163,8 +163,8 @@ async fn carry_out(
             Effect::LabelWorkspace => act::label_workspace(ctx, api, incident).await,
             Effect::ReleaseWorkspace => act::release_workspace(ctx, incident).await,
             Effect::Wake(who) => {
-                if let Some(Holder { namespace, name }) = Holder::parse(who) {
-                    ctx.incidents.wake(Id { namespace: namespace.into(), name: name.into() });
+                if let Some(id) = Id::parse(who) {
+                    ctx.incidents.wake(id);
                 }
             }
             Effect::NoteSuccess => act::note_success(ctx, incident).await,

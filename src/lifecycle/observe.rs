@@ -15,13 +15,13 @@ use reforge_core::incident::fences::{is_held, may_have_started};
 use reforge_core::incident::order::{listed, project_of};
 use reforge_core::incident::view::{AtGate, PolicyState, Seen, View};
 use reforge_core::incident::{around, evidence, trouble};
-use reforge_core::index::{Id, Key, Row};
+use reforge_core::index::{Key, Row};
 use reforge_core::plan::build::BuildState;
 use reforge_core::plan::inventory::{self, Location, Owned};
 use reforge_core::plan::published::Changed;
 use reforge_core::policy::select;
 use reforge_core::words::fault::Fault;
-use reforge_core::words::ids::{Holder, uuid_of};
+use reforge_core::words::ids::{Id, uuid_of};
 
 use crate::recover::artifacts::ArtifactError;
 use crate::runtime::accounts::UnknownAccount;
@@ -247,7 +247,7 @@ async fn build(
         if let Some(found) = started_before(ctx, incident, (status, policy), kind).await? {
             return Ok(Seen::Build(Some(found)));
         }
-        let other = ctx.workspaces.held_by_other(&workspace.backend, &Holder::of(incident)).await;
+        let other = ctx.workspaces.held_by_other(&workspace.backend, &Id::of(incident)).await;
         return match other.map_err(|e| e.fault("reading the workspace's lease"))? {
             None if kind == BuildKind::Apply => at_gate(ctx, incident, judged, status, policy).await,
             other => Ok(Seen::Workspace(other)),

@@ -8,10 +8,10 @@ use kube::ResourceExt;
 use kube::api::{Api, Patch, PatchParams};
 use reforge_api::{RecoveryPolicy, RecoveryPolicyStatus};
 use reforge_cluster::{Known, Next};
-use reforge_core::index::Id;
 use reforge_core::intake::pattern;
 use reforge_core::policy::schedule;
 use reforge_core::policy::status::status_of;
+use reforge_core::words::ids::Id;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 

@@ -16,7 +16,7 @@ use reforge_core::incident::fences::works;
 use reforge_core::index::Work;
 use reforge_core::index::own::{Ours, own_build, was_at_work};
 use reforge_core::policy::limits::{Apply, Ledger};
-use reforge_core::words::ids::{Holder, uuid_of};
+use reforge_core::words::ids::{Id, uuid_of};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -25,7 +25,6 @@ use crate::runtime::{KubeCallError, kube_call};
 
 use super::reach::Reach;
 
-const ANNOTATION_BUILD: &str = "reforge.dev/build";
 const ANNOTATION_BUILDS: &str = "reforge.dev/builds";
 const ANNOTATION_ACCOUNT: &str = "reforge.dev/account";
 const ANNOTATION_BACKEND: &str = "reforge.dev/backend";
@@ -53,7 +52,7 @@ impl Workspaces {
     }
 
     /// Who works on the workspace, if it is somebody else.
-    pub async fn held_by_other(&self, backend: &str, me: &Holder) -> Result<Option<String>, KubeCallError> {
+    pub async fn held_by_other(&self, backend: &str, me: &Id) -> Result<Option<String>, KubeCallError> {
         match self.read(backend).await? {
             Some(lease) => self.other(&lease, me).await,
             None => Ok(None),
@@ -61,16 +60,16 @@ impl Workspaces {
     }
 
     /// Takes the workspace; gives back who has it where somebody else does.
-    pub async fn take(&self, backend: &str, me: &Holder) -> Result<Result<(), String>, KubeCallError> {
+    pub async fn take(&self, backend: &str, me: &Id) -> Result<Result<(), String>, KubeCallError> {
         let now = MicroTime(k8s_openapi::jiff::Timestamp::now());
-        let spec = LeaseSpec { holder_identity: Some(me.text()), acquire_time: Some(now), ..LeaseSpec::default() };
+        let spec = LeaseSpec { holder_identity: Some(me.to_string()), acquire_time: Some(now), ..LeaseSpec::default() };
         let written = match self.read(backend).await? {
             Some(lease) if holder(&lease).as_ref() == Some(me) => return Ok(Ok(())),
             Some(mut lease) => {
                 if let Some(other) = self.other(&lease, me).await? {
                     return Ok(Err(other));
                 }
-                lease.annotations_mut().remove(ANNOTATION_BUILD);
+                close(&mut lease)?;
                 lease.spec = Some(spec);
                 self.replace(&lease).await
             }
@@ -97,21 +96,20 @@ impl Workspaces {
     pub async fn note_build(
         &self,
         backend: &str,
-        me: &Holder,
+        me: &Id,
         (account, build, start): (&str, &str, Time),
     ) -> Result<(), KubeCallError> {
         let Some(mut lease) = self.read(backend).await?.filter(|l| holder(l).as_ref() == Some(me)) else {
             return Ok(());
         };
-        if lease.annotations().get(ANNOTATION_BUILD).is_some_and(|b| b == build) {
+        if open_build(&lease)?.is_some_and(|open| open.id == build) {
             return Ok(());
         }
+        close(&mut lease)?;
         let mut builds = builds_of(&lease)?;
-        close(&mut builds);
-        builds.push(Noted { uuid: uuid_of(build).to_owned(), start, end: None });
+        builds.push(Noted { id: build.to_owned(), start, end: None });
         builds.drain(..builds.len().saturating_sub(MAX_BUILDS));
         write_builds(&mut lease, &builds)?;
-        lease.annotations_mut().insert(ANNOTATION_BUILD.to_owned(), build.to_owned());
         lease.annotations_mut().insert(ANNOTATION_ACCOUNT.to_owned(), account.to_owned());
         self.replace(&lease).await.map(|_| ())
     }
@@ -124,7 +122,7 @@ impl Workspaces {
 
     /// Notes that an apply is about to start, before it does; once for each Incident and attempt. Only who has the
     /// workspace may.
-    pub async fn note_apply(&self, backend: &str, me: &Holder, apply: &Apply) -> Result<(), KubeCallError> {
+    pub async fn note_apply(&self, backend: &str, me: &Id, apply: &Apply) -> Result<(), KubeCallError> {
         let held = self.read(backend).await?.filter(|l| holder(l).as_ref() == Some(me));
         let mut lease = held.ok_or_else(|| KubeCallError::Lost("the workspace is no longer this Incident's"))?;
         let mut ledger = ledger_of(&lease)?;
@@ -158,17 +156,13 @@ impl Workspaces {
     }
 
     /// Gives the workspace back; nothing happens when somebody else has it.
-    pub async fn release(&self, backend: &str, me: &Holder) -> Result<(), KubeCallError> {
+    pub async fn release(&self, backend: &str, me: &Id) -> Result<(), KubeCallError> {
         let Some(mut lease) = self.read(backend).await?.filter(|l| holder(l).as_ref() == Some(me)) else {
             return Ok(());
         };
-        lease.annotations_mut().remove(ANNOTATION_BUILD);
+        close(&mut lease)?;
         if let Some(spec) = &mut lease.spec {
             spec.holder_identity = None;
-        }
-        let mut builds = builds_of(&lease)?;
-        if close(&mut builds) {
-            write_builds(&mut lease, &builds)?;
         }
         match self.replace(&lease).await {
             Err(e) if e.is_conflict() => Ok(()),
@@ -185,7 +179,7 @@ impl Workspaces {
             let listed = kube_call(self.leases.list(&page)).await?;
             for lease in listed.items.iter().filter(|l| l.annotations().contains_key(ANNOTATION_BACKEND)) {
                 let noted = builds_of(lease)?;
-                if let Some(build) = noted.iter().find(|b| b.uuid == uuid) {
+                if let Some(build) = noted.iter().find(|b| uuid_of(&b.id) == uuid) {
                     return Ok(if was_at_work(Some(build.start), build.end, at) { Ours::Yes } else { Ours::No });
                 }
                 if let Some(holder) = holder(lease) {
@@ -210,18 +204,18 @@ impl Workspaces {
     }
 
     /// Who holds the lease, unless it is `me`, nobody, or somebody who is done with it.
-    async fn other(&self, lease: &Lease, me: &Holder) -> Result<Option<String>, KubeCallError> {
+    async fn other(&self, lease: &Lease, me: &Id) -> Result<Option<String>, KubeCallError> {
         let Some(other) = holder(lease).filter(|h| h != me) else { return Ok(None) };
         let incidents: Api<Incident> = Api::namespaced(self.client.clone(), &other.namespace);
         let incident = kube_call(incidents.get_opt(&other.name)).await?;
         if incident.as_ref().and_then(|i| i.status.as_ref()).is_some_and(works) {
-            return Ok(Some(other.text()));
+            return Ok(Some(other.to_string()));
         }
-        let running = match lease.annotations().get(ANNOTATION_BUILD) {
-            Some(build) => self.runs(lease, build).await,
+        let running = match open_build(lease)? {
+            Some(build) => self.runs(lease, &build.id).await,
             None => incident.is_none() && age_seconds(lease) < ABANDONED,
         };
-        Ok(running.then(|| other.text()))
+        Ok(running.then(|| other.to_string()))
     }
 }
 
@@ -241,14 +235,14 @@ impl Workspaces {
     }
 }
 
-fn holder(lease: &Lease) -> Option<Holder> {
-    lease.spec.as_ref()?.holder_identity.as_deref().and_then(Holder::parse)
+fn holder(lease: &Lease) -> Option<Id> {
+    lease.spec.as_ref()?.holder_identity.as_deref().and_then(Id::parse)
 }
 
 /// A build as a workspace's record has it.
 #[derive(Debug, Serialize, Deserialize)]
 struct Noted {
-    uuid: String,
+    id: String,
     /// When it started.
     start: Time,
     /// When the workspace was given back, or the next build started.
@@ -267,12 +261,21 @@ fn write_builds(lease: &mut Lease, builds: &[Noted]) -> Result<(), KubeCallError
     Ok(())
 }
 
-/// Whoever gives the workspace back, or starts the next build in it, has seen the end of the one before.
-fn close(builds: &mut [Noted]) -> bool {
-    let mut open = builds.iter_mut().filter(|b| b.end.is_none()).peekable();
-    let some = open.peek().is_some();
-    open.for_each(|build| build.end = Some(clock::now()));
-    some
+/// The build that works on the workspace, as far as it is noted.
+fn open_build(lease: &Lease) -> Result<Option<Noted>, KubeCallError> {
+    Ok(builds_of(lease)?.pop().filter(|build| build.end.is_none()))
+}
+
+/// Whoever takes the workspace, gives it back or starts the next build in it has seen the end of the one before.
+fn close(lease: &mut Lease) -> Result<(), KubeCallError> {
+    let mut builds = builds_of(lease)?;
+    match builds.last_mut().filter(|build| build.end.is_none()) {
+        Some(open) => {
+            open.end = Some(clock::now());
+            write_builds(lease, &builds)
+        }
+        None => Ok(()),
+    }
 }
 
 fn ledger_of(lease: &Lease) -> Result<Ledger, KubeCallError> {

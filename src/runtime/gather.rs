@@ -184,10 +184,10 @@ mod tests {
 
     const HOUR: Duration = Duration::from_secs(3600);
 
-    /// An API that knows what is called by one letter, and notes what it is asked.
     /// What each call was asked.
     type Calls = Arc<Mutex<Vec<Vec<String>>>>;
 
+    /// An API that knows what is called by one letter, and notes what it is asked.
     fn api(pace: Pace) -> (Gather<String>, Calls) {
         let calls = Arc::new(Mutex::new(Vec::new()));
         let noted = calls.clone();

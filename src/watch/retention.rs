@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use kube::api::{Api, DeleteParams, Preconditions};
 use reforge_api::{Incident, Time, duration_millis};
-use reforge_core::index::Id;
 use reforge_core::watch::retention::Retention;
+use reforge_core::words::ids::Id;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 

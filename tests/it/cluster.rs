@@ -6,7 +6,8 @@ use kube::api::{Api, PostParams};
 use reforge::lifecycle::status::{self, Written};
 use reforge_api::{Incident, condition};
 use reforge_cluster::{Incidents, Policies};
-use reforge_core::index::{Id, Key};
+use reforge_core::index::Key;
+use reforge_core::words::ids::Id;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
@@ -56,7 +57,7 @@ async fn the_index_follows_what_is_stored_however_many_there_are() {
 
     let note = ["annotate", "inc", "dynamodb-9", "-n", &namespace, "by=somebody"];
     plane().kubectl(&note).expect("annotated");
-    let woken = Id { namespace: namespace.as_str().into(), name: "dynamodb-9".into() };
+    let woken = Id::new(&namespace, "dynamodb-9");
     while !changes.changed().await.contains(&woken) {}
     stop.cancel();
     watching.await.expect("it ends in order");
@@ -77,7 +78,7 @@ async fn what_the_operator_writes_is_known_at_once_and_wakes_nobody() {
     let watching = tokio::spawn(watching);
     assert!(incidents.ready().await);
     create(&api, "dynamodb-2").await;
-    let last = Id { namespace: namespace.as_str().into(), name: "dynamodb-2".into() };
+    let last = Id::new(&namespace, "dynamodb-2");
     let mut woken = BTreeSet::new();
     while !woken.contains(&last) {
         woken.extend(changes.changed().await);
@@ -100,7 +101,7 @@ async fn a_policy_that_changes_wakes_its_open_incidents_once_the_change_is_known
     assert_eq!(incidents.look(|index| index.open_of_policy(Key::of_policy(&namespace, "all")).count()), 1);
     let mut changes = incidents.listen();
     changes.changed().await;
-    let me = Id { namespace: namespace.as_str().into(), name: "dynamodb-1".into() };
+    let me = Id::new(&namespace, "dynamodb-1");
     let suspend = ["patch", "rpol", "all", "-n", &namespace, "--type=merge", "-p", r#"{"spec":{"suspend":true}}"#];
     plane().kubectl(&suspend).expect("patched");
     while !changes.changed().await.contains(&me) {}

@@ -19,7 +19,7 @@ use reforge_cluster::{Incidents, Policies};
 use reforge_core::catalog::Catalog;
 use reforge_core::intake::plumbing::Plumbing;
 use reforge_core::policy::grants::{Grant, Grants};
-use reforge_core::words::ids::Holder;
+use reforge_core::words::ids::Id;
 use sandbox::{Aws, ControlPlane};
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -180,11 +180,17 @@ pub fn incidents(plane: &ControlPlane, namespace: &str) -> usize {
     plane.kubectl(&["get", "inc", "-n", namespace, "-o", "name"]).map_or(0, |list| list.lines().count())
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_redelivered_message_opens_no_second_incident() {
+/// Intake of a namespace with a policy.
+async fn with_policy() -> (Sqs, String, Running) {
     let (sqs, namespace) = (Sqs::start().await, namespace());
     plane().kubectl_with(&policy(&namespace).to_string(), &["apply", "-f", "-"]).expect("a policy");
     let running = Running::start(&sqs, plane(), &[&namespace]).await;
+    (sqs, namespace, running)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redelivered_message_opens_no_second_incident() {
+    let (sqs, namespace, running) = with_policy().await;
     let message = deleted_table();
     for _ in 0..3 {
         sqs.send(&message).await;
@@ -209,9 +215,7 @@ fn own_call() -> String {
 /// The index of Incidents is empty in these tests: as far behind as it can be.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_recoverys_own_call_opens_nothing_however_far_behind_the_index_is() {
-    let (sqs, namespace) = (Sqs::start().await, namespace());
-    plane().kubectl_with(&policy(&namespace).to_string(), &["apply", "-f", "-"]).expect("a policy");
-    let running = Running::start(&sqs, plane(), &[&namespace]).await;
+    let (sqs, namespace, running) = with_policy().await;
     sqs.send(&deleted_table()).await;
     eventually("the queue is empty", || sqs.is_empty()).await;
     let name = plane().kubectl(&["get", "inc", "-n", &namespace, "-o", "name"]).expect("an Incident");
@@ -220,7 +224,7 @@ async fn a_recoverys_own_call_opens_nothing_however_far_behind_the_index_is() {
     let patch = ["patch", name.trim(), "-n", &namespace, "--subresource=status", "--type=merge", "-p", &status];
     plane().kubectl(&patch).expect("patched");
     let incident = name.trim().rsplit('/').next().expect("a name").to_owned();
-    let holder = Holder { namespace: namespace.clone(), name: incident };
+    let holder = Id::new(&namespace, &incident);
     running.workspaces.take("b/k", &holder).await.expect("the apiserver answers").expect("nobody has it");
 
     sqs.send(&own_call()).await;
@@ -232,10 +236,8 @@ async fn a_recoverys_own_call_opens_nothing_however_far_behind_the_index_is() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_recoverys_own_call_opens_nothing_when_its_incident_is_long_gone() {
-    let (sqs, namespace) = (Sqs::start().await, namespace());
-    plane().kubectl_with(&policy(&namespace).to_string(), &["apply", "-f", "-"]).expect("a policy");
-    let running = Running::start(&sqs, plane(), &[&namespace]).await;
-    let holder = Holder { namespace: namespace.clone(), name: "gone".to_owned() };
+    let (sqs, namespace, running) = with_policy().await;
+    let holder = Id::new(&namespace, "gone");
     running.workspaces.take("b/k", &holder).await.expect("the apiserver answers").expect("nobody has it");
     running
         .workspaces
@@ -244,7 +246,7 @@ async fn a_recoverys_own_call_opens_nothing_when_its_incident_is_long_gone() {
         .expect("noted");
     // The record of that call is of long ago, and so is the build.
     let lease = plane().kubectl(&["get", "lease", "-n", &namespace, "-o", "name"]).expect("the lease");
-    let builds = json!([{"uuid": BUILD, "start": "2020-01-01T00:00:00.000Z"}]);
+    let builds = json!([{"id": format!("p:{BUILD}"), "start": "2020-01-01T00:00:00.000Z"}]);
     let note = format!("reforge.dev/builds={builds}");
     plane().kubectl(&["annotate", "--overwrite", lease.trim(), "-n", &namespace, &note]).expect("annotated");
     running.workspaces.release("b/k", &holder).await.expect("given back");
@@ -257,9 +259,7 @@ async fn a_recoverys_own_call_opens_nothing_when_its_incident_is_long_gone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_in_the_session_of_a_build_that_nobody_started_is_somebody_elses() {
-    let (sqs, namespace) = (Sqs::start().await, namespace());
-    plane().kubectl_with(&policy(&namespace).to_string(), &["apply", "-f", "-"]).expect("a policy");
-    let running = Running::start(&sqs, plane(), &[&namespace]).await;
+    let (sqs, namespace, running) = with_policy().await;
     sqs.send(&own_call()).await;
     eventually("the queue is empty", || sqs.is_empty()).await;
     assert_eq!((running.metrics.dropped_so_far("OwnAction"), incidents(plane(), &namespace)), (0, 1));

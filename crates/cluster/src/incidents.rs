@@ -5,7 +5,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use kube::Client;
 use kube::api::Api;
 use reforge_api::Incident;
-use reforge_core::index::{Glimpse, Id, Index, Key, Row};
+use reforge_core::index::{Glimpse, Index, Key, Row};
+use reforge_core::words::ids::Id;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 

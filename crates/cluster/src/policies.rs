@@ -7,7 +7,8 @@ use kube::api::Api;
 use kube::core::DeserializeGuard;
 use kube::{Client, ResourceExt};
 use reforge_api::RecoveryPolicy;
-use reforge_core::index::{Id, Key};
+use reforge_core::index::Key;
+use reforge_core::words::ids::Id;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -127,7 +128,7 @@ impl Policies {
 
     /// A policy; None: there is none of this name.
     pub fn get(&self, namespace: &str, name: &str) -> Option<Known> {
-        let id = Id { namespace: namespace.into(), name: name.into() };
+        let id = Id::new(namespace, name);
         self.kept.borrow().all.get(&id).cloned()
     }
 

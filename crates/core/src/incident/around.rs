@@ -3,8 +3,9 @@
 
 use reforge_api::{RecoveryPolicySpec, Time, WorkspaceRef, duration_millis};
 
-use crate::index::{How, Id, Index, Key, Row};
+use crate::index::{How, Index, Key, Row};
 use crate::policy::limits::Opened;
+use crate::words::ids::Id;
 
 /// The Incidents with a build in the same Terraform state that was at work at that time and has ended: whoever left a lock then.
 pub fn at_work_here(index: &Index, backend: &str, at: Time) -> Vec<Id> {

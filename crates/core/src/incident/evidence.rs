@@ -2,7 +2,8 @@
 
 use reforge_api::{Evidence, Handling, Incident, IncidentSpec, IncidentStatus, Origin, Time, WorkspaceRef};
 
-use crate::index::{Build, Ended, How, Id, Index, Key, Row};
+use crate::index::{Build, Ended, How, Index, Key, Row};
+use crate::words::ids::Id;
 
 /// How long a record may come after what another source told, in seconds. CloudTrail delivers within 5 minutes on average
 /// and gives no guarantee (CloudTrail User Guide, "How CloudTrail works"); this is three times that.

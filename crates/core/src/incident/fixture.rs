@@ -34,34 +34,12 @@ pub fn view(step: StepName) -> View {
         addresses: vec!["t.a".into()],
         addresses_unlisted: 0,
     });
-    View {
-        now: Time(1_000_000),
-        created: Time(0),
+    let policy = PolicyState::Stands {
+        uid: "u".into(),
         generation: 1,
-        name: "i".into(),
-        namespace: "n".into(),
-        spec: serde_json::from_value(spec).expect("a spec"),
-        evidence: (Vec::new(), 0),
-        elder: None,
-        own_build: None,
-        status,
-        policy: PolicyState::Stands {
-            uid: "u".into(),
-            generation: 1,
-            spec: Box::new(serde_json::from_value(policy).expect("a policy")),
-        },
-        stateful: true,
-        containment: false,
-        has_verb: false,
-        late: None,
-        policy_since: None,
-        attachments: Vec::new(),
-        identities: Vec::new(),
-        hold: None,
-        last_successful: None,
-        builds_here: Vec::new(),
-        seen: Seen::Nothing,
-    }
+        spec: Box::new(serde_json::from_value(policy).expect("a policy")),
+    };
+    View::alone("i", serde_json::from_value(spec).expect("a spec"), status, policy, Time(1_000_000))
 }
 
 /// One with a plan that makes these addresses again, looked at by the gate.

@@ -11,7 +11,7 @@ use crate::catalog::Entry;
 use crate::plan::build::{Order, RestorePoint};
 use crate::policy::limits::{self, Apply};
 use crate::words::fault::Fault;
-use crate::words::ids::{Holder, uuid_of};
+use crate::words::ids::{Id, uuid_of};
 
 /// The project that a build of this kind is one of.
 pub fn project_of(workspace: &Workspace, kind: BuildKind) -> &str {
@@ -78,7 +78,7 @@ pub fn apply_of(incident: &Incident, status: &IncidentStatus, now: Time) -> Appl
     let spec = incident.judged_spec();
     Apply {
         at: now,
-        incident: Holder::of(incident).text(),
+        incident: Id::of(incident).to_string(),
         attempt: status.step.attempt,
         resource: limits::resource_key(&spec),
         actor: limits::actor_key(&spec.event.actor),

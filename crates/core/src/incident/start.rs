@@ -1,5 +1,6 @@
-//! The start of a build, and the wait for its end. Right before each start of an apply the gate is asked once more: what it cleared may have been denied,
-//! put off or edited since. Where an earlier start may have been carried out, it is first found out whether it was.
+//! The start of a build, and the wait for its end. Right before each start of an apply the gate is asked once more: what it
+//! cleared may have been denied, put off or edited since. Where an earlier start may have been carried out, it is first found
+//! out whether it was.
 
 use reforge_api::{BuildKind, IncidentStatus, RecoveryPolicySpec, StepName, Time, reason};
 

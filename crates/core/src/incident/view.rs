@@ -67,6 +67,34 @@ pub struct View {
 }
 
 impl View {
+    /// One with nothing around it, of a type that is treated with care, at a time; nothing was looked at yet.
+    pub fn alone(name: &str, spec: IncidentSpec, status: IncidentStatus, policy: PolicyState, now: Time) -> Self {
+        Self {
+            now,
+            created: Time(0),
+            generation: 1,
+            name: name.to_owned(),
+            namespace: "n".to_owned(),
+            spec,
+            evidence: (Vec::new(), 0),
+            elder: None,
+            own_build: None,
+            status,
+            policy,
+            stateful: true,
+            containment: false,
+            has_verb: false,
+            late: None,
+            policy_since: None,
+            attachments: Vec::new(),
+            identities: Vec::new(),
+            hold: None,
+            last_successful: None,
+            builds_here: Vec::new(),
+            seen: Seen::Nothing,
+        }
+    }
+
     /// What becomes of a failed attempt.
     pub fn retries<'a>(&'a self, policy: &'a RecoveryPolicySpec) -> Retries<'a> {
         Retries { policy: &policy.recovery, last_successful: self.last_successful.as_deref(), name: &self.name }

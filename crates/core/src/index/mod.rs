@@ -15,10 +15,11 @@ use std::sync::Arc;
 
 use reforge_api::{Handling, StepName, Time};
 
+use crate::words::ids::Id;
 use own::Ours;
 
 pub use glimpse::Glimpse;
-pub use row::{Build, Ended, How, Id, Key, Row, Work};
+pub use row::{Build, Ended, How, Key, Row, Work};
 
 /// A place in the index.
 type Slot = u32;
@@ -59,6 +60,7 @@ impl Index {
         }
         row.id.namespace = self.share(&row.id.namespace);
         row.region = self.share(&row.region);
+        row.actor = self.share(&row.actor);
         let slot = self.free.pop().unwrap_or_else(|| {
             self.rows.push(None);
             Slot::try_from(self.rows.len() - 1).unwrap_or(Slot::MAX)

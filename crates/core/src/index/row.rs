@@ -3,12 +3,11 @@
 
 use std::sync::Arc;
 
-use kube::ResourceExt;
 use reforge_api::{BuildKind, Change, Handling, Incident, IncidentStatus, Origin, StepName, Time, condition, reason};
 use sha2::{Digest, Sha256};
 
 use crate::policy::limits;
-use crate::words::ids::{Holder, uuid_of};
+use crate::words::ids::{Id, uuid_of};
 
 use super::glimpse::{Glimpse, Status, Workspace};
 
@@ -47,33 +46,6 @@ impl std::fmt::Debug for Key {
     }
 }
 
-/// An Incident's namespace and name.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Id {
-    /// The namespace; all Incidents of one share it.
-    pub namespace: Arc<str>,
-    /// The name.
-    pub name: Arc<str>,
-}
-
-impl Id {
-    /// Of an object.
-    pub fn of(object: &impl ResourceExt) -> Self {
-        Self { namespace: object.namespace().unwrap_or_default().into(), name: object.name_any().into() }
-    }
-
-    /// As leases and statuses have it.
-    pub fn holder(&self) -> Holder {
-        Holder { namespace: self.namespace.to_string(), name: self.name.to_string() }
-    }
-}
-
-impl std::fmt::Display for Id {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}/{}", self.namespace, self.name)
-    }
-}
-
 /// What the others need to know of an Incident.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
@@ -99,8 +71,8 @@ pub struct Row {
     pub resource: Key,
     /// The region that the event happened in; all Incidents of one share it.
     pub region: Arc<str>,
-    /// Who did it, as it is judged; [`limits::actor_key`].
-    pub actor: String,
+    /// Who did it, as it is judged; [`limits::actor_key`]. All Incidents of one share it.
+    pub actor: Arc<str>,
     /// The step that it is in; None: one that this version does not know.
     pub step: Option<StepName>,
     /// How it ended, once it has.
@@ -214,13 +186,13 @@ impl From<&Incident> for Row {
 }
 
 /// Who did it: where a source told of it that has no actor, the one record that came later says.
-fn actor(glimpse: &Glimpse) -> String {
+fn actor(glimpse: &Glimpse) -> Arc<str> {
     let told = &glimpse.spec.event;
     let mut records = glimpse.status.evidence.iter().filter(|r| r.origin == Some(Origin::CloudTrail));
     let only = records.next().filter(|_| records.next().is_none());
     let later = only.filter(|_| told.origin.is_some_and(|origin| origin != Origin::CloudTrail));
     let actor = later.map_or(&told.actor, |report| &report.actor).clone().unwrap_or_default();
-    limits::actor_key(&actor)
+    limits::actor_key(&actor).into()
 }
 
 fn ended(status: &Status, handling: Option<Handling>) -> Option<Ended> {

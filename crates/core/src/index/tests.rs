@@ -151,7 +151,7 @@ proptest! {
         let mut there = std::collections::BTreeMap::new();
         for (version, (which, what)) in happened.into_iter().enumerate() {
             let name = ["a", "b", "c", "d"][which];
-            let id = Id { namespace: "shop".into(), name: name.into() };
+            let id = Id::new("shop", name);
             if let Some(status) = statuses.get(what) {
                 let row = row(stored(name, version as u64 + 1, status));
                 index.put(row.clone());

@@ -6,6 +6,7 @@
 //! attacker could use up what the real target needs.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use reforge_api::{Actor, Criticality, IncidentSpec, LimitsPolicy, Time, duration, duration_millis};
 use serde::{Deserialize, Serialize};
@@ -56,7 +57,7 @@ pub struct Opened {
     /// When it was opened.
     pub at: Time,
     /// Who made the change, as [`actor_key`] has it.
-    pub actor: String,
+    pub actor: Arc<str>,
 }
 
 /// What there was lately, and what a plan is about to be applied for.

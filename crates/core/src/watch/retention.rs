@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 
 use reforge_api::{Handling, Time};
 
-use crate::index::{How, Id, Index, Row};
+use crate::index::{How, Index, Row};
+use crate::words::ids::Id;
 
 /// A sweep looks so far behind where the last one ended, and clocks differ, in milliseconds.
 const OVERLAP: i64 = 600_000;

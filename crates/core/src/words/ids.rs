@@ -1,32 +1,40 @@
-//! What things are called: Incidents where others speak of them, builds where AWS does.
+//! What things are called: Incidents and policies where others speak of them, builds where AWS does.
+
+use std::fmt;
+use std::sync::Arc;
 
 use kube::ResourceExt;
-use reforge_api::Incident;
 
-/// Who asks: namespace and name of an Incident.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Holder {
+/// An object's namespace and name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Id {
     /// The namespace.
-    pub namespace: String,
+    pub namespace: Arc<str>,
     /// The name.
-    pub name: String,
+    pub name: Arc<str>,
 }
 
-impl Holder {
-    /// The Incident as a holder.
-    pub fn of(incident: &Incident) -> Self {
-        Self { namespace: incident.namespace().unwrap_or_default(), name: incident.name_any() }
+impl Id {
+    /// Of these.
+    pub fn new(namespace: &str, name: &str) -> Self {
+        Self { namespace: namespace.into(), name: name.into() }
     }
 
-    /// Namespace and name, as leases and ledgers have it.
-    pub fn text(&self) -> String {
-        format!("{}/{}", self.namespace, self.name)
+    /// Of an object.
+    pub fn of(object: &impl ResourceExt) -> Self {
+        Self::new(&object.namespace().unwrap_or_default(), &object.name_any())
     }
 
-    /// What [`Self::text`] wrote.
+    /// What its text says, as leases, ledgers and statuses have it.
     pub fn parse(text: &str) -> Option<Self> {
         let (namespace, name) = text.split_once('/')?;
-        Some(Self { namespace: namespace.to_owned(), name: name.to_owned() })
+        Some(Self::new(namespace, name))
+    }
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
     }
 }
 

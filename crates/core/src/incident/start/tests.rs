@@ -45,7 +45,7 @@ fn overdone(view: &mut View) {
     policy(view).limits.storm_threshold = 1;
     policy(view).classification.criticality = Criticality::Standard;
     let Seen::AtGate(seen) = &mut view.seen else { panic!("at the gate") };
-    seen.opened = (0..9).map(|i| Opened { at: Time(999_000), actor: i.to_string() }).collect();
+    seen.opened = (0..9).map(|i| Opened { at: Time(999_000), actor: i.to_string().into() }).collect();
 }
 
 fn edited(view: &mut View) {
