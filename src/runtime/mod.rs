@@ -1,6 +1,6 @@
 //! What any server needs: [`settings`], AWS [`accounts`] and how AWS's refusals are read ([`aws_fault`]), [`leader`]ship,
-//! questions to AWS that go together ([`gather`]), probes and metrics over [`http`], [`telemetry`], the gate that opens and closes intake, and whom an apiserver's [`refusal`]
-//! concerns.
+//! questions to AWS that go together ([`gather`]), probes and metrics over [`http`], [`telemetry`], the gate that opens and closes
+//! intake, and whom an apiserver's [`refusal`] concerns.
 
 pub mod accounts;
 pub mod aws_fault;

@@ -137,7 +137,7 @@ fn finish(view: &View, step: &mut Step) {
     if step.status.step.name == StepName::Ended {
         step.wake = None;
         step.effects = vec![Effect::ReleaseWorkspace];
-        if view.spec.handling != Handling::Canary {
+        if !concerns_nobody(view, &step.status) {
             step.effects.push(Effect::Tell(ending(&step.status)));
         }
         if step.status.phase == Phase::Recovered && step.status.recovery.applied_version.is_some() {
@@ -146,6 +146,12 @@ fn finish(view: &View, step: &mut Step) {
     } else if step.status == view.status && step.wake == Some(0) {
         step.wake = Some(POLL_AGAIN);
     }
+}
+
+/// A canary, and what no Terraform owns, which is most of what comes in a large account: such an Incident is one write, and nobody
+/// hears of it.
+fn concerns_nobody(view: &View, status: &IncidentStatus) -> bool {
+    view.spec.handling == Handling::Canary || (status.phase == Phase::Dismissed && status.workspace.is_none())
 }
 
 fn ending(status: &IncidentStatus) -> Moment {
@@ -364,5 +370,23 @@ fn shown(change: &PlanChange) -> PlannedChange {
         r#type: change.r#type.clone(),
         actions: change.actions.clone(),
         attributes: change.attributes.iter().take(64).cloned().collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::incident::fixture::{self, ready};
+
+    #[test]
+    fn what_no_terraform_owns_is_one_write_and_nobody_hears_of_it() {
+        let mut view = fixture::view(StepName::Locate);
+        view.status.workspace = None;
+        view.seen = Seen::Location(Location::NotManaged);
+        let step = decide(&view);
+        assert_eq!((step.status.step.name, ready(&step.status).0), (StepName::Ended, reason::NOT_MANAGED));
+        assert!(step.effects.iter().all(|effect| *effect == Effect::ReleaseWorkspace), "{:?}", step.effects);
+        view.spec.handling = Handling::Alert;
+        assert!(decide(&view).effects.contains(&Effect::Tell(Moment::Failed)), "an alert is told");
     }
 }

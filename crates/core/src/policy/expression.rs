@@ -1,9 +1,9 @@
 //! CEL in policies: checked when the policy is read, answered when a plan is judged.
 //!
 //! An expression is somebody else's program in our process, so it is kept small (1 KiB), and simple: a fixed list of functions,
-//! shallow ([`super::nesting`]), no loop within a loop, and patterns that are literals, made once and of a bounded size. What it is asked about is bounded
-//! too. Its cost is then bounded by the product of the two; no deadline is needed, and the same question always has the same
-//! answer.
+//! shallow ([`super::nesting`]), no loop within a loop, and patterns that are literals, made once and of a bounded size. What it
+//! is asked about is bounded too. Its cost is then bounded by the product of the two; no deadline is needed, and the same
+//! question always has the same answer.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
