@@ -7,12 +7,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use aws_config::{BehaviorVersion, Region, SdkConfig};
 use clap::Args;
 use kube::Client;
 use kube::runtime::events::{Recorder, Reporter};
 use reforge_api::Time;
-use reforge_cluster::{Incidents, Policies};
+use reforge_aws::SdkConfig;
+use reforge_aws::accounts::{self, Accounts};
+use reforge_aws::classifier::Classifier;
+use reforge_aws::clients::Clients;
+use reforge_aws::parameters::Parameters;
+use reforge_aws::queue::Queue;
+use reforge_aws::topics::Topics;
+use reforge_cluster::{Guard, Holds, Incidents, Notes, Policies, Workspaces, leader};
 use reforge_core::catalog::Catalog;
 use reforge_core::index::Index;
 use reforge_core::intake::plumbing::Plumbing;
@@ -20,25 +26,20 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::classify::Classifier;
 use crate::intake::Intake;
-use crate::intake::queue::Queue;
+use crate::intake::queue::Receiver;
+use crate::lifecycle::asked::Asked;
 use crate::lifecycle::controller::{self, Context, Turns};
-use crate::lifecycle::guard::Guard;
-use crate::lifecycle::holds::Holds;
 use crate::lifecycle::policies;
-use crate::lifecycle::reach::Reach;
-use crate::lifecycle::workspace::Workspaces;
 use crate::notify::Notifier;
-use crate::runtime::accounts::Accounts;
+use crate::runtime::gate;
 use crate::runtime::http::{self, Health};
 use crate::runtime::metrics::Metrics;
 use crate::runtime::settings::Settings;
 use crate::runtime::telemetry::{self, LogFormat};
-use crate::runtime::{gate, leader};
 use crate::watch::canary::Canary;
+use crate::watch::retention;
 use crate::watch::sweep::Sweep;
-use crate::watch::{Notes, retention};
 
 use super::vital::Vital;
 
@@ -84,14 +85,14 @@ async fn operate(args: Run, settings: Settings) -> Result<()> {
     let stop = CancellationToken::new();
     stop_on_signal(stop.clone())?;
     let client = Client::try_default().await.context("finding the apiserver; is KUBECONFIG right?")?;
-    let aws = aws_config::defaults(BehaviorVersion::latest()).region(Region::new(settings.region.clone())).load().await;
+    let aws = accounts::own(Some(settings.region.clone())).await;
     let metrics = Metrics::default();
     let vital = Vital::new(stop.clone());
 
-    let sqs = aws_sdk_sqs::Client::new(&aws);
-    let queue = Queue::new(sqs, &settings.queue_url, &settings.dead_letter_queue_url, metrics.clone());
+    let queue = Queue::new(&aws, &settings.queue_url, &settings.dead_letter_queue_url);
+    let receiver = Receiver::new(queue, metrics.clone());
     let open = watch::Sender::new(false);
-    let health = Health { ended: vital.ended(), open: open.subscribe(), queue: queue.state() };
+    let health = Health { ended: vital.ended(), open: open.subscribe(), queue: receiver.state() };
     vital.spawn("probes and metrics", http::serve(args.listen, health, metrics.registry(), stop.clone()));
 
     let (incidents, watching) = Incidents::watch(client.clone(), stop.clone());
@@ -113,8 +114,9 @@ async fn operate(args: Run, settings: Settings) -> Result<()> {
     vital.spawn("the gate of intake", endless(gate::keep(client.clone(), open.clone(), stop.clone())));
 
     let accounts = Arc::new(Accounts::new(aws.clone(), settings.home(), settings.accounts.clone()));
-    let reach = Arc::new(Reach::new(accounts.clone()));
-    let workspaces = Workspaces::new(client.clone(), &args.namespace, reach.clone());
+    let clients = Arc::new(Clients::new(accounts.clone()));
+    let asked = Arc::new(Asked(clients.clone()));
+    let workspaces = Workspaces::new(client.clone(), &args.namespace, asked);
     let intake = Arc::new(Intake {
         client: client.clone(),
         policies: policies.clone(),
@@ -127,7 +129,7 @@ async fn operate(args: Run, settings: Settings) -> Result<()> {
         metrics: metrics.clone(),
         open: open.clone(),
     });
-    let receiving = queue.run(open.subscribe(), stop.clone(), {
+    let receiving = receiver.run(open.subscribe(), stop.clone(), {
         let intake = intake.clone();
         move |body| intake.clone().handle(body)
     });
@@ -135,7 +137,7 @@ async fn operate(args: Run, settings: Settings) -> Result<()> {
 
     let leads = watch::Sender::new(false);
     let watching = Watching {
-        ssm: aws_sdk_ssm::Client::new(&aws),
+        parameters: Parameters::new(&aws),
         intake,
         accounts,
         incidents: incidents.clone(),
@@ -144,7 +146,7 @@ async fn operate(args: Run, settings: Settings) -> Result<()> {
     let (holds, watching_holds) = Holds::watch(client.clone(), &args.namespace, stop.clone());
     vital.spawn("the watch of holds", endless(watching_holds));
     let cluster = Cluster { client: client.clone(), policies, incidents, holds, workspaces };
-    let ctx = Arc::new(context(&args, settings, cluster, (&aws, reach), (catalog, plumbing), metrics));
+    let ctx = Arc::new(context(&args, settings, cluster, (&aws, clients), (catalog, plumbing), metrics));
     let telling = vital.outliving("telling people", endless(ctx.notifier.deliver(stop.clone())), stop.clone());
     vital.spawn("the leader's work", lead(ctx, Arc::new(watching), leads.subscribe(), stop.clone()));
     let (namespace, identity) = (args.namespace.clone(), args.identity.clone());
@@ -196,14 +198,13 @@ fn context(
     args: &Run,
     settings: Settings,
     cluster: Cluster,
-    (aws, reach): (&SdkConfig, Arc<Reach>),
+    (aws, clients): (&SdkConfig, Arc<Clients>),
     (catalog, plumbing): (Arc<Catalog>, Plumbing),
     metrics: Metrics,
 ) -> Context {
     let Cluster { client, policies, incidents, holds, workspaces } = cluster;
     let reporter = Reporter { controller: "reforge".into(), instance: Some(args.identity.clone()) };
     let recorder = Recorder::new(client.clone(), reporter);
-    let sns = aws_sdk_sns::Client::new(aws);
     let (topic, name) = (settings.topic_arn.clone(), settings.cluster_name.clone());
     Context {
         policies,
@@ -213,9 +214,9 @@ fn context(
         guard: Guard::new(client.clone(), settings.admission.clone()),
         holds,
         workspaces,
-        reach,
-        classifier: Classifier::new(aws_sdk_bedrockruntime::Client::new(aws), settings.classifier.clone()),
-        notifier: Notifier::new(sns, recorder, topic, name, metrics.clone()),
+        clients,
+        classifier: Classifier::new(aws, settings.classifier.clone()),
+        notifier: Notifier::new(Topics::new(aws), recorder, topic, name, metrics.clone()),
         metrics,
         settings,
         turns: Turns::default(),
@@ -225,7 +226,7 @@ fn context(
 
 /// What the leader looks for beside the queue.
 struct Watching {
-    ssm: aws_sdk_ssm::Client,
+    parameters: Parameters,
     intake: Arc<Intake>,
     accounts: Arc<Accounts>,
     incidents: Incidents,
@@ -247,7 +248,7 @@ impl Watching {
     /// Where the settings ask for them.
     fn canary(&self, settings: &Settings) -> Option<Canary> {
         settings.canary.clone().map(|canary| Canary {
-            ssm: self.ssm.clone(),
+            parameters: self.parameters.clone(),
             intake: self.intake.clone(),
             incidents: self.incidents.clone(),
             notes: self.notes.clone(),

@@ -26,10 +26,10 @@ use reforge_core::words::ids::Id;
 use serde_json::json;
 use tokio::sync::watch;
 
-use crate::lifecycle::workspace::Workspaces;
-use crate::runtime::clock;
 use crate::runtime::metrics::Metrics;
-use crate::runtime::{KubeCallError, kube_call};
+use reforge_cluster::Workspaces;
+use reforge_cluster::clock;
+use reforge_cluster::{KubeCallError, kube_call};
 
 use open::{OpenError, Opened};
 use queue::Handled;

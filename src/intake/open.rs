@@ -8,8 +8,8 @@ use reforge_core::intake::naming::{incident_of, is_the_same_event};
 use reforge_core::words::text::shorten;
 use thiserror::Error;
 
-use crate::runtime::refusal::Refusal;
-use crate::runtime::{KubeCallError, kube_call};
+use reforge_cluster::refusal::Refusal;
+use reforge_cluster::{KubeCallError, kube_call};
 
 /// The most of what the apiserver said that is kept, in characters.
 const MAX_SAID: usize = 600;

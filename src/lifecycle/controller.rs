@@ -20,20 +20,20 @@ use reforge_core::words::ids::Id;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio_util::sync::CancellationToken;
 
-use crate::classify::Classifier;
 use crate::notify::Notifier;
-use crate::runtime::clock;
 use crate::runtime::metrics::Metrics;
 use crate::runtime::settings::Settings;
-use crate::runtime::{KubeCallError, kube_call};
+use reforge_aws::classifier::Classifier;
+use reforge_cluster::clock;
+use reforge_cluster::{KubeCallError, kube_call};
 
 use super::act::{self, Started};
-use super::guard::Guard;
-use super::holds::Holds;
 use super::observe;
-use super::reach::Reach;
-use super::status::{self, Written};
-use super::workspace::Workspaces;
+use reforge_aws::clients::Clients;
+use reforge_cluster::Guard;
+use reforge_cluster::Holds;
+use reforge_cluster::Workspaces;
+use reforge_cluster::status::{self, Written};
 
 /// Reconciles that run side by side; each waits mostly for the network.
 const CONCURRENCY: usize = 32;
@@ -60,7 +60,7 @@ pub struct Context {
     /// What Reforge itself stands on.
     pub plumbing: Plumbing,
     /// Builds, what they publish, and AWS's word on resources, in each account.
-    pub reach: Arc<Reach>,
+    pub clients: Arc<Clients>,
     /// Whether the apiserver checks who decides.
     pub guard: Guard,
     /// What people put on hold.

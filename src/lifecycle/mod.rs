@@ -1,12 +1,8 @@
 //! The life of an Incident, as the cluster has it: [`controller`] wires, [`observe`] reads, [`reforge_core::incident`] decides,
-//! [`status`] writes what was decided, [`act`] then does it. Nothing else changes a phase.
+//! [`status`](reforge_cluster::status) writes what was decided, [`act`] then does it. Nothing else changes a phase.
 
 pub mod act;
+pub mod asked;
 pub mod controller;
-pub mod guard;
-pub mod holds;
 pub mod observe;
 pub mod policies;
-pub mod reach;
-pub mod status;
-pub mod workspace;

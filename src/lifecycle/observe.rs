@@ -23,14 +23,14 @@ use reforge_core::policy::select;
 use reforge_core::words::fault::Fault;
 use reforge_core::words::ids::{Id, uuid_of};
 
-use crate::recover::artifacts::ArtifactError;
-use crate::runtime::accounts::UnknownAccount;
-use crate::runtime::clock;
-use crate::runtime::kube_call;
-use crate::verify::{ResourceIdentity, Verifier};
+use reforge_aws::accounts::UnknownAccount;
+use reforge_aws::artifacts::ArtifactError;
+use reforge_aws::verify::{ResourceIdentity, Verifier};
+use reforge_cluster::clock;
+use reforge_cluster::kube_call;
 
 use super::controller::Context;
-use super::reach::Install;
+use reforge_aws::clients::Install;
 
 /// Looks at all that the next decision depends on.
 pub async fn observe(ctx: &Context, incident: &Incident) -> View {
@@ -205,12 +205,12 @@ async fn look(
 }
 
 async fn install(ctx: &Context, incident: &Incident) -> Result<Install, Fault> {
-    ctx.reach.install(&incident.spec.event.account_id).await.map_err(UnknownAccount::fault)
+    ctx.clients.install(&incident.spec.event.account_id).await.map_err(UnknownAccount::fault)
 }
 
 async fn verifier(ctx: &Context, incident: &Incident) -> Result<Arc<Verifier>, Fault> {
     let event = &incident.spec.event;
-    ctx.reach.verifier(&event.account_id, &event.region).await.map_err(UnknownAccount::fault)
+    ctx.clients.verifier(&event.account_id, &event.region).await.map_err(UnknownAccount::fault)
 }
 
 async fn locate(ctx: &Context, incident: &Incident, policy: &RecoveryPolicySpec) -> Result<Seen, Fault> {
@@ -384,7 +384,7 @@ async fn verify(ctx: &Context, incident: &Incident, status: &IncidentStatus, exp
         (None, None) => true,
         (None, Some(_)) => false,
     };
-    let question = crate::verify::Question {
+    let question = reforge_aws::verify::Question {
         resource_type: &resource.r#type,
         cloud_formation_type: &resource.cloud_formation_type,
         verify: entry.map_or(Verify::Plan, |e| e.verify),

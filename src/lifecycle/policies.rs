@@ -15,12 +15,12 @@ use reforge_core::words::ids::Id;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use crate::runtime::clock;
-use crate::runtime::{KubeCallError, kube_call};
 use crate::watch::drift;
+use reforge_cluster::clock;
+use reforge_cluster::{KubeCallError, kube_call};
 
 use super::controller::Context;
-use super::status::FIELD_MANAGER;
+use reforge_cluster::status::FIELD_MANAGER;
 
 /// Policies that are looked at side by side.
 const CONCURRENCY: usize = 4;

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use kube::api::{Api, PostParams};
-use reforge::lifecycle::status::{self, Written};
 use reforge_api::{Incident, condition};
+use reforge_cluster::status::{self, Written};
 use reforge_cluster::{Incidents, Policies};
 use reforge_core::index::Key;
 use reforge_core::words::ids::Id;

@@ -41,7 +41,11 @@ enum Command {
     /// Check format, lints, layers, generated files, licences and sources of dependencies.
     Lint,
     /// Check that what decides depends on nothing that reaches out, and that imports go one way.
-    Layers,
+    Layers {
+        /// Write what docs/architecture.md shows of the crates.
+        #[arg(long)]
+        write: bool,
+    },
     /// Measure how fast logs are judged.
     Bench(bench::Bench),
     /// Break resources by the dozen while the operator is killed and its surroundings go away.
@@ -76,7 +80,7 @@ fn run(command: Command) -> Result<()> {
         Command::Chaos(chaos) => chaos.run(),
         Command::Iam(iam) => iam.run(),
         Command::Lint => checks::lint(),
-        Command::Layers => layers::check(),
+        Command::Layers { write } => layers::check(write),
         Command::ModelCheck(check) => check.run(),
         Command::Setup => {
             machine::check()?;

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use aws_config::sts::AssumeRoleProvider;
-use aws_config::{Region, SdkConfig};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_s3::config::SharedCredentialsProvider;
 use reforge_core::words::fault::Fault;
 use serde::Deserialize;
@@ -97,6 +97,15 @@ impl Accounts {
     }
 }
 
+/// The configuration that AWS's own tools would find: the environment, the shared files, the pod's identity.
+pub async fn own(region: Option<String>) -> SdkConfig {
+    let found = aws_config::defaults(BehaviorVersion::latest());
+    match region {
+        Some(region) => found.region(Region::new(region)).load().await,
+        None => found.load().await,
+    }
+}
+
 /// An endpoint of one's own (AWS_ENDPOINT_URL) rarely has a host name for each bucket.
 pub fn s3_client(aws: &SdkConfig) -> aws_sdk_s3::Client {
     let own_endpoint = aws.endpoint_url().is_some();
@@ -107,7 +116,6 @@ pub fn s3_client(aws: &SdkConfig) -> aws_sdk_s3::Client {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aws_config::BehaviorVersion;
     use aws_sdk_s3::config::ProvideCredentials;
 
     fn account(id: &str) -> Account {

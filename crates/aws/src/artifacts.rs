@@ -14,9 +14,9 @@ use serde::de::DeserializeOwned;
 use thiserror::Error;
 use tokio::sync::SemaphorePermit;
 
-use crate::runtime::aws_fault;
+use crate::ask::{fault, silence};
 
-use super::inventories::{Inventories, Kept};
+use crate::inventories::{Inventories, Kept};
 
 /// No object that is read may be larger than this.
 const MAX_BYTES: i64 = 16 * 1024 * 1024;
@@ -161,7 +161,7 @@ impl Artifacts {
                 Ok(object) => object,
                 Err(e) if e.code() == Some("NoSuchKey") => return Ok(Object::None),
                 Err(e) if e.raw_response().is_some_and(|r| r.status().as_u16() == 304) => return Ok(Object::Same),
-                Err(e) => return Err(ArtifactError::Unreadable(aws_fault::of(&doing, &e))),
+                Err(e) => return Err(ArtifactError::Unreadable(fault(&doing, &e))),
             };
             let length = object.content_length().unwrap_or(MAX_BYTES);
             if length > MAX_BYTES {
@@ -176,7 +176,7 @@ impl Artifacts {
                 .map_err(|e| ArtifactError::Unreadable(Fault::transient(&doing, &e.to_string())))?;
             Ok(Object::There(Body { bytes: body.to_vec(), etag, _memory: memory }))
         };
-        let silence = || ArtifactError::Unreadable(aws_fault::silence(&doing, TIMEOUT));
+        let silence = || ArtifactError::Unreadable(silence(&doing, TIMEOUT));
         tokio::time::timeout(TIMEOUT, work).await.unwrap_or_else(|_| Err(silence()))
     }
 }

@@ -61,7 +61,7 @@ where
     E: ProvideErrorMetadata + Error + 'static,
 {
     match tokio::time::timeout(deadline, call).await {
-        Ok(answer) => answer.map_err(|error| of(doing, &error)),
+        Ok(answer) => answer.map_err(|error| fault(doing, &error)),
         Err(_) => Err(silence(doing, deadline)),
     }
 }
@@ -72,7 +72,7 @@ pub fn silence(doing: &str, deadline: Duration) -> Fault {
 }
 
 /// The fault that an error is.
-pub fn of<E>(doing: &str, error: &SdkError<E>) -> Fault
+pub fn fault<E>(doing: &str, error: &SdkError<E>) -> Fault
 where
     E: ProvideErrorMetadata + Error + 'static,
 {

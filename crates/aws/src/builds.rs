@@ -13,8 +13,8 @@ use reforge_core::words::fault::Fault;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use crate::runtime::aws_fault::ask;
-use crate::runtime::gather::{Gather, Pace};
+use crate::ask::ask;
+use crate::gather::{Gather, Pace};
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// BatchGetBuilds takes 100 ids.
@@ -22,7 +22,7 @@ const BATCH: usize = 100;
 
 /// Why CodeBuild did not do what it was asked for.
 #[derive(Clone, Debug, Error)]
-pub enum CodeBuildError {
+pub enum BuildsError {
     /// The project is not as the install made it: no build of it is started.
     #[error("{0}")]
     Changed(String),
@@ -62,7 +62,7 @@ impl Builds {
     }
 
     /// Refuses a project that is not as the install made it: who changed it could have a build do anything.
-    async fn check(&self, project: &str) -> Result<(), CodeBuildError> {
+    async fn check(&self, project: &str) -> Result<(), BuildsError> {
         let Some(wanted) = self.fingerprints.get(project) else { return Ok(()) };
         let doing = format!("looking at CodeBuild project {project}");
         let found = ask(&doing, TIMEOUT, self.client.batch_get_projects().names(project).send()).await?;
@@ -71,11 +71,11 @@ impl Builds {
             return Ok(());
         }
         let detail = "it is not as the install made it, so no build of it is started. Find out who changed it (UpdateProject in CloudTrail), apply the install's Terraform, and give the operator its output project_fingerprints as settings.projects";
-        Err(CodeBuildError::Changed(format!("{doing}: {detail}")))
+        Err(BuildsError::Changed(format!("{doing}: {detail}")))
     }
 
     /// Starts a build, or gives back the one that the same token started within five minutes.
-    pub async fn start(&self, order: &Order) -> Result<BuildState, CodeBuildError> {
+    pub async fn start(&self, order: &Order) -> Result<BuildState, BuildsError> {
         self.check(&order.project).await?;
         let doing = order.doing();
         let variables = order.variables()?;
@@ -94,9 +94,9 @@ impl Builds {
             // A retry of the SDK's own that is refused would hide that the try before it was carried out.
             .customize()
             .config_override(aws_sdk_codebuild::Config::builder().retry_config(RetryConfig::disabled()));
-        let started = ask(&doing, TIMEOUT, call.send()).await.map_err(CodeBuildError::Start)?;
+        let started = ask(&doing, TIMEOUT, call.send()).await.map_err(BuildsError::Start)?;
         let build = started.build_value().map(state);
-        build.ok_or_else(|| CodeBuildError::Start(Fault::transient(doing, "CodeBuild answered without a build")))
+        build.ok_or_else(|| BuildsError::Start(Fault::transient(doing, "CodeBuild answered without a build")))
     }
 
     /// The state of one build; None when CodeBuild does not know it. Questions asked at the same time share a call.

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use aws_config::SdkConfig;
 use aws_sdk_bedrockruntime::Client;
 use aws_sdk_bedrockruntime::error::ProvideErrorMetadata;
 use aws_sdk_bedrockruntime::operation::converse::ConverseOutput;
@@ -13,14 +14,32 @@ use reforge_api::{Classification, ClassificationPolicy, ClassifierMode, Incident
 use reforge_core::classify::prompt::{self, Prompt};
 use reforge_core::classify::rules;
 use reforge_core::classify::verdict::{self, Answer};
+use serde::Deserialize;
 
-use crate::runtime::aws_fault;
-use crate::runtime::settings::ClassifierSettings;
+use crate::ask::fault;
 
 /// Pauses between tries when throttled; jitter of up to half is added.
 const PAUSES: [Duration; 4] =
     [Duration::from_millis(250), Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(2)];
 const MAX_TOKENS: i32 = 300;
+
+/// Who judges.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct ClassifierSettings {
+    /// Rules, or Bedrock on top of them.
+    pub mode: ClassifierMode,
+    /// A model that Bedrock's Converse API serves.
+    pub model_id: String,
+    /// How long the model may take in all, in seconds.
+    pub timeout_seconds: u64,
+}
+
+impl Default for ClassifierSettings {
+    fn default() -> Self {
+        Self { mode: ClassifierMode::Rules, model_id: "amazon.nova-lite-v1:0".to_owned(), timeout_seconds: 20 }
+    }
+}
 
 /// Rules and model.
 #[derive(Clone, Debug)]
@@ -36,9 +55,9 @@ struct Tokens {
 }
 
 impl Classifier {
-    /// A classifier that asks `client` where the settings or the policy say so.
-    pub fn new(client: Client, settings: ClassifierSettings) -> Self {
-        Self { client, settings }
+    /// A classifier that asks Bedrock by `config` where the settings or the policy say so.
+    pub fn new(config: &SdkConfig, settings: ClassifierSettings) -> Self {
+        Self { client: Client::new(config), settings }
     }
 
     /// Reaches a verdict; never fails.
@@ -109,7 +128,7 @@ impl Classifier {
                         let jitter = u32::from(uuid::Uuid::new_v4().as_bytes()[0]);
                         tokio::time::sleep(*pause + *pause * jitter / 512).await;
                     }
-                    _ => return Err(aws_fault::of("asking the model", &error).to_string()),
+                    _ => return Err(fault("asking the model", &error).to_string()),
                 },
             }
         }

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use tokio::sync::Mutex;
 
-use crate::recover::artifacts::Artifacts;
-use crate::recover::codebuild::Builds;
-use crate::recover::inventories::Inventories;
-use crate::runtime::accounts::{Accounts, UnknownAccount, s3_client};
+use crate::accounts::{Accounts, UnknownAccount, s3_client};
+use crate::artifacts::Artifacts;
+use crate::builds::Builds;
+use crate::inventories::Inventories;
 use crate::verify::Verifier;
 
 /// What inventories that were read may take in memory, in bytes: a quarter of what the chart gives the operator.
@@ -25,14 +25,14 @@ pub struct Install {
 }
 
 /// Every account.
-pub struct Reach {
+pub struct Clients {
     accounts: Arc<Accounts>,
     inventories: Arc<Inventories>,
     installs: Mutex<HashMap<String, Install>>,
     verifiers: Mutex<HashMap<(String, String), Arc<Verifier>>>,
 }
 
-impl Reach {
+impl Clients {
     /// Nothing is made before it is asked for.
     pub fn new(accounts: Arc<Accounts>) -> Self {
         let inventories = Arc::new(Inventories::new(INVENTORIES));

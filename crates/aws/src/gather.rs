@@ -9,7 +9,7 @@ use reforge_api::FaultClass;
 use reforge_core::words::fault::Fault;
 use tokio::sync::{mpsc, oneshot};
 
-use super::aws_fault::silence;
+use crate::ask::silence;
 
 /// How long questions are gathered before they are asked.
 const GATHER: Duration = Duration::from_millis(20);

@@ -9,7 +9,7 @@ use kube::api::Api;
 use reforge_core::policy::admission;
 use serde_json::Value;
 
-use crate::runtime::{KubeCallError, kube_call};
+use crate::call::{KubeCallError, kube_call};
 
 /// The admission policies as they should be.
 #[derive(Clone)]

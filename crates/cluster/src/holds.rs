@@ -14,7 +14,7 @@ use reforge_core::policy::hold::Hold;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::runtime::{KubeCallError, kube_call};
+use crate::call::{KubeCallError, kube_call};
 
 /// The ConfigMap's name. While it exists nothing is started for what it covers; docs/operations.md has the commands.
 pub const CONFIG_MAP: &str = "reforge-hold";

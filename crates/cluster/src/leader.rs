@@ -16,8 +16,8 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::clock;
-use super::{KubeCallError, kube_call};
+use crate::call::{KubeCallError, kube_call};
+use crate::clock;
 
 const NAME: &str = "reforge-leader";
 const LEASE: Duration = Duration::from_secs(15);

@@ -6,7 +6,7 @@ use kube::api::{Api, ObjectMeta, PostParams};
 use kube::{Client, ResourceExt};
 use reforge_api::Time;
 
-use crate::runtime::{KubeCallError, kube_call};
+use crate::call::{KubeCallError, kube_call};
 
 const NAME: &str = "reforge-notes";
 

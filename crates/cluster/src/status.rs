@@ -10,8 +10,8 @@ use reforge_core::incident::trouble;
 use reforge_core::words::fault::Fault;
 use serde_json::json;
 
-use crate::runtime::clock;
-use crate::runtime::{KubeCallError, kube_call};
+use crate::call::{KubeCallError, kube_call};
+use crate::clock;
 
 /// The field manager of every status that the operator writes.
 pub const FIELD_MANAGER: &str = "reforge";

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use futures::future::BoxFuture;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kube::api::{Api, ListParams, ObjectMeta, PostParams};
@@ -20,10 +21,8 @@ use reforge_core::words::ids::{Id, uuid_of};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::runtime::clock;
-use crate::runtime::{KubeCallError, kube_call};
-
-use super::reach::Reach;
+use crate::call::{KubeCallError, kube_call};
+use crate::clock;
 
 const ANNOTATION_BUILDS: &str = "reforge.dev/builds";
 const ANNOTATION_ACCOUNT: &str = "reforge.dev/account";
@@ -37,18 +36,35 @@ const PAGE: u32 = 100;
 /// After this long a holder that no longer exists can have no start of a build under way any more, in seconds.
 const ABANDONED: i64 = 600;
 
+/// CodeBuild's word on a build, which this crate does not ask for itself.
+pub trait CodeBuild: Send + Sync {
+    /// Whether a build runs; without an account: of the operator's own.
+    fn runs<'a>(&'a self, account: Option<&'a str>, build: &'a str) -> BoxFuture<'a, Runs>;
+}
+
+/// Whether a build runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Runs {
+    /// It does; or nobody could be asked, which is no reason to believe that it is over.
+    Yes,
+    /// It is over.
+    No,
+    /// CodeBuild knows no such build.
+    Unheard,
+}
+
 /// The leases of all workspaces.
 #[derive(Clone)]
 pub struct Workspaces {
     client: Client,
     leases: Api<Lease>,
-    reach: Arc<Reach>,
+    builds: Arc<dyn CodeBuild>,
 }
 
 impl Workspaces {
     /// Leases in the operator's own namespace.
-    pub fn new(client: Client, namespace: &str, reach: Arc<Reach>) -> Self {
-        Self { leases: Api::namespaced(client.clone(), namespace), client, reach }
+    pub fn new(client: Client, namespace: &str, builds: Arc<dyn CodeBuild>) -> Self {
+        Self { leases: Api::namespaced(client.clone(), namespace), client, builds }
     }
 
     /// Who works on the workspace, if it is somebody else.
@@ -220,17 +236,13 @@ impl Workspaces {
 }
 
 impl Workspaces {
-    /// Whether a build runs. Not knowing is no reason to believe that it is over.
     async fn runs(&self, lease: &Lease, build: &str) -> bool {
-        let noted = lease.annotations().get(ANNOTATION_ACCOUNT);
-        let Ok(install) = self.reach.install(noted.map_or_else(|| self.reach.home(), String::as_str)).await else {
-            return true;
-        };
-        match install.builds.get(build).await {
-            Ok(Some(build)) => !build.is_over(),
+        let account = lease.annotations().get(ANNOTATION_ACCOUNT);
+        match self.builds.runs(account.map(String::as_str), build).await {
+            Runs::Yes => true,
+            Runs::No => false,
             // Right after its start it may not be told of yet.
-            Ok(None) => age_seconds(lease) < ABANDONED,
-            Err(_) => true,
+            Runs::Unheard => age_seconds(lease) < ABANDONED,
         }
     }
 }

@@ -6,7 +6,7 @@ use reforge_core::policy::expression::{self, Facts};
 use reforge_core::words::fault::Fault;
 use serde_json::{Value, json};
 
-use crate::runtime::gather::Gather;
+use crate::gather::Gather;
 
 use super::{Question, answered, asking, check};
 

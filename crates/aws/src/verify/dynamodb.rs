@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{TableDescription, TableStatus};
 use reforge_core::words::fault::Fault;
 
-use crate::runtime::gather::Gather;
+use crate::gather::Gather;
 
 use super::{Found, Question, ask, asking};
 

@@ -4,8 +4,8 @@ use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{Filter, Instance, InstanceStateName};
 use reforge_core::words::fault::Fault;
 
-use crate::runtime::aws_fault::ask;
-use crate::runtime::gather::{Gather, Pace};
+use crate::ask::ask;
+use crate::gather::{Gather, Pace};
 
 use super::{Found, Question, TIMEOUT, asking};
 

@@ -5,7 +5,7 @@ use aws_sdk_lambda::operation::get_function_configuration::GetFunctionConfigurat
 use aws_sdk_lambda::types::{LastUpdateStatus, State};
 use reforge_core::words::fault::Fault;
 
-use crate::runtime::gather::Gather;
+use crate::gather::Gather;
 
 use super::{Found, Question, ask, asking};
 

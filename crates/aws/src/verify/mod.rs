@@ -21,8 +21,8 @@ use reforge_api::{Change, Check, Data, Verification};
 use reforge_core::catalog::Verify;
 use reforge_core::words::fault::Fault;
 
-use crate::runtime::aws_fault;
-use crate::runtime::gather::Gather;
+use crate::ask::{fault, silence};
+use crate::gather::Gather;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -204,8 +204,8 @@ where
         Ok(Ok(answer)) => Ok(Ok(answer)),
         Ok(Err(error)) => match error.code().filter(|code| absent.contains(code)) {
             Some(code) => Ok(Err(code.to_owned())),
-            None => Err(aws_fault::of("", &error)),
+            None => Err(fault("", &error)),
         },
-        Err(_) => Err(aws_fault::silence("", TIMEOUT)),
+        Err(_) => Err(silence("", TIMEOUT)),
     }
 }

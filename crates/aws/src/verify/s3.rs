@@ -4,7 +4,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::types::BucketVersioningStatus;
 use reforge_core::words::fault::Fault;
 
-use crate::runtime::gather::Gather;
+use crate::gather::Gather;
 
 use super::{Found, Question, ask, asking, check};
 

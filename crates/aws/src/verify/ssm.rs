@@ -5,7 +5,7 @@ use aws_sdk_ssm::Client;
 use aws_sdk_ssm::types::{ParameterMetadata, ParameterStringFilter};
 use reforge_core::words::fault::Fault;
 
-use crate::runtime::gather::Gather;
+use crate::gather::Gather;
 
 use super::{Found, Question, ask, asking};
 
