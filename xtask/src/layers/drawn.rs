@@ -55,7 +55,8 @@ fn packages() -> Result<Vec<Package>> {
 
 /// A table, those first that import the fewest.
 fn draw(packages: &[Package]) -> String {
-    let imports: BTreeMap<&str, Vec<&str>> = packages.iter().map(|package| (&*package.name, own(package, packages))).collect();
+    let imports: BTreeMap<&str, Vec<&str>> =
+        packages.iter().map(|package| (&*package.name, own(package, packages))).collect();
     let mut sorted: Vec<&Package> = packages.iter().collect();
     sorted.sort_by_key(|package| (depth(&package.name, &imports), &package.name));
     let mut drawn = "\n| Crate | What it is | Imports |\n|---|---|---|\n".to_owned();
