@@ -2,20 +2,21 @@
 
 use aws_sdk_cloudcontrol::Client;
 use reforge_api::Check;
+use reforge_core::incident::subject::Subject;
 use reforge_core::policy::expression::{self, Facts};
 use reforge_core::words::fault::Fault;
 use serde_json::{Value, json};
 
 use crate::gather::Gather;
 
-use super::{Question, answered, asking, check};
+use super::{answered, asking, check};
 
 const UNSUPPORTED: [&str; 2] = ["UnsupportedActionException", "TypeNotFoundException"];
 const ABSENT: [&str; 3] = ["ResourceNotFoundException", UNSUPPORTED[0], UNSUPPORTED[1]];
 
 /// What Cloud Control says of the resource.
 #[derive(Clone, Debug)]
-pub(super) enum Seen {
+pub(super) enum Answer {
     /// These are its properties.
     There(Value),
     /// There is none.
@@ -25,7 +26,7 @@ pub(super) enum Seen {
 }
 
 /// GetResource, by the name of the type, a space, and the identifier.
-pub(super) fn resources(client: Client) -> Gather<Seen> {
+pub(super) fn resources(client: Client) -> Gather<Answer> {
     Gather::one_by_one(move |of| {
         let (r#type, id) = of.split_once(' ').unwrap_or_default();
         let call = client.get_resource().type_name(r#type).identifier(id).send();
@@ -34,43 +35,42 @@ pub(super) fn resources(client: Client) -> Gather<Seen> {
                 Ok(answer) => {
                     let text = answer.resource_description().and_then(|d| d.properties()).unwrap_or("{}");
                     let odd = |e| Fault::ours("", &format!("its properties are not JSON: {e}"));
-                    Seen::There(serde_json::from_str(text).map_err(odd)?)
+                    Answer::There(serde_json::from_str(text).map_err(odd)?)
                 }
-                Err(code) if UNSUPPORTED.contains(&code.as_str()) => Seen::Unsupported,
-                Err(_) => Seen::Gone,
+                Err(code) if UNSUPPORTED.contains(&code.as_str()) => Answer::Unsupported,
+                Err(_) => Answer::Gone,
             }))
         }
     })
 }
 
 /// Asks for the resource by the identifier that its type has.
-pub(super) async fn look(resources: &Gather<Seen>, question: &Question<'_>, id: &str) -> Result<Seen, Fault> {
-    let r#type = question.cloud_formation_type;
-    let seen = resources.one(&format!("{type} {id}"), &asking(&format!("{type} {id} in Cloud Control"))).await?;
-    Ok(seen.unwrap_or(Seen::Gone))
+pub(super) async fn look(resources: &Gather<Answer>, subject: &Subject<'_>, id: &str) -> Result<Answer, Fault> {
+    let r#type = subject.cloud_formation_type;
+    let answer = resources.one(&format!("{type} {id}"), &asking(&format!("{type} {id} in Cloud Control"))).await?;
+    Ok(answer.unwrap_or(Answer::Gone))
 }
 
 /// The checks that follow: whether it is there, and whether it is as the policy expects. What nobody can answer is no yes.
-pub(super) fn checks(seen: &Seen, question: &Question<'_>, id: &str) -> Vec<Check> {
-    let there = |passed| {
-        check("resource is there", passed, format!("{} {id}, by Cloud Control", question.cloud_formation_type))
+pub(super) fn checks(answer: &Answer, subject: &Subject<'_>, id: &str) -> Vec<Check> {
+    let there =
+        |passed| check("resource is there", passed, format!("{} {id}, by Cloud Control", subject.cloud_formation_type));
+    let mut checks = match answer {
+        Answer::There(_) => vec![there(true)],
+        Answer::Gone => vec![there(false)],
+        Answer::Unsupported => Vec::new(),
     };
-    let mut checks = match seen {
-        Seen::There(_) => vec![there(true)],
-        Seen::Gone => vec![there(false)],
-        Seen::Unsupported => Vec::new(),
-    };
-    for expected in question.expect {
-        let (passed, detail) = match seen {
-            Seen::There(properties) => {
-                let facts = Facts::from([("resource", properties.clone()), ("change", json!(question.change))]);
+    for expected in subject.expect {
+        let (passed, detail) = match answer {
+            Answer::There(properties) => {
+                let facts = Facts::from([("resource", properties.clone()), ("change", json!(subject.change))]);
                 match expression::holds(expected, &facts) {
                     Ok(holds) => (holds, if holds { "it is so" } else { "it is not so" }.to_owned()),
                     Err(why) => (false, format!("it cannot be answered: {why}")),
                 }
             }
-            Seen::Gone => (false, "the resource is not there".to_owned()),
-            Seen::Unsupported => (false, "Cloud Control does not read this type".to_owned()),
+            Answer::Gone => (false, "the resource is not there".to_owned()),
+            Answer::Unsupported => (false, "Cloud Control does not read this type".to_owned()),
         };
         checks.push(check(expected, passed, detail));
     }
@@ -83,15 +83,15 @@ mod tests {
     use reforge_api::Change;
     use reforge_core::catalog::Verify;
 
-    fn question(expect: &[String]) -> Question<'_> {
-        Question {
+    fn subject(expect: &[String]) -> Subject<'_> {
+        Subject {
             resource_type: "sqs",
             cloud_formation_type: "AWS::SQS::Queue",
             verify: Verify::CloudControl,
             cloud_control_id: None,
             change: Change::Deleted,
             old_id: "q",
-            now: &[],
+            now: Vec::new(),
             plan_is_empty: true,
             stateful: true,
             restores_data: false,
@@ -99,32 +99,32 @@ mod tests {
         }
     }
 
-    fn expecting(expect: &[String], seen: &Seen) -> Vec<(bool, String)> {
-        checks(seen, &question(expect), "q").into_iter().map(|c| (c.passed, c.detail)).collect()
+    fn expecting(expect: &[String], seen: &Answer) -> Vec<(bool, String)> {
+        checks(seen, &subject(expect), "q").into_iter().map(|c| (c.passed, c.detail)).collect()
     }
 
     #[test]
     fn what_a_policy_expects_is_asked_of_the_properties() {
-        let seen = Seen::There(json!({"KmsMasterKeyId": "alias/q", "DelaySeconds": 0}));
+        let answer = Answer::There(json!({"KmsMasterKeyId": "alias/q", "DelaySeconds": 0}));
         let expect = ["resource.KmsMasterKeyId == 'alias/q'".to_owned(), "resource.DelaySeconds > 0".to_owned()];
-        let passed: Vec<bool> = expecting(&expect, &seen).into_iter().map(|(passed, _)| passed).collect();
+        let passed: Vec<bool> = expecting(&expect, &answer).into_iter().map(|(passed, _)| passed).collect();
         assert_eq!(passed, [true, true, false]);
     }
 
     #[test]
     fn a_long_expectation_has_a_name_that_a_status_takes() {
         let expect = [format!("resource.Name == '{}'", "x".repeat(900))];
-        let question = Question { expect: &expect, ..question(&[]) };
-        let checks = checks(&Seen::There(json!({"Name": "y"})), &question, "q");
+        let subject = Subject { expect: &expect, ..subject(&[]) };
+        let checks = checks(&Answer::There(json!({"Name": "y"})), &subject, "q");
         assert!(checks.iter().all(|c| c.name.chars().count() <= 128) && checks.iter().any(|c| !c.passed));
     }
 
     #[test]
     fn what_nobody_can_answer_is_no_yes() {
         let expect = ["resource.There.Is.None == 1".to_owned()];
-        for seen in [Seen::There(json!({})), Seen::Gone, Seen::Unsupported] {
-            assert!(expecting(&expect, &seen).iter().any(|(passed, _)| !passed));
+        for answer in [Answer::There(json!({})), Answer::Gone, Answer::Unsupported] {
+            assert!(expecting(&expect, &answer).iter().any(|(passed, _)| !passed));
         }
-        assert!(expecting(&[], &Seen::Unsupported).is_empty(), "the plan's word stands");
+        assert!(expecting(&[], &Answer::Unsupported).is_empty(), "the plan's word stands");
     }
 }

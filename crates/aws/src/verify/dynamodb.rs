@@ -2,11 +2,12 @@
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{TableDescription, TableStatus};
+use reforge_core::incident::subject::Subject;
 use reforge_core::words::fault::Fault;
 
 use crate::gather::Gather;
 
-use super::{Found, Question, ask, asking};
+use super::{Found, ask, asking};
 
 /// DescribeTable.
 pub(super) fn tables(client: Client) -> Gather<TableDescription> {
@@ -22,8 +23,8 @@ pub(super) async fn settling(tables: &Gather<TableDescription>, name: &str) -> R
     Ok((status == Some(TableStatus::Deleting)).then(|| format!("table {name} is DELETING")))
 }
 
-pub(super) async fn find(tables: &Gather<TableDescription>, question: &Question<'_>) -> Result<Found, Fault> {
-    let name = question.id_of("aws_dynamodb_table").unwrap_or(question.old_id);
+pub(super) async fn find(tables: &Gather<TableDescription>, subject: &Subject<'_>) -> Result<Found, Fault> {
+    let name = subject.id_of("aws_dynamodb_table").unwrap_or(subject.old_id);
     let Some(table) = describe(tables, name).await? else {
         return Ok(Found::new("table is ACTIVE", false, format!("there is no table {name}")));
     };

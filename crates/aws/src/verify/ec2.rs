@@ -2,12 +2,13 @@
 
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{Filter, Instance, InstanceStateName};
+use reforge_core::incident::subject::Subject;
 use reforge_core::words::fault::Fault;
 
 use crate::ask::ask;
 use crate::gather::{Gather, Pace};
 
-use super::{Found, Question, TIMEOUT, asking};
+use super::{Found, TIMEOUT, asking};
 
 /// Values that a filter takes are 200 (API reference of EC2, DescribeInstances).
 const BATCH: usize = 100;
@@ -31,17 +32,17 @@ pub(super) async fn settling(instances: &Gather<Instance>, id: &str) -> Result<O
     Ok(state.filter(|_| moving).map(|s| format!("instance {id} is {}", s.as_str())))
 }
 
-pub(super) async fn find(instances: &Gather<Instance>, question: &Question<'_>) -> Result<Found, Fault> {
+pub(super) async fn find(instances: &Gather<Instance>, subject: &Subject<'_>) -> Result<Found, Fault> {
     let name = "instance is running";
-    let Some(id) = question.id_of("aws_instance") else {
+    let Some(id) = subject.id_of("aws_instance") else {
         return Ok(Found::new(name, false, "Terraform knows no instance at the address"));
     };
     let state = state_of(describe(instances, id).await?.as_ref());
     let said = state.as_ref().map_or("gone", InstanceStateName::as_str);
     let passed = state == Some(InstanceStateName::Running);
-    let mut found = Found::new(name, passed, format!("{id} is {said}, it was {}", question.old_id));
+    let mut found = Found::new(name, passed, format!("{id} is {said}, it was {}", subject.old_id));
     found.id = Some(id.to_owned());
-    found.arn = question.now.iter().find(|r| r.terraform_type == "aws_instance").and_then(|r| r.arn.clone());
+    found.arn = subject.now.iter().find(|r| r.terraform_type == "aws_instance").and_then(|r| r.arn.clone());
     Ok(found)
 }
 

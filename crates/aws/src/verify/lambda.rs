@@ -3,11 +3,12 @@
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::operation::get_function_configuration::GetFunctionConfigurationOutput;
 use aws_sdk_lambda::types::{LastUpdateStatus, State};
+use reforge_core::incident::subject::Subject;
 use reforge_core::words::fault::Fault;
 
 use crate::gather::Gather;
 
-use super::{Found, Question, ask, asking};
+use super::{Found, ask, asking};
 
 /// GetFunctionConfiguration.
 pub(super) fn functions(client: Client) -> Gather<GetFunctionConfigurationOutput> {
@@ -19,9 +20,9 @@ pub(super) fn functions(client: Client) -> Gather<GetFunctionConfigurationOutput
 
 pub(super) async fn find(
     functions: &Gather<GetFunctionConfigurationOutput>,
-    question: &Question<'_>,
+    subject: &Subject<'_>,
 ) -> Result<Found, Fault> {
-    let name = question.id_of("aws_lambda_function").unwrap_or(question.old_id);
+    let name = subject.id_of("aws_lambda_function").unwrap_or(subject.old_id);
     let Some(function) = functions.one(name, &asking(&format!("function {name}"))).await? else {
         return Ok(Found::new("function is Active", false, format!("there is no function {name}")));
     };

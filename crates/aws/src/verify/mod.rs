@@ -19,62 +19,13 @@ use aws_sdk_s3::types::BucketVersioningStatus;
 use aws_sdk_ssm::types::ParameterMetadata;
 use reforge_api::{Change, Check, Data, Verification};
 use reforge_core::catalog::Verify;
+use reforge_core::incident::subject::Subject;
 use reforge_core::words::fault::Fault;
 
 use crate::ask::{fault, silence};
 use crate::gather::Gather;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
-
-/// A resource as Terraform knows it now.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ResourceIdentity {
-    /// Its address.
-    pub address: String,
-    /// Its Terraform type.
-    pub terraform_type: String,
-    /// Its id.
-    pub id: Option<String>,
-    /// Its ARN.
-    pub arn: Option<String>,
-}
-
-/// What is asked.
-#[derive(Clone, Debug)]
-pub struct Question<'a> {
-    /// The catalogue's type.
-    pub resource_type: &'a str,
-    /// Its CloudFormation name.
-    pub cloud_formation_type: &'a str,
-    /// Who is asked.
-    pub verify: Verify,
-    /// What Cloud Control identifies the resource by now, where the inventory has it.
-    pub cloud_control_id: Option<&'a str>,
-    /// What had happened.
-    pub change: Change,
-    /// The id in the event.
-    pub old_id: &'a str,
-    /// The Incident's addresses as Terraform knows them now.
-    pub now: &'a [ResourceIdentity],
-    /// Whether a plan made after the apply leaves the Incident's addresses alone.
-    pub plan_is_empty: bool,
-    /// Whether the type holds data that Terraform does not bring back.
-    pub stateful: bool,
-    /// Whether the Terraform was offered, and takes, something to bring the data back from.
-    pub restores_data: bool,
-    /// What the policy expects of the resource's properties, in CEL.
-    pub expect: &'a [String],
-}
-
-impl Question<'_> {
-    fn id_of(&self, terraform_type: &str) -> Option<&str> {
-        self.now.iter().find(|r| r.terraform_type == terraform_type).and_then(|r| r.id.as_deref())
-    }
-
-    fn has(&self, terraform_type: &str) -> bool {
-        self.now.iter().any(|r| r.terraform_type == terraform_type)
-    }
-}
 
 /// What a service says of the resource.
 struct Found {
@@ -93,7 +44,7 @@ impl Found {
 /// The services that are asked. Each is asked by all Incidents of the account and region together.
 #[derive(Clone, Debug)]
 pub struct Verifier {
-    resources: Gather<cloud_control::Seen>,
+    resources: Gather<cloud_control::Answer>,
     tables: Gather<TableDescription>,
     instances: Gather<Instance>,
     functions: Gather<GetFunctionConfigurationOutput>,
@@ -126,29 +77,29 @@ impl Verifier {
     }
 
     /// Whether the resource is back.
-    pub async fn verify(&self, question: &Question<'_>) -> Result<Verification, Fault> {
-        let found = match question.resource_type {
-            "dynamodb" => Some(dynamodb::find(&self.tables, question).await?),
-            "ec2" => Some(ec2::find(&self.instances, question).await?),
-            "lambda" => Some(lambda::find(&self.functions, question).await?),
-            "s3" => Some(s3::find(&self.buckets, question).await?),
-            "ssm" => Some(ssm::find(&self.parameters, question).await?),
+    pub async fn verify(&self, subject: &Subject<'_>) -> Result<Verification, Fault> {
+        let found = match subject.resource_type {
+            "dynamodb" => Some(dynamodb::find(&self.tables, subject).await?),
+            "ec2" => Some(ec2::find(&self.instances, subject).await?),
+            "lambda" => Some(lambda::find(&self.functions, subject).await?),
+            "s3" => Some(s3::find(&self.buckets, subject).await?),
+            "ssm" => Some(ssm::find(&self.parameters, subject).await?),
             _ => None,
         };
-        let properties = self.properties(question).await?;
-        let detail = if question.plan_is_empty { "nothing left to change" } else { "the plan would still change it" };
-        let mut checks = vec![check("Terraform agrees", question.plan_is_empty, detail)];
+        let properties = self.properties(subject).await?;
+        let detail = if subject.plan_is_empty { "nothing left to change" } else { "the plan would still change it" };
+        let mut checks = vec![check("Terraform agrees", subject.plan_is_empty, detail)];
         let (mut new_id, mut new_arn) = (None, None);
         if let Some(found) = found {
             checks.insert(0, found.check);
             checks.extend(found.more);
             (new_id, new_arn) = (found.id, found.arn);
-        } else if let Some(main) = question.now.first() {
+        } else if let Some(main) = subject.now.first() {
             (new_id, new_arn) = (main.id.clone(), main.arn.clone());
         }
         checks.extend(properties);
-        let data = match (question.stateful, question.change) {
-            (true, Change::Deleted) if question.restores_data => Data::Unknown,
+        let data = match (subject.stateful, subject.change) {
+            (true, Change::Deleted) if subject.restores_data => Data::Unknown,
             (true, Change::Deleted) => Data::Empty,
             _ => Data::Intact,
         };
@@ -158,15 +109,15 @@ impl Verifier {
 
 impl Verifier {
     /// What Cloud Control says, where it is the one to ask or the policy expects something.
-    async fn properties(&self, question: &Question<'_>) -> Result<Vec<Check>, Fault> {
-        if question.verify != Verify::CloudControl && question.expect.is_empty() {
+    async fn properties(&self, subject: &Subject<'_>) -> Result<Vec<Check>, Fault> {
+        if subject.verify != Verify::CloudControl && subject.expect.is_empty() {
             return Ok(Vec::new());
         }
-        let Some(id) = question.cloud_control_id else {
+        let Some(id) = subject.cloud_control_id else {
             return Ok(vec![check("resource is there", false, "Terraform knows no resource at the address")]);
         };
-        let seen = cloud_control::look(&self.resources, question, id).await?;
-        Ok(cloud_control::checks(&seen, question, id))
+        let seen = cloud_control::look(&self.resources, subject, id).await?;
+        Ok(cloud_control::checks(&seen, subject, id))
     }
 }
 

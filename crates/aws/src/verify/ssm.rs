@@ -3,11 +3,12 @@
 
 use aws_sdk_ssm::Client;
 use aws_sdk_ssm::types::{ParameterMetadata, ParameterStringFilter};
+use reforge_core::incident::subject::Subject;
 use reforge_core::words::fault::Fault;
 
 use crate::gather::Gather;
 
-use super::{Found, Question, ask, asking};
+use super::{Found, ask, asking};
 
 /// DescribeParameters. A page may be empty and not the last one (API reference of Systems Manager, DescribeParameters).
 pub(super) fn parameters(client: Client) -> Gather<ParameterMetadata> {
@@ -30,8 +31,8 @@ pub(super) fn parameters(client: Client) -> Gather<ParameterMetadata> {
     })
 }
 
-pub(super) async fn find(parameters: &Gather<ParameterMetadata>, question: &Question<'_>) -> Result<Found, Fault> {
-    let name = question.id_of("aws_ssm_parameter").unwrap_or(question.old_id);
+pub(super) async fn find(parameters: &Gather<ParameterMetadata>, subject: &Subject<'_>) -> Result<Found, Fault> {
+    let name = subject.id_of("aws_ssm_parameter").unwrap_or(subject.old_id);
     let parameter = parameters.one(name, &asking(&format!("parameter {name}"))).await?;
     let Some(parameter) = parameter else {
         return Ok(Found::new("parameter exists", false, format!("there is no parameter {name}")));

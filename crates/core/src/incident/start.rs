@@ -9,7 +9,7 @@ use crate::plan::build::{BuildState, BuildStatus};
 use super::builds::{POLL_WORKSPACE, runs, started};
 use super::evidence::LONGEST_BUILD;
 use super::fences::may_have_started;
-use super::permit::at_gate;
+use super::step::gate::at_gate;
 use super::transition::{back_to_the_gate, progress};
 use super::view::{Effect, PolicyState, Seen, Step, View};
 

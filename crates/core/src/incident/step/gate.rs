@@ -13,10 +13,10 @@ use crate::policy::approval::deadlines;
 use crate::policy::limits::{self, Held};
 use crate::words::text::shorten;
 
-use super::builds::{replan, replan_later};
-use super::evidence::{self, RECORD_COMES};
-use super::transition::{Ending, end, progress, say, stall, want};
-use super::view::{AtGate, Effect, PolicyState, Seen, Step, View};
+use crate::incident::builds::{replan, replan_later};
+use crate::incident::evidence::{self, RECORD_COMES};
+use crate::incident::transition::{Ending, end, progress, say, stall, want};
+use crate::incident::view::{AtGate, Effect, PolicyState, Seen, Step, View};
 
 /// How long until the gate is asked again about a plan that a limit holds back: limits ease with time.
 const POLL_LIMITS: i64 = 20_000;
