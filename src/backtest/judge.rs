@@ -15,7 +15,7 @@ use reforge_core::policy::limits::{self, Apply, Ledger, Opened};
 use reforge_core::policy::select;
 
 use super::Backtest;
-use super::order::Event;
+use super::order::Logged;
 
 /// How long an apply is taken to last, for the limit on those at the same time.
 const APPLY_MILLIS: i64 = 180_000;
@@ -155,7 +155,7 @@ impl<'a> Judge<'a> {
     }
 
     /// Judges the next event.
-    pub fn judge(&mut self, event: &Event) -> anyhow::Result<Outcome> {
+    pub fn judge(&mut self, event: &Logged) -> anyhow::Result<Outcome> {
         let spec = event.spec()?;
         let policy_key = (event.namespace.clone(), event.policy.clone());
         let policy = self.policies.get(&policy_key).copied();
@@ -276,7 +276,7 @@ impl<'a> Judge<'a> {
         })
     }
 
-    fn applied(&mut self, spec: &IncidentSpec, policy: &(String, String), backend: &str, event: &Event) {
+    fn applied(&mut self, spec: &IncidentSpec, policy: &(String, String), backend: &str, event: &Logged) {
         self.work.applies += 1;
         let apply = Apply {
             at: spec.event.time,

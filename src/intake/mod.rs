@@ -31,7 +31,7 @@ use reforge_cluster::Workspaces;
 use reforge_cluster::clock;
 use reforge_cluster::{KubeCallError, kube_call};
 
-use open::{OpenError, Opened};
+use open::{OpenError, Stored};
 use queue::Handled;
 
 /// Of the events that open no Incident, one in so many is logged, for each reason.
@@ -198,7 +198,7 @@ impl Intake {
         for candidate in candidates {
             let name = naming::name_of(candidate);
             let error = match open::open(&self.client, candidate).await {
-                Ok(Opened::New) => {
+                Ok(Stored::New) => {
                     self.metrics.opened(&candidate.resource.r#type);
                     tracing::info!(
                         event_id = candidate.event.id,
@@ -210,7 +210,7 @@ impl Intake {
                     opened.push(name);
                     continue;
                 }
-                Ok(Opened::Known) => {
+                Ok(Stored::Known) => {
                     self.metrics.redelivered.inc();
                     continue;
                 }

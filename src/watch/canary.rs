@@ -7,7 +7,7 @@ use std::time::Duration;
 use reforge_api::{Time, duration_millis};
 use reforge_cluster::Incidents;
 use reforge_core::index::Index;
-use reforge_core::watch::canary::{self, Next};
+use reforge_core::watch::canary::{self, Task};
 use tokio_util::sync::CancellationToken;
 
 use crate::intake::{Intake, open};
@@ -58,9 +58,9 @@ impl Canary {
         let written = self.notes.time(NOTE).await.map_err(noted)?;
         let now = clock::now();
         match canary::next(written, self.seen(), now, every, patience) {
-            Next::Wait => Ok(()),
-            Next::SayLost(written) => self.say_lost(written).await,
-            Next::Write => {
+            Task::Wait => Ok(()),
+            Task::SayLost(written) => self.say_lost(written).await,
+            Task::Write => {
                 // Noted first: one that cannot be written is missed as well.
                 self.notes.note(NOTE, now).await.map_err(noted)?;
                 self.write(now).await

@@ -18,7 +18,7 @@ use reforge_core::words::ids::uuid_of;
 use reforge_core::words::text::shorten;
 use sha2::{Digest, Sha256};
 
-use crate::intake::open::{self, Opened};
+use crate::intake::open::{self, Stored};
 use crate::lifecycle::controller::Context;
 use reforge_aws::clients::Install;
 use reforge_cluster::clock;
@@ -140,8 +140,8 @@ async fn open_all(
             continue;
         }
         match open::open(&ctx.client, &candidate).await {
-            Ok(Opened::New) => ctx.metrics.opened(&resource.r#type),
-            Ok(Opened::Known) => {}
+            Ok(Stored::New) => ctx.metrics.opened(&resource.r#type),
+            Ok(Stored::Known) => {}
             Err(error) => {
                 ctx.metrics.refused(error.set_aside().ok_or_else(|| error.to_string())?);
                 tracing::error!(policy = policy.name_any(), %error, "an Incident of drift cannot be stored");

@@ -23,7 +23,7 @@ pub const STORM_OVER: &str = "reforge-storm-over";
 
 /// What is known of the hold.
 #[derive(Clone, Debug)]
-enum Known {
+enum Heard {
     /// Nothing yet: as if everything were on hold.
     Nothing,
     /// It is there, or not.
@@ -35,7 +35,7 @@ enum Known {
 pub struct Holds {
     api: Api<ConfigMap>,
     namespace: String,
-    known: watch::Receiver<Known>,
+    known: watch::Receiver<Heard>,
     storm_over: watch::Receiver<Option<Time>>,
 }
 
@@ -47,13 +47,13 @@ impl Holds {
         stop: CancellationToken,
     ) -> (Self, impl Future<Output = ()> + Send + 'static) {
         let api: Api<ConfigMap> = Api::namespaced(client, namespace);
-        let (sender, known) = watch::channel(Known::Nothing);
+        let (sender, known) = watch::channel(Heard::Nothing);
         let holds = follow(api.clone(), CONFIG_MAP, stop.clone(), move |found| {
             let hold = found.map(|map| Hold::parse(&map.data.unwrap_or_default()));
             if let Some(hold) = &hold {
                 tracing::warn!(reason = hold.reason(), "work is on hold");
             }
-            sender.send_replace(Known::Now(hold));
+            sender.send_replace(Heard::Now(hold));
         });
         let (sender, storm_over) = watch::channel(None);
         let storms = follow(api.clone(), STORM_OVER, stop, move |found| {
@@ -74,16 +74,16 @@ impl Holds {
     /// Why nothing may be started for an Incident, and the command that lifts it; None: nothing keeps it.
     pub fn of(&self, spec: &IncidentSpec) -> Option<String> {
         match &*self.known.borrow() {
-            Known::Nothing => Some("It is not known yet whether work is on hold; the operator asks".to_owned()),
-            Known::Now(hold) => self.explain(hold.as_ref(), spec),
+            Heard::Nothing => Some("It is not known yet whether work is on hold; the operator asks".to_owned()),
+            Heard::Now(hold) => self.explain(hold.as_ref(), spec),
         }
     }
 
     /// Why nothing at all may be started, where a hold covers everything.
     pub fn of_everything(&self) -> Option<String> {
         match &*self.known.borrow() {
-            Known::Nothing => Some("It is not known yet whether work is on hold; the operator asks".to_owned()),
-            Known::Now(hold) => hold.as_ref().filter(|h| h.covers_everything()).map(|h| self.said(h)),
+            Heard::Nothing => Some("It is not known yet whether work is on hold; the operator asks".to_owned()),
+            Heard::Now(hold) => hold.as_ref().filter(|h| h.covers_everything()).map(|h| self.said(h)),
         }
     }
 

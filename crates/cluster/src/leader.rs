@@ -47,7 +47,7 @@ pub async fn first_start(client: Client, namespace: &str) -> Result<Time, KubeCa
 }
 
 /// What was last seen of the lease, and when by our own clock.
-struct Seen {
+struct LastSeen {
     version: Option<String>,
     at: Instant,
 }
@@ -61,7 +61,7 @@ pub async fn elect(
     stop: CancellationToken,
 ) {
     let leases: Api<Lease> = Api::namespaced(client, namespace);
-    let mut seen = Seen { version: None, at: Instant::now() };
+    let mut seen = LastSeen { version: None, at: Instant::now() };
     let mut renewed = Instant::now();
     loop {
         let won = match timeout(CALL, attempt(&leases, identity, &mut seen)).await {
@@ -99,14 +99,14 @@ fn set(leads: &watch::Sender<bool>, now: bool, identity: &str) {
     }
 }
 
-async fn attempt(leases: &Api<Lease>, identity: &str, seen: &mut Seen) -> kube::Result<bool> {
+async fn attempt(leases: &Api<Lease>, identity: &str, seen: &mut LastSeen) -> kube::Result<bool> {
     let Some(mut lease) = leases.get_opt(NAME).await? else {
         let metadata = ObjectMeta { name: Some(NAME.to_owned()), ..ObjectMeta::default() };
         let lease = Lease { metadata, spec: Some(spec(identity, 0)) };
         return written(leases.create(&PostParams::default(), &lease).await);
     };
     if seen.version != lease.resource_version() {
-        *seen = Seen { version: lease.resource_version(), at: Instant::now() };
+        *seen = LastSeen { version: lease.resource_version(), at: Instant::now() };
     }
     let held = lease.spec.as_ref().and_then(|s| s.holder_identity.clone()).filter(|h| !h.is_empty());
     let mine = held.as_deref() == Some(identity);

@@ -44,7 +44,7 @@ impl Found {
 /// The services that are asked. Each is asked by all Incidents of the account and region together.
 #[derive(Clone, Debug)]
 pub struct Verifier {
-    resources: Gather<cloud_control::Answer>,
+    resources: Gather<cloud_control::Said>,
     tables: Gather<TableDescription>,
     instances: Gather<Instance>,
     functions: Gather<GetFunctionConfigurationOutput>,
