@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use aws_config::retry::RetryConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use clap::Args;
-use kube::Client;
+use kube::{Client, Config};
 use kube::runtime::events::{Recorder, Reporter};
 use reforge_api::Time;
 use reforge_cluster::{Incidents, Policies};
@@ -83,8 +84,11 @@ async fn operate(args: Run, settings: Settings) -> Result<()> {
     let catalog = Arc::new(Catalog::with(&settings.catalog).context("the catalogue with settings.catalog")?);
     let stop = CancellationToken::new();
     stop_on_signal(stop.clone())?;
-    let client = Client::try_default().await.context("finding the apiserver; is KUBECONFIG right?")?;
-    let aws = aws_config::defaults(BehaviorVersion::latest()).region(Region::new(settings.region.clone())).load().await;
+    let client = client().await.context("finding the apiserver; is KUBECONFIG right?")?;
+    // One more try at once, for what passes in a moment. Longer pauses are the Incident's, and stand in its status.
+    let tries = RetryConfig::standard().with_max_attempts(2);
+    let region = Region::new(settings.region.clone());
+    let aws = aws_config::defaults(BehaviorVersion::latest()).region(region).retry_config(tries).load().await;
     let metrics = Metrics::default();
     let vital = Vital::new(stop.clone());
 
@@ -162,6 +166,14 @@ async fn operate(args: Run, settings: Settings) -> Result<()> {
     // Whoever leads next need not wait for what is still to be said.
     telling.await.context("waiting for people to be told")?;
     vital.outcome()
+}
+
+/// A client that calls once. kube's own would call fifteen times when the apiserver wants fewer calls, the first of them within
+/// milliseconds; when it is called again is decided by whoever calls.
+async fn client() -> Result<Client> {
+    let mut config = Config::infer().await?;
+    config.default_retry = false;
+    Ok(Client::try_from(config)?)
 }
 
 /// A task that knows no error.

@@ -169,7 +169,7 @@ impl Queue {
                 format!("the queue {url} does not exist; check settings.queueUrl, its region and account")
             }
             Some("AccessDenied" | "AccessDeniedException" | "InvalidClientTokenId") => format!(
-                "the operator's role may not read the queue {url}; it needs sqs:ReceiveMessage, DeleteMessage and ChangeMessageVisibility on it"
+                "the operator's role may not read the queue {url}; it needs sqs:ReceiveMessage, DeleteMessage and ChangeMessageVisibility on it: {detail}"
             ),
             _ => format!("the queue {url} cannot be read: {detail}"),
         }
