@@ -10,6 +10,7 @@ mod control_plane;
 mod crowd;
 pub mod edge;
 mod emulated;
+mod front;
 mod git;
 pub mod incident;
 mod incidents;
@@ -30,6 +31,7 @@ pub use control_plane::ControlPlane;
 pub use crowd::Crowd;
 pub use edge::BuildInfo;
 pub use emulated::Emulated;
+pub use front::Front;
 pub use git::GitServer;
 pub use incidents::{Incidents, StillNot, name_of};
 pub use install::{

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
-use kube::Client;
 use kube::runtime::events::{Recorder, Reporter};
+use kube::{Client, Config};
 use reforge_api::Time;
 use reforge_aws::SdkConfig;
 use reforge_aws::accounts::{self, Accounts};
@@ -84,7 +84,7 @@ async fn operate(args: Run, settings: Settings) -> Result<()> {
     let catalog = Arc::new(Catalog::with(&settings.catalog).context("the catalogue with settings.catalog")?);
     let stop = CancellationToken::new();
     stop_on_signal(stop.clone())?;
-    let client = Client::try_default().await.context("finding the apiserver; is KUBECONFIG right?")?;
+    let client = client().await.context("finding the apiserver; is KUBECONFIG right?")?;
     let aws = accounts::own(Some(settings.region.clone())).await;
     let metrics = Metrics::default();
     let vital = Vital::new(stop.clone());
@@ -164,6 +164,14 @@ async fn operate(args: Run, settings: Settings) -> Result<()> {
     // Whoever leads next need not wait for what is still to be said.
     telling.await.context("waiting for people to be told")?;
     vital.outcome()
+}
+
+/// A client that calls once. kube's own would call fifteen times when the apiserver wants fewer calls, the first of them within
+/// milliseconds; when it is called again is decided by whoever calls.
+async fn client() -> Result<Client> {
+    let mut config = Config::infer().await?;
+    config.default_retry = false;
+    Ok(Client::try_from(config)?)
 }
 
 /// A task that knows no error.

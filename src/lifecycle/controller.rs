@@ -42,7 +42,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Steps that one reconcile takes at most before it lets others go first.
 const MAX_STEPS: usize = 24;
 /// The pauses of one that could not be read or written: while the apiserver is away, and where it will not change by waiting.
-const AWAY: Next = Next::Failed(Duration::from_secs(1), Duration::from_secs(15));
+const AWAY: Next = Next::Failed(Duration::from_secs(1), Duration::from_secs(30));
 const REFUSED: Next = Next::Failed(Duration::from_secs(10), Duration::from_secs(600));
 
 /// What every reconcile works with.

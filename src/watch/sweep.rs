@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::{StreamExt as _, stream};
 use reforge_api::{Time, duration_millis};
 use reforge_core::intake::detect::Way;
 use reforge_core::intake::event;
@@ -22,6 +23,8 @@ use reforge_cluster::Notes;
 
 /// How far a sweep looks back into what the one before saw, in seconds: records come late, and not in order.
 const OVERLAP: i64 = 300;
+/// Accounts and regions that are looked through side by side: each has its own share of calls, and its own faults.
+const AT_ONCE: usize = 8;
 
 /// Sweeps over every account and region that was granted.
 pub struct Sweep {
@@ -47,22 +50,10 @@ impl Sweep {
     pub async fn run(self, stop: CancellationToken) {
         let millis = |text: &str| duration_millis(text).unwrap_or(900_000);
         let every = Duration::from_millis(millis(&self.settings.every).unsigned_abs());
+        let lag = millis(&self.settings.lag);
         loop {
-            for (account, region) in self.grants.scopes() {
-                let swept = self.scope(&account, &region, millis(&self.settings.lag));
-                match stop.run_until_cancelled(swept).await {
-                    None => return,
-                    Some(Ok(())) => {}
-                    Some(Err(error)) => {
-                        self.intake.metrics.sweeps_failed.inc();
-                        tracing::error!(
-                            account,
-                            region,
-                            error,
-                            "the sweep over CloudTrail did not get through; the next one begins where it began"
-                        );
-                    }
-                }
+            if stop.run_until_cancelled(self.pass(lag)).await.is_none() {
+                return;
             }
             if stop.run_until_cancelled(tokio::time::sleep(every)).await.is_none() {
                 return;
@@ -70,18 +61,44 @@ impl Sweep {
         }
     }
 
-    async fn scope(&self, account: &str, region: &str, lag_millis: i64) -> Result<(), String> {
+    /// Looks through all once. What each has come to is noted one after the other: the notes are one object.
+    async fn pass(&self, lag: i64) {
+        let sweeps = self.grants.scopes().into_iter().map(|(account, region)| async move {
+            let swept = self.scope(&account, &region, lag).await;
+            (account, region, swept)
+        });
+        let mut sweeps = stream::iter(sweeps).buffer_unordered(AT_ONCE);
+        while let Some((account, region, swept)) = sweeps.next().await {
+            let noted = match swept {
+                Ok(Some((key, time))) => self.notes.note(&key, time).await.map_err(|e| e.to_string()),
+                Ok(None) => Ok(()),
+                Err(error) => Err(error),
+            };
+            if let Err(error) = noted {
+                self.intake.metrics.sweeps_failed.inc();
+                tracing::error!(
+                    account,
+                    region,
+                    error,
+                    "the sweep over CloudTrail did not get through; the next one begins where it began"
+                );
+            }
+        }
+    }
+
+    /// What is to be noted, when all that was found is stored.
+    async fn scope(&self, account: &str, region: &str, lag_millis: i64) -> Result<Option<(String, Time)>, String> {
         let config = self.accounts.config(account, region).await.map_err(|e| e.to_string())?;
         let (began, swept) = (format!("sweeps-since-{account}-{region}"), note_of(account, region));
         let until = Time(clock::now().0 - lag_millis);
         let Some(since) = self.notes.time(&began).await.map_err(|e| e.to_string())? else {
             // What happened before the first sweep of all is nobody's gap.
-            return self.notes.note(&began, clock::now()).await.map_err(|e| e.to_string());
+            return Ok(Some((began, clock::now())));
         };
         let last = self.notes.time(&swept).await.map_err(|e| e.to_string())?;
         let from = last.map_or(since, |t| t.plus_seconds(-OVERLAP)).max(since);
         if until <= from {
-            return Ok(());
+            return Ok(None);
         }
         let (mut trail, mut token, mut kept) = (Trail::new(&config), None, 0);
         loop {
@@ -97,7 +114,7 @@ impl Sweep {
         if kept > 0 {
             return Err(format!("of what it found, {kept} could not be stored yet"));
         }
-        self.notes.note(&swept, until).await.map_err(|e| e.to_string())
+        Ok(Some((swept, until)))
     }
 
     /// Whether all that a record stands for is stored.

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use aws_config::retry::RetryConfig;
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_s3::config::SharedCredentialsProvider;
@@ -99,7 +100,9 @@ impl Accounts {
 
 /// The configuration that AWS's own tools would find: the environment, the shared files, the pod's identity.
 pub async fn own(region: Option<String>) -> SdkConfig {
-    let found = aws_config::defaults(BehaviorVersion::latest());
+    // One more try at once, for what passes in a moment. Longer pauses are the Incident's, and stand in its status.
+    let tries = RetryConfig::standard().with_max_attempts(2);
+    let found = aws_config::defaults(BehaviorVersion::latest()).retry_config(tries);
     match region {
         Some(region) => found.region(Region::new(region)).load().await,
         None => found.load().await,

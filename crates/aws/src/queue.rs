@@ -74,10 +74,10 @@ impl Queue {
                 format!("the queue {url} does not exist; check settings.queueUrl, its region and account")
             }
             FaultClass::Denied => format!(
-                "the operator's role may not read the queue {url}; it needs sqs:ReceiveMessage, DeleteMessage and ChangeMessageVisibility on it ({})",
+                "the operator's role may not read the queue {url}; it needs sqs:ReceiveMessage, DeleteMessage and ChangeMessageVisibility on it: {}",
                 fault.said
             ),
-            _ => format!("the queue {url} cannot be read: {}; is there a way to SQS from the cluster?", fault.said),
+            _ => format!("the queue {url} cannot be read: {}", fault.said),
         }
     }
 

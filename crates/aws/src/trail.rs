@@ -16,8 +16,9 @@ use crate::ask::ask;
 /// things up as well.
 const PACE: Duration = Duration::from_millis(650);
 const TIMEOUT: Duration = Duration::from_secs(20);
-/// How long is waited when CloudTrail wants fewer calls, and how often.
-const THROTTLED: (Duration, usize) = (Duration::from_secs(5), 5);
+/// How long is waited when CloudTrail wants fewer calls: others look things up as well.
+const PAUSES: [Duration; 4] =
+    [Duration::from_secs(5), Duration::from_secs(10), Duration::from_secs(20), Duration::from_secs(40)];
 const DOING: &str = "looking up events in CloudTrail";
 
 /// The list of one account and region.
@@ -51,7 +52,7 @@ impl Trail {
     pub async fn page(&mut self, (from, until): (Time, Time), token: Option<String>) -> Result<Page, Fault> {
         let writes = LookupAttribute::builder().attribute_key(LookupAttributeKey::ReadOnly).attribute_value("false");
         let writes = writes.build().map_err(|error| Fault::ours(DOING, &error.to_string()))?;
-        let mut tries = 0;
+        let mut pauses = PAUSES.iter();
         loop {
             self.pace.tick().await;
             let call = self
@@ -63,17 +64,16 @@ impl Trail {
                 .max_results(50)
                 .set_next_token(token.clone())
                 .send();
-            tries += 1;
             match ask(DOING, TIMEOUT, call).await {
                 Ok(page) => {
                     let next = page.next_token;
                     let records = page.events.unwrap_or_default().into_iter();
                     return Ok(Page { records: records.filter_map(|event| event.cloud_trail_event).collect(), next });
                 }
-                Err(fault) if fault.class == FaultClass::Throttled && tries < THROTTLED.1 => {
-                    tokio::time::sleep(THROTTLED.0).await;
-                }
-                Err(fault) => return Err(fault),
+                Err(fault) => match pauses.next().filter(|_| fault.class == FaultClass::Throttled) {
+                    Some(pause) => tokio::time::sleep(*pause).await,
+                    None => return Err(fault),
+                },
             }
         }
     }

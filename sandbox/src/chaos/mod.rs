@@ -17,7 +17,7 @@ use anyhow::{Context, Result, bail};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::edge::{Parameter, Script, Times};
+use crate::edge::{Resource, Script, Times};
 use crate::{Caller, NAMESPACE, Sandbox, Setup};
 
 use attacker::Attacker;
@@ -196,10 +196,10 @@ async fn declare(sandbox: &Sandbox) -> Result<()> {
 async fn script(sandbox: &Sandbox) -> Result<()> {
     for workspace in WORKSPACES {
         let declared = (0..PARAMETERS).map(|i| {
-            Parameter::new(&format!("aws_ssm_parameter.chaos[{i}]"), &format!("/chaos/{workspace}/{i}"), DECLARED)
+            Resource::parameter(&format!("aws_ssm_parameter.chaos[{i}]"), &format!("/chaos/{workspace}/{i}"), DECLARED)
         });
-        let declared: Vec<Parameter> = declared.collect();
-        for Parameter { name, value, .. } in &declared {
+        let declared: Vec<Resource> = declared.collect();
+        for Resource { name, value, .. } in &declared {
             let put = ["ssm", "put-parameter", "--overwrite", "--type", "String", "--name", name, "--value", value];
             sandbox.aws(Caller::Terraform, &put).await?;
         }

@@ -7,6 +7,7 @@
 //! The edge keeps its state in memory and knows nothing of Reforge beyond the names of three access keys (`principal`) and what scripted builds
 //! publish (`codebuild::scripted`).
 
+mod aimed;
 mod bedrock;
 mod call;
 mod cloud_control;
@@ -28,8 +29,9 @@ mod slow;
 mod times;
 mod upstream;
 
-pub use codebuild::{BuildInfo, Ending, Mode, Parameter, PhaseInfo, Script};
-pub use faults::{Counted, Delivery, Faults, ModelMode};
+pub use aimed::{Aim, Counted, Manner};
+pub use codebuild::{BuildInfo, Ending, Kind, Mode, PhaseInfo, Resource, Script};
+pub use faults::{Delivery, Faults, ModelMode};
 pub use iam::{ActorReport, Denied, IamReport, Seen};
 pub use limits::rows as limit_rows;
 pub use model::Input;
