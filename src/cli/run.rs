@@ -23,11 +23,12 @@ use tokio_util::sync::CancellationToken;
 use crate::classify::Classifier;
 use crate::intake::Intake;
 use crate::intake::queue::Queue;
-use crate::lifecycle::controller::{self, Context, Turns};
+use crate::lifecycle::controller::{self, Context};
 use crate::lifecycle::guard::Guard;
 use crate::lifecycle::holds::Holds;
 use crate::lifecycle::policies;
 use crate::lifecycle::reach::Reach;
+use crate::lifecycle::reservations::Places;
 use crate::lifecycle::workspace::Workspaces;
 use crate::notify::Notifier;
 use crate::runtime::accounts::Accounts;
@@ -206,6 +207,7 @@ fn context(
     let sns = aws_sdk_sns::Client::new(aws);
     let (topic, name) = (settings.topic_arn.clone(), settings.cluster_name.clone());
     Context {
+        places: Places::new(client.clone(), &args.namespace, incidents.clone()),
         policies,
         incidents,
         catalog,
@@ -218,7 +220,6 @@ fn context(
         notifier: Notifier::new(sns, recorder, topic, name, metrics.clone()),
         metrics,
         settings,
-        turns: Turns::default(),
         client,
     }
 }

@@ -19,6 +19,7 @@ use reforge_core::index::{Key, Row};
 use reforge_core::plan::build::BuildState;
 use reforge_core::plan::inventory::{self, Location, Owned};
 use reforge_core::plan::published::Changed;
+use reforge_core::policy::reserve::Reservations;
 use reforge_core::policy::select;
 use reforge_core::words::fault::Fault;
 use reforge_core::words::ids::{Id, uuid_of};
@@ -169,14 +170,15 @@ fn policy(ctx: &Context, incident: &Incident) -> (PolicyState, Option<Time>) {
     }
 }
 
-/// What the others of the policy do, anew: asked once more right before the gate decides, in its turn.
-pub fn look_around(ctx: &Context, incident: &Incident, view: &mut View) {
+/// What the others of the policy do and have been cleared to, anew: looked at once more right before the gate decides.
+pub fn look_around(ctx: &Context, me: &Row, view: &mut View, reserved: &Reservations) {
     let PolicyState::Stands { spec: policy, .. } = &view.policy else { return };
     let Seen::AtGate(seen) = &mut view.seen else { return };
-    let (me, kept) = (Row::from(incident), ctx.settings.retention.longest());
+    let kept = ctx.settings.retention.longest();
+    seen.reserved = reserved.clone();
     ctx.incidents.look(|index| {
-        seen.opened = around::opened(index, &me, policy, (ctx.holds.storm_over(), kept), view.now);
-        seen.applying = index.applying_beside(&me);
+        seen.opened = around::opened(index, me, policy, (ctx.holds.storm_over(), kept), view.now);
+        seen.applying = around::applying(index, me, reserved);
     });
 }
 
@@ -338,9 +340,10 @@ async fn at_gate(
         judged_again,
         unchecked,
         ledger,
-        // Looked at in its turn: [`look_around`].
+        // Looked at right before the decision: [`look_around`].
         opened: Vec::new(),
         applying: 0,
+        reserved: Reservations::default(),
     })))
 }
 

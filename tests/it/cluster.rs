@@ -17,7 +17,7 @@ use crate::world::{client, eventually, namespace, plane};
 /// More than one page of a list.
 const MANY: usize = 130;
 
-async fn create(api: &Api<Incident>, name: &str) -> Incident {
+pub async fn create(api: &Api<Incident>, name: &str) -> Incident {
     let event = envelope("dynamodb.amazonaws.com", "DeleteTable", &json!({"tableName": "orders"}));
     let spec = json!({
         "event": {"id": name, "time": event["time"], "name": "DeleteTable", "source": "dynamodb.amazonaws.com",

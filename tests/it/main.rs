@@ -11,6 +11,7 @@ mod inventories;
 mod output;
 mod queue;
 mod refused;
+mod reservations;
 #[path = "../../crates/core/tests/it/shape.rs"]
 mod shape;
 mod telling;

@@ -43,7 +43,7 @@ pub fn decide(view: &View) -> Step {
 }
 
 fn next(view: &View) -> Step {
-    let mut step = Step { status: view.status.clone(), effects: Vec::new(), wake: Some(0) };
+    let mut step = Step { reserve: None, status: view.status.clone(), effects: Vec::new(), wake: Some(0) };
     step.status.observed_generation = view.generation;
     if step.status.timeline.detected_at.is_none() {
         detected(view, &mut step.status);

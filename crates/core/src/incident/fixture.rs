@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::plan::summary::{PlanChange, PlanDigest, Summary};
 use crate::policy::limits::Ledger;
+use crate::policy::reserve::Reservations;
 
 use super::permit::renew;
 use super::transition::want;
@@ -85,6 +86,7 @@ pub fn planned(step: StepName, addresses: &[&str]) -> View {
         ledger: Ledger::default(),
         opened: Vec::new(),
         applying: 0,
+        reserved: Reservations::default(),
     }));
     view
 }
