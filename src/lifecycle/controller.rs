@@ -10,6 +10,7 @@ use reforge_api::{Handling, Incident, IncidentStatus, RecoveryPolicy, StepName};
 use reforge_cluster::{Incidents, Known, Next, Policies};
 use reforge_core::catalog::Catalog;
 use reforge_core::incident::builds;
+use reforge_core::incident::compact::compact;
 use reforge_core::incident::decide::decide;
 use reforge_core::incident::fences::works;
 use reforge_core::incident::view::{Effect, PolicyState, Seen, Step, View};
@@ -114,6 +115,10 @@ async fn reconcile(ctx: &Context, id: &Id) -> Result<Next, KubeCallError> {
                 Written::Done(incident) => incident,
                 Written::Refused(_, pause) => return Ok(Next::After(pause)),
             };
+            if step.status.step.name == StepName::Ended {
+                // People are told of all that there was.
+                incident.status = Some(step.status.clone());
+            }
             if let Some(pause) = carry_out(ctx, &api, &mut incident, &step.effects).await? {
                 return Ok(Next::After(pause));
             }
@@ -205,6 +210,7 @@ async fn carry_out(
     Ok(None)
 }
 
+/// Writes what comes next; of what has ended only what is kept of it.
 async fn write(
     ctx: &Context,
     api: &Api<Incident>,
@@ -212,7 +218,11 @@ async fn write(
     to: &IncidentStatus,
 ) -> Result<Written, KubeCallError> {
     let before = incident.status.as_ref().map(|s| (s.phase, s.step));
-    let written = status::write(api, incident, to).await?;
+    let written = if to.step.name == StepName::Ended {
+        status::write(api, incident, &compact(incident, to)).await?
+    } else {
+        status::write(api, incident, to).await?
+    };
     let (Written::Done(now) | Written::Refused(now, _)) = &written;
     ctx.incidents.wrote(now);
     if matches!(written, Written::Refused(..)) {
