@@ -32,11 +32,12 @@ use crate::lifecycle::reservations::Places;
 use crate::lifecycle::workspace::Workspaces;
 use crate::notify::Notifier;
 use crate::runtime::accounts::Accounts;
+use crate::runtime::gate;
 use crate::runtime::http::{self, Health};
+use crate::runtime::leader::{self, Candidate};
 use crate::runtime::metrics::Metrics;
 use crate::runtime::settings::Settings;
 use crate::runtime::telemetry::{self, LogFormat};
-use crate::runtime::{gate, leader};
 use crate::watch::canary::Canary;
 use crate::watch::sweep::Sweep;
 use crate::watch::{Notes, retention};
@@ -145,15 +146,15 @@ async fn operate(args: Run, settings: Settings) -> Result<()> {
     let (holds, watching_holds) = Holds::watch(client.clone(), &args.namespace, stop.clone());
     vital.spawn("the watch of holds", endless(watching_holds));
     let cluster = Cluster { client: client.clone(), policies, incidents, holds, workspaces };
-    let ctx = Arc::new(context(&args, settings, cluster, (&aws, reach), (catalog, plumbing), metrics));
+    let ctx = Arc::new(context(&args, settings, cluster, (&aws, reach), (catalog, plumbing), metrics.clone()));
     let telling = vital.outliving("telling people", endless(ctx.notifier.deliver(stop.clone())), stop.clone());
     vital.spawn("the leader's work", lead(ctx, Arc::new(watching), leads.subscribe(), stop.clone()));
-    let (namespace, identity) = (args.namespace.clone(), args.identity.clone());
+    let candidate = Candidate::new(&args.namespace, &args.identity);
     // The lease is kept until the work is done, and given back after.
     let done = CancellationToken::new();
     let electing = {
         let done = done.clone();
-        async move { leader::elect(client, &namespace, &identity, leads, done).await }
+        async move { leader::elect(client, &candidate, &metrics, leads, done).await }
     };
     let election = vital.outliving("the election", endless(electing), done.clone());
 

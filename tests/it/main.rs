@@ -8,6 +8,7 @@ mod docs;
 mod fake;
 mod intake;
 mod inventories;
+mod leading;
 mod output;
 mod queue;
 mod refused;
