@@ -40,8 +40,8 @@ pub async fn observe(ctx: &Context, incident: &Incident) -> View {
     let (policy, policy_since) = policy(ctx, incident);
     let me = Row::from(incident);
     let reports = reports(ctx, &me, &status).await;
-    let is_new = status.step.name == StepName::Locate;
-    let elder = if is_new { ctx.incidents.look(|index| evidence::elder(index, &me)) } else { None };
+    let gives_way = evidence::may_give_way(&status);
+    let elder = if gives_way { ctx.incidents.look(|index| evidence::elder(index, &me)) } else { None };
     let (reports, trouble) = match reports {
         Ok(reports) => (reports, None),
         Err(fault) => ((status.evidence.clone(), status.evidence_total), Some(fault)),

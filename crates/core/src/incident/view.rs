@@ -34,7 +34,7 @@ pub struct View {
     pub spec: IncidentSpec,
     /// What else was told of the same change, and how many reports there are.
     pub evidence: (Vec<Evidence>, u32),
-    /// The older Incident that is about the same change, as namespace/name; looked for when this one is new.
+    /// The older Incident that is about the same change, as namespace/name; looked for while this one may give way.
     pub elder: Option<String>,
     /// An apply of ours that may have done what was told without an actor.
     pub own_build: Option<String>,
