@@ -12,6 +12,7 @@ use reforge_core::plan::build::{BuildError, BuildState, BuildStatus};
 use reforge_core::plan::inventory::Location;
 use reforge_core::plan::summary::{PlanChange, PlanDigest, Summary};
 use reforge_core::policy::limits::Ledger;
+use reforge_core::policy::reserve::Reservations;
 use serde_json::json;
 
 use crate::world::{Build, BuildProgress, INCIDENTS, TICK, World};
@@ -201,6 +202,7 @@ fn at_gate(world: &World, incident: usize, status: &IncidentStatus) -> Option<Se
         ledger: Ledger::default(),
         opened: Vec::new(),
         applying: u32::try_from(applying).unwrap_or(u32::MAX),
+        reserved: Reservations::default(),
     })))
 }
 

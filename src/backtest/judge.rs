@@ -12,6 +12,7 @@ use reforge_core::plan::gate::{self, Attribution, Gate, Question};
 use reforge_core::plan::inventory::{self, Location};
 use reforge_core::plan::summary::{PlanChange, Summary};
 use reforge_core::policy::limits::{self, Apply, Ledger, Opened};
+use reforge_core::policy::reserve::Reservations;
 use reforge_core::policy::select;
 
 use super::Backtest;
@@ -247,6 +248,8 @@ impl<'a> Judge<'a> {
             ledger: self.ledgers.get(backend).unwrap_or(&nothing),
             opened: &opened,
             applying: u32::try_from(applying).unwrap_or(u32::MAX),
+            // Logs are judged one by one: what is cleared is applied at once.
+            reserved: &Reservations::default(),
             incident: &spec.event.id,
             resource: &limits::resource_key(spec),
             actor: &limits::actor_key(&spec.event.actor),

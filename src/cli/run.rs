@@ -18,7 +18,8 @@ use reforge_aws::clients::Clients;
 use reforge_aws::parameters::Parameters;
 use reforge_aws::queue::Queue;
 use reforge_aws::topics::Topics;
-use reforge_cluster::{Guard, Holds, Incidents, Notes, Policies, Workspaces, leader};
+use reforge_cluster::leader::{self, Candidate};
+use reforge_cluster::{Guard, Holds, Incidents, Notes, Places, Policies, Workspaces};
 use reforge_core::catalog::Catalog;
 use reforge_core::index::Index;
 use reforge_core::intake::plumbing::Plumbing;
@@ -29,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 use crate::intake::Intake;
 use crate::intake::queue::Receiver;
 use crate::lifecycle::asked::Asked;
-use crate::lifecycle::controller::{self, Context, Turns};
+use crate::lifecycle::controller::{self, Context};
 use crate::lifecycle::policies;
 use crate::notify::Notifier;
 use crate::runtime::gate;
@@ -146,15 +147,18 @@ async fn operate(args: Run, settings: Settings) -> Result<()> {
     let (holds, watching_holds) = Holds::watch(client.clone(), &args.namespace, stop.clone());
     vital.spawn("the watch of holds", endless(watching_holds));
     let cluster = Cluster { client: client.clone(), policies, incidents, holds, workspaces };
-    let ctx = Arc::new(context(&args, settings, cluster, (&aws, clients), (catalog, plumbing), metrics));
+    let ctx = Arc::new(context(&args, settings, cluster, (&aws, clients), (catalog, plumbing), metrics.clone()));
     let telling = vital.outliving("telling people", endless(ctx.notifier.deliver(stop.clone())), stop.clone());
     vital.spawn("the leader's work", lead(ctx, Arc::new(watching), leads.subscribe(), stop.clone()));
-    let (namespace, identity) = (args.namespace.clone(), args.identity.clone());
+    let candidate = Candidate::new(&args.namespace, &args.identity);
     // The lease is kept until the work is done, and given back after.
     let done = CancellationToken::new();
     let electing = {
         let done = done.clone();
-        async move { leader::elect(client, &namespace, &identity, leads, done).await }
+        let too_old = move |is: bool| {
+            metrics.too_old_to_lead.set(i64::from(is));
+        };
+        async move { leader::elect(client, &candidate, too_old, leads, done).await }
     };
     let election = vital.outliving("the election", endless(electing), done.clone());
 
@@ -215,6 +219,7 @@ fn context(
     let recorder = Recorder::new(client.clone(), reporter);
     let (topic, name) = (settings.topic_arn.clone(), settings.cluster_name.clone());
     Context {
+        places: Places::new(client.clone(), &args.namespace, incidents.clone()),
         policies,
         incidents,
         catalog,
@@ -227,7 +232,6 @@ fn context(
         notifier: Notifier::new(Topics::new(aws), recorder, topic, name, metrics.clone()),
         metrics,
         settings,
-        turns: Turns::default(),
         client,
     }
 }

@@ -1,7 +1,6 @@
 //! Wires the lifecycle to the cluster: which Incident is looked at, one reconcile at a time for each, a bounded number side by
 //! side. Runs only while this replica leads.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,13 +10,14 @@ use reforge_api::{Handling, Incident, IncidentStatus, RecoveryPolicy, StepName};
 use reforge_cluster::{Incidents, Known, Next, Policies};
 use reforge_core::catalog::Catalog;
 use reforge_core::incident::builds;
+use reforge_core::incident::compact::compact;
 use reforge_core::incident::decide::decide;
 use reforge_core::incident::fences::works;
-use reforge_core::incident::view::{Effect, Seen};
-use reforge_core::index::Key;
+use reforge_core::incident::view::{Effect, PolicyState, Seen, Step, View};
+use reforge_core::index::Row;
 use reforge_core::intake::plumbing::Plumbing;
+use reforge_core::policy::limits::storm_window;
 use reforge_core::words::ids::Id;
-use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio_util::sync::CancellationToken;
 
 use crate::notify::Notifier;
@@ -30,15 +30,11 @@ use reforge_cluster::{KubeCallError, kube_call};
 use super::act::{self, Started};
 use super::observe;
 use reforge_aws::clients::Clients;
-use reforge_cluster::Guard;
-use reforge_cluster::Holds;
-use reforge_cluster::Workspaces;
 use reforge_cluster::status::{self, Written};
+use reforge_cluster::{Guard, Holds, Places, Taken, Workspaces};
 
 /// Reconciles that run side by side; each waits mostly for the network.
 const CONCURRENCY: usize = 32;
-/// How long a turn at the gate is waited for; it takes as long as a write of a status.
-const PATIENCE: Duration = Duration::from_secs(2);
 /// Steps that one reconcile takes at most before it lets others go first.
 const MAX_STEPS: usize = 24;
 /// The pauses of one that could not be read or written: while the apiserver is away, and where it will not change by waiting.
@@ -73,25 +69,13 @@ pub struct Context {
     pub notifier: Notifier,
     /// What is counted.
     pub metrics: Metrics,
-    /// Whose turn it is at the gate.
-    pub turns: Turns,
-}
-
-/// At the gate the Incidents of a policy take turns, so that each sees what was decided for those before it: limits are counted
-/// by looking at them.
-#[derive(Debug, Default)]
-pub struct Turns(Mutex<BTreeMap<Key, Arc<Mutex<()>>>>);
-
-impl Turns {
-    /// None: the others take too long, and nobody else is to wait for that.
-    async fn take(&self, policy: Key) -> Option<OwnedMutexGuard<()>> {
-        let turn = self.0.lock().await.entry(policy).or_default().clone();
-        tokio::time::timeout(PATIENCE, turn.lock_owned()).await.ok()
-    }
+    /// The places among the applies of each policy.
+    pub places: Places,
 }
 
 /// Runs until `stop`; reconciles in hand are finished.
 pub async fn run(ctx: Arc<Context>, stop: CancellationToken) {
+    ctx.places.begin_term();
     let changes = ctx.incidents.listen();
     reforge_cluster::run(changes, CONCURRENCY, stop, move |id: Id| {
         let ctx = ctx.clone();
@@ -120,23 +104,18 @@ async fn reconcile(ctx: &Context, id: &Id) -> Result<Next, KubeCallError> {
     }
     for _ in 0..MAX_STEPS {
         let mut view = observe::observe(ctx, &incident).await;
-        let turn = match &view.seen {
-            Seen::AtGate(_) => {
-                let turn = ctx.turns.take(Key::of_policy(&id.namespace, &incident.spec.policy_ref.name)).await;
-                let Some(turn) = turn else { return Ok(Next::After(PATIENCE)) };
-                observe::look_around(ctx, &incident, &mut view);
-                Some(turn)
-            }
-            _ => None,
-        };
-        let step = decide(&view);
+        let (step, taken) = decide_on(ctx, &incident, &mut view).await?;
         if step.status != view.status {
             let written = write(ctx, &api, &incident, &step.status).await?;
-            drop(turn);
+            drop(taken);
             incident = match written {
                 Written::Done(incident) => incident,
                 Written::Refused(_, pause) => return Ok(Next::After(pause)),
             };
+            if step.status.step.name == StepName::Ended {
+                // People are told of all that there was.
+                incident.status = Some(step.status.clone());
+            }
             if let Some(pause) = carry_out(ctx, &api, &mut incident, &step.effects).await? {
                 return Ok(Next::After(pause));
             }
@@ -148,6 +127,33 @@ async fn reconcile(ctx: &Context, id: &Id) -> Result<Next, KubeCallError> {
         }
     }
     Ok(Next::After(Duration::from_millis(10)))
+}
+
+/// Decides. At the gate nobody of the policy comes between the look at the others and what is taken by the decision.
+async fn decide_on(
+    ctx: &Context,
+    incident: &Incident,
+    view: &mut View,
+) -> Result<(Step, Option<Taken>), KubeCallError> {
+    let (Seen::AtGate(_), PolicyState::Stands { spec, .. }) = (&view.seen, &view.policy) else {
+        return Ok((decide(view), None));
+    };
+    let me = Row::from(incident);
+    let policy = Id::new(&view.namespace, &incident.spec.policy_ref.name);
+    let times = (view.now, view.now.plus_millis(-storm_window(&spec.limits)));
+    let decided = ctx.places.decide((&policy, &me), times, |reserved| {
+        observe::look_around(ctx, &me, view, reserved);
+        let step = decide(view);
+        let reserve = step.reserve;
+        (step, reserve)
+    });
+    match decided.await {
+        Err(error) if !error.is_conflict() => {
+            view.seen = Seen::Trouble(error.fault(format!("reserving an apply of RecoveryPolicy {policy}")));
+            Ok((decide(view), None))
+        }
+        decided => decided,
+    }
 }
 
 /// Carries the effects out, in order; gives a pause back where one has to be tried again.
@@ -201,6 +207,7 @@ async fn carry_out(
     Ok(None)
 }
 
+/// Writes what comes next; of what has ended only what is kept of it.
 async fn write(
     ctx: &Context,
     api: &Api<Incident>,
@@ -208,7 +215,11 @@ async fn write(
     to: &IncidentStatus,
 ) -> Result<Written, KubeCallError> {
     let before = incident.status.as_ref().map(|s| (s.phase, s.step));
-    let written = status::write(api, incident, to).await?;
+    let written = if to.step.name == StepName::Ended {
+        status::write(api, incident, &compact(incident, to)).await?
+    } else {
+        status::write(api, incident, to).await?
+    };
     let (Written::Done(now) | Written::Refused(now, _)) = &written;
     ctx.incidents.wrote(now);
     if matches!(written, Written::Refused(..)) {

@@ -20,6 +20,7 @@ use reforge_core::incident::view::{AtGate, PolicyState, Seen, View};
 use reforge_core::incident::{around, evidence, subject};
 use reforge_core::index::{Key, Row};
 use reforge_core::plan::inventory::{self, Location};
+use reforge_core::policy::reserve::Reservations;
 use reforge_core::policy::select;
 use reforge_core::words::fault::Fault;
 use reforge_core::words::ids::{Id, uuid_of};
@@ -33,8 +34,8 @@ pub async fn observe(ctx: &Context, incident: &Incident) -> View {
     let (policy, policy_since) = policy(ctx, incident);
     let me = Row::from(incident);
     let reports = reports(ctx, &me, &status).await;
-    let is_new = status.step.name == StepName::Locate;
-    let elder = if is_new { ctx.incidents.look(|index| evidence::elder(index, &me)) } else { None };
+    let gives_way = evidence::may_give_way(&status);
+    let elder = if gives_way { ctx.incidents.look(|index| evidence::elder(index, &me)) } else { None };
     let (reports, trouble) = match reports {
         Ok(reports) => (reports, None),
         Err(fault) => ((status.evidence.clone(), status.evidence_total), Some(fault)),
@@ -166,14 +167,15 @@ fn policy(ctx: &Context, incident: &Incident) -> (PolicyState, Option<Time>) {
     }
 }
 
-/// What the others of the policy do, anew: asked once more right before the gate decides, in its turn.
-pub fn look_around(ctx: &Context, incident: &Incident, view: &mut View) {
+/// What the others of the policy do and have been cleared to, anew: looked at once more right before the gate decides.
+pub fn look_around(ctx: &Context, me: &Row, view: &mut View, reserved: &Reservations) {
     let PolicyState::Stands { spec: policy, .. } = &view.policy else { return };
     let Seen::AtGate(seen) = &mut view.seen else { return };
-    let (me, kept) = (Row::from(incident), ctx.settings.retention.longest());
+    let kept = ctx.settings.retention.longest();
+    seen.reserved = reserved.clone();
     ctx.incidents.look(|index| {
-        seen.opened = around::opened(index, &me, policy, (ctx.holds.storm_over(), kept), view.now);
-        seen.applying = index.applying_beside(&me);
+        seen.opened = around::opened(index, me, policy, (ctx.holds.storm_over(), kept), view.now);
+        seen.applying = around::applying(index, me, reserved);
     });
 }
 
@@ -308,9 +310,10 @@ impl Look<'_> {
             judged_again,
             unchecked,
             ledger,
-            // Looked at in its turn: [`look_around`].
+            // Looked at right before the decision: [`look_around`].
             opened: Vec::new(),
             applying: 0,
+            reserved: Reservations::default(),
         })))
     }
 

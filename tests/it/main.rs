@@ -8,9 +8,11 @@ mod docs;
 mod fake;
 mod intake;
 mod inventories;
+mod leading;
 mod output;
 mod queue;
 mod refused;
+mod reservations;
 #[path = "../../crates/core/tests/it/shape.rs"]
 mod shape;
 mod telling;

@@ -4,7 +4,7 @@ use sandbox::incident::{message, phase, reason};
 use sandbox::{Caller, NAMESPACE};
 use serde_json::json;
 
-use crate::world::side_by_side;
+use crate::world::{alone, side_by_side};
 
 #[test]
 fn on_hold_nothing_is_started_until_the_hold_is_lifted() {
@@ -65,6 +65,42 @@ fn a_storm_asks_humans_until_one_says_that_it_is_over() {
             let incident = here.ended(name).await;
             assert_eq!(phase(&incident), "Recovered", "{incident:#}");
         }
+    });
+}
+
+#[test]
+fn in_a_storm_a_critical_resource_draws_on_what_is_left_and_the_next_one_asks() {
+    // Alone, since others say that a storm is over.
+    alone(async |stage| {
+        let here = stage.here();
+        stage.patch_policy(&json!({"limits": {"stormThreshold": 1, "stormWindow": "1h"}}));
+        let other = stage.declare("other").await;
+        // Both are there before a plan of the first is, by two actors: neither floods.
+        stage.script.pause();
+        let first = stage.broken().await;
+        let elsewhere = async || stage.put(Caller::Terraform, &other, "hacked").await;
+        let second = here.opened_by("ssm", elsewhere).await;
+        stage.script.go_on();
+        let asks = async |name: &str| {
+            let looked = here.until(name, "asking or over", |i| ["AwaitingApproval", "Recovered"].contains(&phase(i)));
+            phase(&looked.await) == "AwaitingApproval"
+        };
+        let asked = [asks(&first).await, asks(&second).await];
+        assert_eq!(asked.iter().filter(|asked| **asked).count(), 1, "one of them has drawn all that is left");
+
+        let leases = ["get", "leases", "-n", NAMESPACE, "-o", "json"];
+        let leases: serde_json::Value = serde_json::from_str(&stage.kubectl(&leases)).expect("JSON");
+        let policy = format!("{}/{}", stage.name, stage.policy);
+        let annotations = |lease: &serde_json::Value| lease["metadata"]["annotations"].clone();
+        let mut all = leases["items"].as_array().expect("Leases").iter().map(annotations);
+        let ours = all.find(|a| a["reforge.dev/policy"] == policy.as_str()).expect("a Lease of the policy");
+        let reserved = ours["reforge.dev/reservations"].as_str().expect("it says who");
+        let drawn = if asked[0] { &second } else { &first };
+        assert!(reserved.contains(drawn.as_str()) && reserved.contains("inStorm"), "{reserved}");
+        let waits = if asked[0] { &first } else { &second };
+        stage.approve(waits);
+        let incident = here.ended(waits).await;
+        assert_eq!(phase(&incident), "Recovered", "a human's word goes before a limit: {incident:#}");
     });
 }
 

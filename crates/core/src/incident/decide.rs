@@ -30,7 +30,7 @@ pub fn decide(view: &View) -> Step {
 }
 
 fn next(view: &View) -> Step {
-    let mut step = Step { status: view.status.clone(), effects: Vec::new(), wake: Some(0) };
+    let mut step = Step { reserve: None, status: view.status.clone(), effects: Vec::new(), wake: Some(0) };
     step.status.observed_generation = view.generation;
     if step.status.timeline.detected_at.is_none() {
         detected(view, &mut step.status);
@@ -45,7 +45,7 @@ fn next(view: &View) -> Step {
         return step;
     }
     (step.status.evidence, step.status.evidence_total) = view.evidence.clone();
-    if let Some(elder) = view.elder.as_ref().filter(|_| view.status.step.name == StepName::Locate) {
+    if let Some(elder) = view.elder.as_ref().filter(|_| evidence::may_give_way(&view.status)) {
         duplicate(view, elder, &mut step);
         return step;
     }
@@ -192,6 +192,18 @@ mod tests {
     use super::*;
     use crate::incident::fixture::{self, ready};
     use crate::plan::inventory::Location;
+
+    #[test]
+    fn an_older_one_that_is_known_late_is_given_way_to_and_the_workspace_with_it() {
+        let mut view = fixture::planned(StepName::Gate, &["t.a"]);
+        view.elder = Some("n/elder".to_owned());
+        let step = decide(&view);
+        assert_eq!((step.status.step.name, ready(&step.status).0), (StepName::Ended, reason::DUPLICATE));
+        assert_eq!(step.effects, [Effect::ReleaseWorkspace, Effect::Wake("n/elder".to_owned())]);
+        let mut cleared = fixture::planned(StepName::Apply, &["t.a"]);
+        cleared.elder = Some("n/elder".to_owned());
+        assert_ne!(decide(&cleared).status.step.name, StepName::Ended, "what is cleared is seen to its end");
+    }
 
     #[test]
     fn what_no_terraform_owns_is_one_write_and_nobody_hears_of_it() {

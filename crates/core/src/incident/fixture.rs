@@ -9,6 +9,7 @@ use serde_json::json;
 use crate::plan::build::{BuildState, BuildStatus};
 use crate::plan::summary::{PlanChange, PlanDigest, Summary};
 use crate::policy::limits::Ledger;
+use crate::policy::reserve::Reservations;
 
 use super::builds::build_ref;
 use super::step::gate::renew;
@@ -88,6 +89,7 @@ pub fn planned(step: StepName, addresses: &[&str]) -> View {
         ledger: Ledger::default(),
         opened: Vec::new(),
         applying: 0,
+        reserved: Reservations::default(),
     }));
     view
 }

@@ -3,10 +3,11 @@
 //! wait for it); their moves are in [`transition`], and what a failed call leads to in [`trouble`]. [`evidence`] says which
 //! Incidents are about the same change, [`around`] what the others mean for one. [`word`] is what people decide without a look at
 //! AWS, [`fences`] stand before an effect, [`order`] is what a build is started with, [`subject`] what AWS is asked about after
-//! it, [`pace`] how often.
+//! it, [`pace`] how often. [`compact`] is what is kept of what has ended.
 
 pub mod around;
 pub mod builds;
+pub mod compact;
 pub mod decide;
 pub mod evidence;
 pub mod fences;

@@ -100,6 +100,8 @@ fn try_apply(view: &View, policy: &RecoveryPolicySpec, step: &mut Step) {
         // What was noted of decisions and records stays noted.
         step.status.approval = again.status.approval;
         step.status.classification = again.status.classification;
+        // A storm may have come since.
+        step.reserve = again.reserve;
         return try_start(view, BuildKind::Apply, step);
     }
     if may_start_be_unseen(&view.status, view.now) {

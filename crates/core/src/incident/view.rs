@@ -13,6 +13,7 @@ use crate::plan::summary::{PlanDigest, Summary};
 use crate::policy::approval::Identity;
 use crate::policy::grants::Grants;
 use crate::policy::limits::{Ledger, Opened};
+use crate::policy::reserve::{Reservations, Reserve};
 use crate::policy::select;
 use crate::words::fault::Fault;
 
@@ -33,7 +34,7 @@ pub struct View {
     pub spec: IncidentSpec,
     /// What else was told of the same change, and how many reports there are.
     pub evidence: (Vec<Evidence>, u32),
-    /// The older Incident that is about the same change, as namespace/name; looked for when this one is new.
+    /// The older Incident that is about the same change, as namespace/name; looked for while this one may give way.
     pub elder: Option<String>,
     /// An apply of ours that may have done what was told without an actor.
     pub own_build: Option<String>,
@@ -191,13 +192,17 @@ pub struct AtGate {
     pub ledger: Ledger,
     /// The Incidents of the policy that were opened lately, this one among them.
     pub opened: Vec<Opened>,
-    /// How many other Incidents of the policy apply right now.
+    /// How many other Incidents of the policy apply right now, or have been cleared to.
     pub applying: u32,
+    /// What the clears of the policy have taken.
+    pub reserved: Reservations,
 }
 
 /// What happens next.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Step {
+    /// What is taken before anything is written, where the gate clears.
+    pub reserve: Option<Reserve>,
     /// The status to write first; the same as before: nothing is written, and nothing is done.
     pub status: IncidentStatus,
     /// What to do once it is written, in order.

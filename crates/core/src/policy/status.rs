@@ -1,6 +1,8 @@
 //! What a policy's status says: whether it is used, and whether the events that it matches are sent at all.
 
-use reforge_api::{ConditionStatus, RecoveryPolicy, RecoveryPolicyStatus, Time, condition, reason, set_condition};
+use reforge_api::{
+    Condition, ConditionStatus, RecoveryPolicy, RecoveryPolicyStatus, Time, condition, reason, set_condition,
+};
 
 use super::grants::Grants;
 use super::select::validate;
@@ -32,6 +34,21 @@ pub fn status_of(
     (status, ready == ConditionStatus::True)
 }
 
+/// What is said of a policy that this version cannot read, beside whatever a newer one said of it; None: it stands there already.
+/// Only what whoever can read it writes each time, so that nothing of it is left then.
+pub fn unreadable(said: &[Condition], why: &str, now: Time) -> Option<Vec<Condition>> {
+    let message = format!(
+        "This version of Reforge cannot read the policy: {why}. What it may take waits in the queue; upgrade the operator, or take back what a newer version brought"
+    );
+    let told = [condition::READY, condition::STALLED];
+    let mut conditions: Vec<Condition> = said.iter().filter(|c| told.contains(&c.r#type.as_str())).cloned().collect();
+    for (r#type, holds) in [(condition::READY, ConditionStatus::False), (condition::STALLED, ConditionStatus::True)] {
+        set_condition(&mut conditions, r#type, holds, reason::UNREADABLE, message.clone(), now);
+    }
+    let is_new = !conditions.iter().all(|c| said.contains(c));
+    is_new.then_some(conditions)
+}
+
 /// Whether the rules send what the policy matches. It does not make the policy unusable: a rule of somebody else's may.
 fn delivery(missing: &[String]) -> (ConditionStatus, &'static str, String) {
     if missing.is_empty() {
@@ -43,4 +60,26 @@ fn delivery(missing: &[String]) -> (ConditionStatus, &'static str, String) {
         if missing.len() > 5 { format!(" and {} more", missing.len() - 5) } else { String::new() }
     );
     (ConditionStatus::False, reason::NO_RULE, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_of_an_unreadable_policy_is_said_once_and_of_two_conditions_alone() {
+        let mut said = Vec::new();
+        for r#type in [condition::READY, condition::EVENTS_DELIVERED] {
+            set_condition(&mut said, r#type, ConditionStatus::True, reason::SUCCEEDED, "before", Time(1));
+        }
+        let first = unreadable(&said, "unknown variant", Time(2)).expect("it is new");
+        let types: Vec<&str> = first.iter().map(|c| c.r#type.as_str()).collect();
+        assert_eq!(types, [condition::READY, condition::STALLED]);
+        let ready = &first[0];
+        assert_eq!((ready.status, ready.last_transition_time), (ConditionStatus::False, Time(2)));
+        assert!(ready.message.contains("unknown variant") && ready.message.contains("upgrade the operator"));
+        assert_eq!(unreadable(&first, "unknown variant", Time(3)), None, "it stands there");
+        let again = unreadable(&first, "missing field", Time(4)).expect("of another fault");
+        assert_eq!(again[0].last_transition_time, Time(2), "it has not changed since");
+    }
 }

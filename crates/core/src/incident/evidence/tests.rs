@@ -73,6 +73,37 @@ fn the_record_of_what_was_told_of_is_the_younger_ones_and_its_evidence() {
 }
 
 #[test]
+fn of_two_of_the_same_second_one_goes_on_whichever_was_known_first() {
+    let mut two = [incident("a", "StateChange", 100), incident("b", "CloudTrail", 100)];
+    for first in 0..2 {
+        let second = 1 - first;
+        assert_eq!(elder(&two[first], &[&two[first]]), None, "nobody knows of another yet");
+        let mut begun = IncidentStatus::default();
+        begun.step.name = StepName::Settle;
+        two[first].status = Some(begun.clone());
+        let goes_on = |i: usize| {
+            let status = two[i].status.clone().unwrap_or_default();
+            !may_give_way(&status) || elder(&two[i], &[&two[0], &two[1]]).is_none()
+        };
+        assert_eq!([goes_on(first), goes_on(second)].iter().filter(|goes| **goes).count(), 1);
+        two[first].status = None;
+    }
+}
+
+#[test]
+fn who_has_a_build_under_way_or_is_cleared_gives_way_to_nobody_any_more() {
+    let mut status = IncidentStatus::default();
+    let mut gives_way = |step, tries| {
+        status.step.name = step;
+        super::super::transition::want(&mut status, BuildKind::Plan, Vec::new(), Time(0));
+        status.recovery.intent.as_mut().expect("it is wanted").tries = tries;
+        may_give_way(&status)
+    };
+    assert!(gives_way(StepName::Plan, 0) && gives_way(StepName::Gate, 0));
+    assert!(!gives_way(StepName::Plan, 1) && !gives_way(StepName::Apply, 0));
+}
+
+#[test]
 fn what_is_not_the_same_change_is_no_duplicate() {
     let me = incident("b", "CloudTrail", 160);
     let same_source = incident("a", "CloudTrail", 100);

@@ -8,6 +8,7 @@ use crate::incident::fixture::{decides, planned, policy, ready, view};
 use crate::incident::view::Seen;
 use crate::plan::build::{BuildError, BuildStatus};
 use crate::policy::limits::Opened;
+use crate::policy::reserve::Reserve;
 use crate::words::fault::Fault;
 
 use super::*;
@@ -155,6 +156,21 @@ fn its_own_place_among_the_applies_of_the_policy_is_not_asked_for_twice() {
     let Seen::AtGate(seen) = &mut view.seen else { panic!("at the gate") };
     seen.applying = 9;
     assert!(starts(&decide(&view)), "two that wait for each other would never start");
+}
+
+#[test]
+fn what_clears_says_what_it_takes_also_where_a_storm_has_come_since() {
+    let gate = planned(StepName::Gate, &["t.a"]);
+    let alone = Reserve { in_storm: false, is_stored: false };
+    assert_eq!(decide(&gate).reserve, Some(alone), "one workspace has one writer");
+    let mut view = cleared(0);
+    assert_eq!(decide(&view).reserve, Some(alone));
+    overdone(&mut view);
+    assert_eq!(decide(&view).reserve, None, "it asks");
+    policy(&mut view).classification.criticality = Criticality::Critical;
+    let step = decide(&view);
+    assert!(starts(&step));
+    assert_eq!(step.reserve, Some(Reserve { in_storm: true, is_stored: true }));
 }
 
 #[test]

@@ -11,6 +11,7 @@ use crate::plan::build::BuildStatus;
 use crate::plan::gate::{self, Attribution, Cleared, Gate, Nothing, Question};
 use crate::policy::approval::deadlines;
 use crate::policy::limits::{self, Held};
+use crate::policy::reserve::Reserve;
 use crate::words::text::shorten;
 
 use crate::incident::builds::{replan, replan_later};
@@ -97,7 +98,10 @@ pub fn at_gate(view: &View, policy: &RecoveryPolicySpec, step: &mut Step) {
     });
     status.gate = Some(answer.record());
     match answer {
-        Gate::Go(cleared) => go(view, plan, &cleared, step),
+        Gate::Go(cleared) => {
+            step.reserve = Some(Reserve::of(policy, held.in_storm));
+            go(view, plan, &cleared, step);
+        }
         Gate::Ask(reasons) => ask(view, policy, plan, (&held, seen.unchecked.is_some()), &reasons, step),
         Gate::Wait { reason, until } => wait(view, &reason, until, step),
         Gate::Expired(reasons) => expired(status, &reasons, view.now),
@@ -315,6 +319,7 @@ fn held(view: &View, policy: &RecoveryPolicySpec, seen: &AtGate) -> Held {
         opened: &seen.opened,
         // An apply has its place among those of the policy since the gate cleared it.
         applying: if view.status.step.name == StepName::Apply { 0 } else { seen.applying },
+        reserved: &seen.reserved,
         incident: &format!("{}/{}", view.namespace, view.name),
         resource: &limits::resource_key(&view.spec),
         actor: &limits::actor_key(&view.spec.event.actor),

@@ -1,4 +1,5 @@
 use super::*;
+use crate::policy::reserve::Reservation;
 
 const MINUTE: i64 = 60_000;
 
@@ -22,6 +23,7 @@ struct Setting {
     ledger: Ledger,
     opened: Vec<Opened>,
     applying: u32,
+    reserved: Reservations,
 }
 
 impl Default for Setting {
@@ -32,6 +34,7 @@ impl Default for Setting {
             ledger: Ledger::default(),
             opened: vec![],
             applying: 0,
+            reserved: Reservations::default(),
         }
     }
 }
@@ -44,6 +47,7 @@ impl Setting {
             ledger: &self.ledger,
             opened: &self.opened,
             applying: self.applying,
+            reserved: &self.reserved,
             incident: "me",
             resource: "r",
             actor: "mallory",
@@ -97,6 +101,33 @@ fn a_storm_keeps_a_budget_for_critical_resources() {
     assert!(storm.at(1).ask.is_empty());
     storm.ledger = Ledger((0..5).map(|i| apply(0, &format!("i{i}"), "x", "ann")).collect());
     assert!(storm.at(1).ask[0].contains("a storm"), "the budget is spent");
+}
+
+#[test]
+fn what_a_storm_leaves_is_one_budget_for_all_workspaces_and_counts_what_is_only_cleared_yet() {
+    let opened: Vec<Opened> = (0..21).flat_map(|i| opened(1, 0, &format!("actor{i}"))).collect();
+    let drawn = |count: u32| {
+        let one = |i| Reservation { incident: format!("n/{i}"), version: 1, at: Time(0), in_storm: true };
+        Reservations((0..count).map(one).collect())
+    };
+    let storm = |reserved, ledger| {
+        let criticality = Criticality::Critical;
+        Setting { opened: opened.clone(), criticality, reserved, ledger, ..Setting::default() }.at(1)
+    };
+    let last = storm(drawn(4), Ledger::default());
+    assert!(last.ask.is_empty() && last.in_storm, "a quarter of 20, and this is the fifth: {last:?}");
+    assert!(storm(drawn(5), Ledger::default()).ask[0].contains("a storm"), "none of them is applied yet");
+    let applied = Ledger((0..4).map(|i| apply(0, &format!("n/{i}"), "x", "ann")).collect());
+    assert!(storm(drawn(4), applied).ask.is_empty(), "who was cleared and then applied counts once");
+}
+
+#[test]
+fn reservations_that_have_no_room_ask_a_human() {
+    let one = |i| Reservation { incident: format!("n/{i}"), version: 1, at: Time(0), in_storm: false };
+    let mut full = Setting { reserved: Reservations((0..512).map(one).collect()), ..Setting::default() };
+    assert!(full.at(1).ask[0].contains("more are not remembered"), "{:?}", full.at(1));
+    full.reserved.0[0].incident = "me".into();
+    assert!(full.at(1).ask.is_empty(), "who has one needs no room");
 }
 
 #[test]
