@@ -13,7 +13,7 @@ use reforge_cluster::Known;
 use reforge_core::catalog::Verify;
 use reforge_core::incident::fences::{is_held, may_have_started};
 use reforge_core::incident::order::{listed, project_of};
-use reforge_core::incident::view::{AtGate, PolicyState, Seen, View};
+use reforge_core::incident::view::{AtGate, PolicyState, Published, Seen, View};
 use reforge_core::incident::{around, evidence, trouble};
 use reforge_core::index::{Key, Row};
 use reforge_core::plan::build::BuildState;
@@ -32,8 +32,8 @@ use crate::verify::{ResourceIdentity, Verifier};
 use super::controller::Context;
 use super::reach::Install;
 
-/// Looks at all that the next decision depends on.
-pub async fn observe(ctx: &Context, incident: &Incident) -> View {
+/// Looks at all that the next decision depends on. `known` is the plan that was read a moment ago: it is not read again.
+pub async fn observe(ctx: &Context, incident: &Incident, known: Option<Published>) -> View {
     let status = incident.status.clone().unwrap_or_default();
     let entry = ctx.catalog.entry(&incident.spec.resource.r#type);
     let (policy, policy_since) = policy(ctx, incident);
@@ -53,7 +53,10 @@ pub async fn observe(ctx: &Context, incident: &Incident) -> View {
         PolicyState::Stands { spec: policy, .. } if !is_held(&status, policy, hold.as_deref()) && elder.is_none() => {
             match trouble {
                 Some(fault) => Seen::Trouble(fault),
-                None => look(ctx, incident, (&spec, &reports.0), &status, policy).await.unwrap_or_else(Seen::Trouble),
+                None => {
+                    let judged = (&spec, &reports.0[..]);
+                    look(ctx, incident, judged, (&status, policy), known).await.unwrap_or_else(Seen::Trouble)
+                }
             }
         }
         _ => Seen::Nothing,
@@ -184,8 +187,8 @@ async fn look(
     ctx: &Context,
     incident: &Incident,
     judged: Judged<'_>,
-    status: &IncidentStatus,
-    policy: &RecoveryPolicySpec,
+    (status, policy): (&IncidentStatus, &RecoveryPolicySpec),
+    known: Option<Published>,
 ) -> Result<Seen, Fault> {
     match status.step.name {
         StepName::Locate => locate(ctx, incident, policy).await,
@@ -196,9 +199,8 @@ async fn look(
                 verifier(ctx, incident).await?.settled(&resource.r#type, &resource.id, incident.spec.change).await;
             settle.map(Seen::Settling)
         }
-        StepName::Plan => build(ctx, incident, judged, (status, policy), BuildKind::Plan).await,
-        StepName::Apply => build(ctx, incident, judged, (status, policy), BuildKind::Apply).await,
-        StepName::Gate => at_gate(ctx, incident, judged, status, policy).await,
+        StepName::Plan | StepName::Apply => build(ctx, incident, judged, (status, policy), known).await,
+        StepName::Gate => at_gate(ctx, incident, judged, (status, policy), known).await,
         StepName::Verify => verify(ctx, incident, status, &policy.verification.expect).await,
         StepName::Ended => Ok(Seen::Nothing),
     }
@@ -235,8 +237,9 @@ async fn build(
     incident: &Incident,
     judged: Judged<'_>,
     (status, policy): (&IncidentStatus, &RecoveryPolicySpec),
-    kind: BuildKind,
+    known: Option<Published>,
 ) -> Result<Seen, Fault> {
+    let kind = if status.step.name == StepName::Apply { BuildKind::Apply } else { BuildKind::Plan };
     if status.recovery.next_attempt_time.is_some_and(|at| at > clock::now()) {
         return Ok(Seen::Nothing);
     }
@@ -249,7 +252,7 @@ async fn build(
         }
         let other = ctx.workspaces.held_by_other(&workspace.backend, &Id::of(incident)).await;
         return match other.map_err(|e| e.fault("reading the workspace's lease"))? {
-            None if kind == BuildKind::Apply => at_gate(ctx, incident, judged, status, policy).await,
+            None if kind == BuildKind::Apply => at_gate(ctx, incident, judged, (status, policy), known).await,
             other => Ok(Seen::Workspace(other)),
         };
     };
@@ -311,14 +314,19 @@ async fn at_gate(
     ctx: &Context,
     incident: &Incident,
     judged: Judged<'_>,
-    status: &IncidentStatus,
-    policy: &RecoveryPolicySpec,
+    (status, policy): (&IncidentStatus, &RecoveryPolicySpec),
+    known: Option<Published>,
 ) -> Result<Seen, Fault> {
     let (Some(workspace), Some(plan)) = (&status.workspace, &status.plan) else {
         return Err(Fault::ours("looking at the Incident", "it has no plan"));
     };
-    let Install { artifacts, .. } = install(ctx, incident).await?;
-    let found = published(artifacts.summary(&workspace.name, uuid_of(&plan.build)).await)?;
+    let found = match known.filter(|(summary, _)| summary.build == uuid_of(&plan.build)) {
+        Some(known) => Some(known),
+        None => {
+            let Install { artifacts, .. } = install(ctx, incident).await?;
+            published(artifacts.summary(&workspace.name, uuid_of(&plan.build)).await)?
+        }
+    };
     let Some((summary, digest)) = found else { return Ok(Seen::PlanGone) };
     let ledger = ctx.workspaces.ledger(&workspace.backend).await.map_err(|e| e.fault("reading the ledger"))?;
     let unchecked = if incident.spec.approvals.is_empty() {
@@ -356,7 +364,14 @@ async fn verify(ctx: &Context, incident: &Incident, status: &IncidentStatus, exp
         Some(build) => published(artifacts.result(&workspace.name, uuid_of(&build.id)).await)?,
         None => None,
     };
-    let owned = artifacts.inventory(&workspace.name).await?;
+    // What the apply reports of all that is the Incident's leaves nothing to look up, but what Cloud Control calls it.
+    let reports = |address: &String| result.iter().flat_map(|r| &r.resources).any(|r| r.address == *address);
+    let is_told = workspace.addresses_unlisted == 0 && workspace.addresses.iter().all(reports);
+    let owned = if is_told && entry.is_none_or(|e| e.verify != Verify::CloudControl) {
+        None
+    } else {
+        artifacts.inventory(&workspace.name).await?
+    };
     let listed = owned.iter().flat_map(|inventory| &inventory.resources);
     let owned: Vec<&Owned> = listed.filter(|r| workspace.addresses.contains(&r.address)).collect();
     let is_main = |r: &&&Owned| entry.is_some_and(|e| e.terraform_types.contains(&r.r#type));

@@ -9,8 +9,10 @@ mod incidents;
 mod policies;
 mod runner;
 mod watch;
+mod writing;
 
 pub use changes::{Changes, Listener};
 pub use incidents::Incidents;
 pub use policies::{Known, Policies};
 pub use runner::{Next, run};
+pub use writing::Writing;

@@ -379,6 +379,26 @@ mod tests {
     use crate::incident::fixture::{self, ready};
 
     #[test]
+    fn what_is_written_later_starts_nothing_and_is_counted_by_nobody() {
+        let goes_on = |mut view: View, seen: Seen| {
+            view.seen = seen;
+            let step = decide(&view);
+            assert_ne!(step.status, view.status);
+            step.can_be_written_later(&view)
+        };
+        assert!(goes_on(fixture::view(StepName::Settle), Seen::Settling(None)), "a plan is wanted");
+        assert!(!goes_on(fixture::view(StepName::Settle), Seen::Settling(Some("it deletes".into()))), "it waits");
+        assert!(!goes_on(fixture::view(StepName::Locate), Seen::Location(Location::NotManaged)), "it has ended");
+        let mut planning = fixture::view(StepName::Settle);
+        planning.seen = Seen::Settling(None);
+        planning.status = decide(&planning).status;
+        assert!(!goes_on(planning, Seen::Workspace(None)), "a build is started");
+        let gate = fixture::planned(StepName::Gate, &["t.a"]);
+        let seen = gate.seen.clone();
+        assert!(!goes_on(gate, seen), "others at the gate count it");
+    }
+
+    #[test]
     fn what_no_terraform_owns_is_one_write_and_nobody_hears_of_it() {
         let mut view = fixture::view(StepName::Locate);
         view.status.workspace = None;
