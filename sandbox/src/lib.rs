@@ -4,6 +4,7 @@
 //! loopback ports, and end them when they are dropped, or when the process that started them dies.
 
 mod aws;
+pub mod bare;
 pub mod chaos;
 pub mod chart;
 mod control_plane;
@@ -27,6 +28,7 @@ pub mod stretches;
 mod warm_cli;
 
 pub use aws::Aws;
+pub use bare::Bare;
 pub use control_plane::ControlPlane;
 pub use crowd::Crowd;
 pub use edge::BuildInfo;

@@ -71,7 +71,7 @@ impl Intake {
                 self.metrics.dropped("Harmless");
                 Handled::Done
             }
-            Ok(Message::BuildChange { build_id }) => {
+            Ok(Message::BuildOver { build_id }) => {
                 self.hint(&build_id).await;
                 Handled::Done
             }
@@ -255,11 +255,15 @@ impl Intake {
         }
     }
 
-    /// Wakes the Incident that waits for a build. Only a hint: the leader asks CodeBuild. A lost one costs a poll.
+    /// Wakes the Incident that waits for a build: at once where this replica works on Incidents, else by a word that the leader
+    /// sees. Only a hint: the leader asks CodeBuild. A lost one costs a poll.
     async fn hint(&self, build_id: &str) {
         let Some(id) = self.incidents.look(|index| index.waiting_for(build_id).map(|row| row.id.clone())) else {
             return;
         };
+        if self.incidents.wake(id.clone()) {
+            return;
+        }
         let api: Api<Incident> = Api::namespaced(self.client.clone(), &id.namespace);
         let now = clock::now().to_string();
         let patch = json!({"metadata": {"annotations": {ANNOTATION_HINT: now}}});

@@ -1,5 +1,6 @@
-//! The queue: several long polls at once, bounded work in hand, deletes in batches. A message is deleted only when its
-//! handler says that all it stands for is stored; until then its visibility is extended, and afterwards it comes back.
+//! The queue: several long polls at once, bounded work in hand, several batches of deletes at once. No message waits for another:
+//! each makes room for the next as soon as it is handled. A message is deleted only when its handler says that all it stands for
+//! is stored; until then its visibility is extended, and afterwards it comes back.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,9 +13,11 @@ use crate::runtime::metrics::Metrics;
 use reforge_aws::queue::{BATCH, Queue, Received, VISIBILITY_SECONDS};
 
 /// Long polls at once.
-const POLLS: usize = 2;
-/// Messages in hand at most.
-const IN_HAND: usize = 100;
+const POLLS: usize = 4;
+/// Messages in hand at most, with the room that polls keep for what they bring.
+const IN_HAND: usize = 128;
+/// Batches of deletes at once.
+const DELETES: usize = 8;
 const WAIT_SECONDS: i32 = 20;
 /// How soon a message comes back that could not be stored.
 const RETRY_SECONDS: i32 = 5;
@@ -104,7 +107,9 @@ impl Receiver {
                 return;
             }
             // Room for a whole batch first, so that nothing received waits unseen while its visibility runs out.
-            let Some(Ok(permits)) = stop.run_until_cancelled(room.clone().acquire_many_owned(10)).await else { return };
+            let Some(Ok(mut permits)) = stop.run_until_cancelled(room.clone().acquire_many_owned(10)).await else {
+                return;
+            };
             let Some(received) = stop.run_until_cancelled(self.receive()).await else { return };
             let messages = match received {
                 Ok(messages) => messages,
@@ -120,14 +125,13 @@ impl Receiver {
             };
             self.says(QueueState::Ok);
             pause = Duration::from_millis(500);
-            let permits = Arc::new(permits);
             for message in messages {
                 self.metrics.messages_received.inc();
                 let (queue, handle, deletes) = (self.clone(), handle.clone(), deletes.clone());
-                let permits = permits.clone();
+                let permit = permits.split(1);
                 work.spawn(async move {
                     queue.work_on(message, handle, deletes).await;
-                    drop(permits);
+                    drop(permit);
                 });
             }
         }
@@ -190,6 +194,7 @@ impl Receiver {
     }
 
     async fn delete_in_batches(self, mut queue: mpsc::Receiver<String>) {
+        let (sent, room) = (TaskTracker::new(), Arc::new(Semaphore::new(DELETES)));
         while let Some(first) = queue.recv().await {
             let mut batch = vec![first];
             let full = async {
@@ -200,8 +205,16 @@ impl Receiver {
             };
             // Either way the batch is sent: full, or after its time.
             let _ = tokio::time::timeout(BATCH_WAIT, full).await;
-            self.delete(batch).await;
+            // Nobody closes it.
+            let permit = room.clone().acquire_owned().await;
+            let queue = self.clone();
+            sent.spawn(async move {
+                queue.delete(batch).await;
+                drop(permit);
+            });
         }
+        sent.close();
+        sent.wait().await;
     }
 
     async fn delete(&self, batch: Vec<String>) {

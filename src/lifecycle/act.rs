@@ -132,9 +132,10 @@ pub async fn label_workspace(ctx: &Context, api: &Api<Incident>, incident: &mut 
     let Some(workspace) = incident.status.as_ref().and_then(|s| s.workspace.as_ref()) else { return };
     let patch = json!({"metadata": {"labels": {LABEL_WORKSPACE: workspace.name}}});
     let params = PatchParams { field_manager: Some("reforge-labels".to_owned()), ..PatchParams::default() };
+    let writing = ctx.incidents.writing(Id::of(incident));
     match kube_call(api.patch(&incident.name_any(), &params, &Patch::Merge(&patch))).await {
         Ok(labelled) => {
-            ctx.incidents.wrote(&labelled);
+            writing.done(&labelled);
             *incident = labelled;
         }
         Err(error) => tracing::warn!(incident = incident.name_any(), %error, "the workspace's label was not written"),

@@ -1,6 +1,7 @@
 //! Wires the lifecycle to the cluster: which Incident is looked at, one reconcile at a time for each, a bounded number side by
 //! side. Runs only while this replica leads.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use reforge_core::incident::builds;
 use reforge_core::incident::compact::compact;
 use reforge_core::incident::decide::decide;
 use reforge_core::incident::fences::works;
+use reforge_core::incident::start::POLL_BUILD;
 use reforge_core::incident::view::{Effect, PolicyState, Seen, Step, View};
 use reforge_core::index::Row;
 use reforge_core::intake::plumbing::Plumbing;
@@ -28,6 +30,7 @@ use reforge_cluster::clock;
 use reforge_cluster::{KubeCallError, kube_call};
 
 use super::act::{self, Started};
+use super::decided::Decided;
 use super::observe;
 use reforge_aws::clients::Clients;
 use reforge_cluster::status::{self, Written};
@@ -37,6 +40,8 @@ use reforge_cluster::{Guard, Holds, Places, Taken, Workspaces};
 const CONCURRENCY: usize = 32;
 /// Steps that one reconcile takes at most before it lets others go first.
 const MAX_STEPS: usize = 24;
+/// How long what was decided may wait to be written together with what comes next.
+const UNWRITTEN: Duration = Duration::from_millis(500);
 /// The pauses of one that could not be read or written: while the apiserver is away, and where it will not change by waiting.
 const AWAY: Next = Next::Failed(Duration::from_secs(1), Duration::from_secs(30));
 const REFUSED: Next = Next::Failed(Duration::from_secs(10), Duration::from_secs(600));
@@ -92,33 +97,40 @@ pub async fn run(ctx: Arc<Context>, stop: CancellationToken) {
 async fn reconcile(ctx: &Context, id: &Id) -> Result<Next, KubeCallError> {
     let api: Api<Incident> = Api::namespaced(ctx.client.clone(), &id.namespace);
     let known = ctx.incidents.look(|index| index.get(id).map(|row| row.version));
-    let Some(mut incident) = kube_call(api.get_opt(&id.name)).await? else {
+    let Some(stored) = kube_call(api.get_opt(&id.name)).await? else {
         // What was written while it was being deleted may have come after the word that it is gone.
         if let Some(version) = known {
             ctx.incidents.forget(id, version);
         }
         return Ok(Next::Change);
     };
-    if incident.status.as_ref().is_some_and(|s| s.step.name == StepName::Ended) {
+    if stored.status.as_ref().is_some_and(|s| s.step.name == StepName::Ended) {
         return Ok(Next::Change);
     }
+    let mut decided = Decided::of(stored);
+    let mut published = None;
     for _ in 0..MAX_STEPS {
-        let mut view = observe::observe(ctx, &incident).await;
+        let incident = decided.incident();
+        let mut look = pin!(observe::observe(ctx, &incident, published));
+        let mut view = match tokio::time::timeout(UNWRITTEN, &mut look).await {
+            Ok(view) => view,
+            Err(_) => {
+                // Whoever is asked takes its time: people see meanwhile how far it is.
+                if let Some(pause) = write_and_do(ctx, &api, &mut decided, None).await? {
+                    return Ok(Next::After(pause));
+                }
+                look.await
+            }
+        };
         let (step, taken) = decide_on(ctx, &incident, &mut view).await?;
-        if step.status != view.status {
-            let written = write(ctx, &api, &incident, &step.status).await?;
-            drop(taken);
-            incident = match written {
-                Written::Done(incident) => incident,
-                Written::Refused(_, pause) => return Ok(Next::After(pause)),
-            };
-            if step.status.step.name == StepName::Ended {
-                // People are told of all that there was.
-                incident.status = Some(step.status.clone());
-            }
-            if let Some(pause) = carry_out(ctx, &api, &mut incident, &step.effects).await? {
-                return Ok(Next::After(pause));
-            }
+        published = view.seen.published();
+        let goes_on = step.can_be_written_later(&view);
+        decided.take(&view.status, step.status, step.effects);
+        if goes_on {
+            continue;
+        }
+        if let Some(pause) = write_and_do(ctx, &api, &mut decided, taken).await? {
+            return Ok(Next::After(pause));
         }
         match step.wake {
             Some(0) => {}
@@ -126,7 +138,8 @@ async fn reconcile(ctx: &Context, id: &Id) -> Result<Next, KubeCallError> {
             None => return Ok(Next::Change),
         }
     }
-    Ok(Next::After(Duration::from_millis(10)))
+    let pause = write_and_do(ctx, &api, &mut decided, None).await?;
+    Ok(Next::After(pause.unwrap_or(Duration::from_millis(10))))
 }
 
 /// Decides. At the gate nobody of the policy comes between the look at the others and what is taken by the decision.
@@ -156,7 +169,30 @@ async fn decide_on(
     }
 }
 
-/// Carries the effects out, in order; gives a pause back where one has to be tried again.
+/// Writes what was decided, which then says for itself what was taken for it, and does what is to be done; gives a pause back
+/// where the write or an effect has to be tried again.
+async fn write_and_do(
+    ctx: &Context,
+    api: &Api<Incident>,
+    decided: &mut Decided,
+    taken: Option<Taken>,
+) -> Result<Option<Duration>, KubeCallError> {
+    let (statuses, effects) = decided.unwritten();
+    let Some((last, passed)) = statuses.split_last() else { return Ok(None) };
+    match write(ctx, api, &decided.stored, last).await? {
+        Written::Done(written) => decided.stored = written,
+        Written::Refused(_, pause) => return Ok(Some(pause)),
+    }
+    passed.iter().for_each(|status| ctx.metrics.step(status));
+    drop(taken);
+    if last.step.name == StepName::Ended {
+        // People are told of all that there was.
+        decided.stored.status = Some(last.clone());
+    }
+    carry_out(ctx, api, &mut decided.stored, &effects).await
+}
+
+/// Carries the effects out, in order; gives a pause back where one has to be tried again, or runs now.
 async fn carry_out(
     ctx: &Context,
     api: &Api<Incident>,
@@ -183,7 +219,11 @@ async fn carry_out(
             Effect::StartBuild(kind) => {
                 let before = incident.status.clone().unwrap_or_default();
                 let (after, pause) = match act::start_build(ctx, incident, *kind).await {
-                    Started::Running(build) => (builds::started(&before, *kind, &build, clock::now()), None),
+                    Started::Running(build) => (
+                        builds::started(&before, *kind, &build, clock::now()),
+                        // It has only just begun, and its end is told of.
+                        (!build.is_over()).then_some(Duration::from_millis(POLL_BUILD.unsigned_abs())),
+                    ),
                     Started::Overtaken => (builds::overtaken(&before, clock::now()), None),
                     Started::NotYet(why) => {
                         tracing::warn!(incident = incident.name_any(), ?why, "a build was not started");
@@ -215,13 +255,14 @@ async fn write(
     to: &IncidentStatus,
 ) -> Result<Written, KubeCallError> {
     let before = incident.status.as_ref().map(|s| (s.phase, s.step));
+    let writing = ctx.incidents.writing(Id::of(incident));
     let written = if to.step.name == StepName::Ended {
         status::write(api, incident, &compact(incident, to)).await?
     } else {
         status::write(api, incident, to).await?
     };
     let (Written::Done(now) | Written::Refused(now, _)) = &written;
-    ctx.incidents.wrote(now);
+    writing.done(now);
     if matches!(written, Written::Refused(..)) {
         return Ok(written);
     }

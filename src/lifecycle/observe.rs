@@ -6,8 +6,8 @@ use std::sync::Arc;
 use kube::ResourceExt;
 use kube::api::Api;
 use reforge_api::{
-    BuildKind, BuildRef, Classification, Evidence, Incident, IncidentSpec, IncidentStatus, RecoveryPolicySpec,
-    StepName, Time, WorkspaceRef, reason,
+    BuildKind, BuildRef, Classification, Evidence, Incident, IncidentSpec, IncidentStatus, RecoveryPolicySpec, Time,
+    WorkspaceRef, reason,
 };
 use reforge_aws::accounts::UnknownAccount;
 use reforge_aws::artifacts::ArtifactError;
@@ -16,7 +16,7 @@ use reforge_aws::verify::Verifier;
 use reforge_cluster::{clock, kube_call};
 use reforge_core::incident::needs::{ForGate, Known, Need, needs, needs_last_successful};
 use reforge_core::incident::order::{listed, project_of};
-use reforge_core::incident::view::{AtGate, PolicyState, Seen, View};
+use reforge_core::incident::view::{AtGate, PolicyState, Published, Seen, View};
 use reforge_core::incident::{around, evidence, subject};
 use reforge_core::index::{Key, Row};
 use reforge_core::plan::inventory::{self, Location};
@@ -27,8 +27,8 @@ use reforge_core::words::ids::{Id, uuid_of};
 
 use super::controller::Context;
 
-/// Looks at all that the next decision depends on.
-pub async fn observe(ctx: &Context, incident: &Incident) -> View {
+/// Looks at all that the next decision depends on. `known` is the plan that was read a moment ago: it is not read again.
+pub async fn observe(ctx: &Context, incident: &Incident, known: Option<Published>) -> View {
     let status = incident.status.clone().unwrap_or_default();
     let entry = ctx.catalog.entry(&incident.spec.resource.r#type);
     let (policy, policy_since) = policy(ctx, incident);
@@ -54,7 +54,7 @@ pub async fn observe(ctx: &Context, incident: &Incident) -> View {
     let seen = match (&policy, trouble) {
         (PolicyState::Stands { .. }, Some(fault)) if need != Need::Nothing => Seen::Trouble(fault),
         (PolicyState::Stands { spec: policy, .. }, _) => {
-            let look = Look { ctx, incident, status: &status, policy, spec: &spec, evidence: &reports.0 };
+            let look = Look { ctx, incident, status: &status, policy, spec: &spec, evidence: &reports.0, known };
             look.at(need).await.unwrap_or_else(Seen::Trouble)
         }
         _ => Seen::Nothing,
@@ -188,6 +188,8 @@ struct Look<'a> {
     /// The spec as it is judged with the evidence.
     spec: &'a IncidentSpec,
     evidence: &'a [Evidence],
+    /// The plan that was read a moment ago.
+    known: Option<Published>,
 }
 
 impl Look<'_> {
@@ -291,8 +293,14 @@ impl Look<'_> {
         let Some(plan) = &self.status.plan else {
             return Err(Fault::ours("looking at the Incident", "it has no plan"));
         };
-        let Install { artifacts, .. } = self.install().await?;
-        let found = published(artifacts.summary(&workspace.name, uuid_of(&plan.build)).await)?;
+        let known = self.known.as_ref().filter(|(summary, _)| summary.build == uuid_of(&plan.build));
+        let found = match known {
+            Some(known) => Some(known.clone()),
+            None => {
+                let Install { artifacts, .. } = self.install().await?;
+                published(artifacts.summary(&workspace.name, uuid_of(&plan.build)).await)?
+            }
+        };
         let Some((summary, digest)) = found else { return Ok(Seen::PlanGone) };
         let ledger = ctx.workspaces.ledger(&workspace.backend).await.map_err(|e| e.fault("reading the ledger"))?;
         let unchecked = match needed.guard {
@@ -324,8 +332,11 @@ impl Look<'_> {
             Some(build) => published(artifacts.result(&workspace.name, uuid_of(build)).await)?,
             None => None,
         };
-        let inventory = artifacts.inventory(&workspace.name).await?;
         let entry = self.ctx.catalog.entry(&self.incident.spec.resource.r#type);
+        let inventory = match subject::needs_inventory(self.status, entry, result.as_ref()) {
+            true => artifacts.inventory(&workspace.name).await?,
+            false => None,
+        };
         let (incident, known) = ((&self.incident.spec, self.status), (result.as_ref(), inventory.as_deref()));
         let expect = &self.policy.verification.expect;
         let Some(subject) = subject::subject(incident, entry, known, expect) else { return Ok(Seen::Nothing) };

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use kube::api::{Api, PostParams};
+use kube::api::{Api, Patch, PatchParams, PostParams};
 use reforge::lifecycle::policies;
 use reforge_api::{ConditionStatus, Incident, RecoveryPolicy, condition};
 use reforge_cluster::status::{self, Written};
 use reforge_cluster::{Incidents, Policies};
-use reforge_core::index::Key;
+use reforge_core::index::{Key, Row};
 use reforge_core::words::ids::Id;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -71,7 +71,7 @@ async fn what_the_operator_writes_is_known_at_once_and_wakes_nobody() {
     // The watch is not begun: what is known is known from the write.
     let (incidents, watching) = Incidents::watch(client, stop.clone());
     let written = create(&api, "dynamodb-1").await;
-    incidents.wrote(&written);
+    incidents.writing(Id::of(&written)).done(&written);
     assert!(incidents.look(|index| index.get(&Id::of(&written)).is_some()));
 
     let mut changes = incidents.listen();
@@ -85,6 +85,45 @@ async fn what_the_operator_writes_is_known_at_once_and_wakes_nobody() {
         woken.extend(changes.changed().await);
     }
     assert!(!woken.contains(&Id::of(&written)), "the watch brought what was known");
+    stop.cancel();
+    watching.await.expect("it ends in order");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_that_the_watch_tells_of_before_it_is_answered_wakes_nobody_and_one_of_another_does() {
+    let (client, namespace, stop) = (client(plane()).await, namespace(), CancellationToken::new());
+    let api: Api<Incident> = Api::namespaced(client.clone(), &namespace);
+    let incident = create(&api, "dynamodb-1").await;
+    let id = Id::of(&incident);
+    let (incidents, watching) = Incidents::watch(client, stop.clone());
+    let watching = tokio::spawn(watching);
+    assert!(incidents.ready().await);
+    let mut changes = incidents.listen();
+    changes.changed().await;
+    let labelled = async |name: &str| {
+        let patch = json!({"metadata": {"labels": {name: "x"}}});
+        let labelled = api.patch("dynamodb-1", &PatchParams::default(), &Patch::Merge(patch)).await.expect("labelled");
+        let version = Row::from(&labelled).version;
+        let known = || incidents.look(|index| index.get(&id).map(|row| row.version));
+        eventually("the watch has told of it", async || (known() == Some(version)).then_some(())).await;
+        labelled
+    };
+    let writing = incidents.writing(id.clone());
+    let ours = labelled("ours").await;
+    writing.done(&ours);
+    create(&api, "dynamodb-2").await;
+    let other = Id::new(&namespace, "dynamodb-2");
+    let mut woken = BTreeSet::new();
+    while !woken.contains(&other) {
+        woken.extend(changes.changed().await);
+    }
+    assert!(!woken.contains(&id), "it was our own");
+
+    let writing = incidents.writing(id.clone());
+    let ours = labelled("ours-again").await;
+    labelled("theirs").await;
+    writing.done(&ours);
+    while !changes.changed().await.contains(&id) {}
     stop.cancel();
     watching.await.expect("it ends in order");
 }

@@ -15,7 +15,7 @@ const VERSION: &str = "reforge.dev/status-version";
 /// A replica that wants to lead.
 struct Replica {
     leads: watch::Receiver<bool>,
-    metrics: Metrics,
+    is_too_old: watch::Receiver<bool>,
     stop: CancellationToken,
     task: JoinHandle<()>,
 }
@@ -23,11 +23,15 @@ struct Replica {
 impl Replica {
     fn start(client: &Client, namespace: &str, identity: &str, status_version: u32) -> Self {
         let (sender, leads) = watch::channel(false);
-        let (metrics, stop) = (Metrics::default(), CancellationToken::new());
+        let (told, is_too_old) = watch::channel(false);
+        let stop = CancellationToken::new();
         let candidate = Candidate { status_version, ..Candidate::new(namespace, identity) };
-        let (client, counted, stopped) = (client.clone(), metrics.clone(), stop.clone());
-        let task = tokio::spawn(async move { elect(client, &candidate, &counted, sender, stopped).await });
-        Self { leads, metrics, stop, task }
+        let (client, stopped) = (client.clone(), stop.clone());
+        let too_old = move |is: bool| {
+            told.send_replace(is);
+        };
+        let task = tokio::spawn(async move { elect(client, &candidate, too_old, sender, stopped).await });
+        Self { leads, is_too_old, stop, task }
     }
 
     async fn leads(&mut self) {
@@ -49,7 +53,7 @@ async fn an_older_version_does_not_lead_after_a_newer_one_until_somebody_says_so
     newer.end().await;
 
     let mut older = Replica::start(&client, &namespace, "older", 1);
-    let is_told = async || (older.metrics.too_old_to_lead.get() == 1).then_some(());
+    let is_told = async || older.is_too_old.borrow().then_some(());
     eventually("the older one says that it may not", is_told).await;
     assert!(!*older.leads.borrow(), "nobody has the lease, and it does not take it");
 
@@ -57,7 +61,7 @@ async fn an_older_version_does_not_lead_after_a_newer_one_until_somebody_says_so
         .kubectl(&["annotate", "lease", "reforge-leader", "-n", &namespace, &format!("{VERSION}-")])
         .expect("lifted");
     older.leads().await;
-    assert_eq!(older.metrics.too_old_to_lead.get(), 0);
+    assert!(!*older.is_too_old.borrow());
     older.end().await;
 }
 

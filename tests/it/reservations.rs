@@ -6,10 +6,10 @@ use futures::future::join_all;
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::api::{Api, ListParams, WatchEvent, WatchParams};
 use kube::{Client, ResourceExt};
-use reforge::lifecycle::reservations::{Places, Taken};
-use reforge::lifecycle::status::{self, Written};
 use reforge_api::{Incident, IncidentStatus, StepName, Time};
 use reforge_cluster::Incidents;
+use reforge_cluster::status::{self, Written};
+use reforge_cluster::{Places, Taken};
 use reforge_core::incident::around;
 use reforge_core::index::Row;
 use reforge_core::policy::reserve::{Reservations, Reserve};
@@ -55,7 +55,7 @@ impl Leader {
 
     /// Learns of an Incident.
     fn sees(&self, incident: &Incident) {
-        self.incidents.wrote(incident);
+        self.incidents.writing(Id::of(incident)).done(incident);
     }
 }
 

@@ -27,6 +27,7 @@ mod runner;
 pub mod status;
 mod watch;
 mod workspaces;
+mod writing;
 
 pub use call::{KubeCallError, kube_call};
 pub use changes::{Changes, Listener};
@@ -38,3 +39,4 @@ pub use places::{Places, Taken};
 pub use policies::{Known, Policies};
 pub use runner::{Next, run};
 pub use workspaces::{CodeBuild, Runs, Workspaces};
+pub use writing::Writing;

@@ -22,7 +22,6 @@ use sha2::{Digest, Sha256};
 use crate::call::{KubeCallError, kube_call};
 use crate::incidents::Incidents;
 
-
 const ANNOTATION_RESERVATIONS: &str = "reforge.dev/reservations";
 const ANNOTATION_POLICY: &str = "reforge.dev/policy";
 /// How often one looks again at once, where others write all the time.
@@ -140,7 +139,7 @@ impl Places {
                 book.page().known.0.retain(|r| r != reservation);
                 return Ok(());
             };
-            self.incidents.wrote(&live);
+            self.incidents.read(&live);
             let row = Row::from(&live);
             if row.version > reservation.version || row.step == Some(StepName::Apply) {
                 return Ok(());
@@ -148,7 +147,7 @@ impl Places {
             let hint = format!("place freed at {}", reservation.at);
             let patch = json!({"metadata": {"resourceVersion": live.resource_version(), "annotations": {ANNOTATION_HINT: hint}}});
             let touched = kube_call(incidents.patch(&id.name, &PatchParams::default(), &Patch::Merge(&patch))).await?;
-            self.incidents.wrote(&touched);
+            self.incidents.read(&touched);
             Ok::<_, KubeCallError>(())
         };
         if let Err(error) = asked.await {

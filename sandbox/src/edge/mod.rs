@@ -48,7 +48,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
-use upstream::Scope;
+use upstream::{Scope, Upstream};
 
 /// A Git server that stands in for CodeCommit and GitHub: their repositories are below `<url>/<host>/`, as in
 /// `<url>/github.com/acme/infra.git`.
@@ -104,6 +104,8 @@ impl Config {
 pub struct Edge {
     url: String,
     proxy: Arc<Proxy>,
+    /// For calls of the edge's own holder.
+    client: Upstream,
     /// Aborted when dropped: the server and the delivery of events.
     tasks: JoinSet<()>,
 }
@@ -124,7 +126,7 @@ impl Edge {
         let mut tasks = JoinSet::new();
         tasks.spawn(deliveries);
         tasks.spawn(serve(listener, Arc::clone(&proxy)));
-        Ok(Self { url, proxy, tasks })
+        Ok(Self { client: Upstream::new(&url), url, proxy, tasks })
     }
 
     /// `http://localhost:PORT`: the endpoint of all AWS clients, and the `HTTP_PROXY` of those that put an account id or a bucket before the host.
@@ -177,6 +179,29 @@ impl Edge {
         input: &serde_json::Value,
     ) -> anyhow::Result<serde_json::Value> {
         self.proxy.upstream().call(service, target, &Scope::default(), input).await
+    }
+
+    /// Calls an operation of a JSON protocol through the edge, as whoever has this access key. `target` is the whole
+    /// `X-Amz-Target`.
+    ///
+    /// # Errors
+    /// When the edge refuses the call.
+    pub async fn call(
+        &self,
+        access_key: &str,
+        service: &str,
+        target: &str,
+        input: &serde_json::Value,
+    ) -> anyhow::Result<serde_json::Value> {
+        let builder = hyper::Request::post(self.client.at("/"))
+            .header("content-type", "application/x-amz-json-1.1")
+            .header("x-amz-target", target);
+        let reply = self
+            .client
+            .send((access_key, principal::DEFAULT_REGION), service, builder, input.to_string().into())
+            .await?;
+        anyhow::ensure!(reply.is_success(), "{target} was refused with {}: {}", reply.status, reply.text());
+        Ok(reply.json_body())
     }
 
     /// Sends an event of AWS's own, of account 000000000000 and us-east-1, to the default bus, from now: it is delivered promptly and is in no trail.

@@ -12,7 +12,7 @@ use super::fences::{is_held, works};
 use super::step::{apply, classify, gate, locate, plan, settle, verify};
 use super::transition::{Ending, end, progress, stall};
 use super::view::{Effect, PolicyState, Seen, Step, View};
-use super::{start, trouble, word};
+use super::{evidence, start, trouble, word};
 
 /// How long until it is looked again where nothing was seen.
 const POLL_AGAIN: i64 = 1_000;
@@ -203,6 +203,26 @@ mod tests {
         let mut cleared = fixture::planned(StepName::Apply, &["t.a"]);
         cleared.elder = Some("n/elder".to_owned());
         assert_ne!(decide(&cleared).status.step.name, StepName::Ended, "what is cleared is seen to its end");
+    }
+
+    #[test]
+    fn what_is_written_later_starts_nothing_and_is_counted_by_nobody() {
+        let goes_on = |mut view: View, seen: Seen| {
+            view.seen = seen;
+            let step = decide(&view);
+            assert_ne!(step.status, view.status);
+            step.can_be_written_later(&view)
+        };
+        assert!(goes_on(fixture::view(StepName::Settle), Seen::Settling(None)), "a plan is wanted");
+        assert!(!goes_on(fixture::view(StepName::Settle), Seen::Settling(Some("it deletes".into()))), "it waits");
+        assert!(!goes_on(fixture::view(StepName::Locate), Seen::Location(Location::NotManaged)), "it has ended");
+        let mut planning = fixture::view(StepName::Settle);
+        planning.seen = Seen::Settling(None);
+        planning.status = decide(&planning).status;
+        assert!(!goes_on(planning, Seen::Workspace(None)), "a build is started");
+        let gate = fixture::planned(StepName::Gate, &["t.a"]);
+        let seen = gate.seen.clone();
+        assert!(!goes_on(gate, seen), "others at the gate count it");
     }
 
     #[test]

@@ -21,7 +21,7 @@ const LISTED_BY_THEN: i64 = 120;
 /// How long until it is looked again for a build that may have been started.
 const POLL_STARTED: i64 = 5_000;
 /// How long until a build's state is asked for again, should no event tell of it.
-const POLL_BUILD: i64 = 5_000;
+pub const POLL_BUILD: i64 = 5_000;
 
 /// Starts the wanted build, or waits for it. Gives the build back once it is over; a plan build only if it failed,
 /// since what it published is looked at instead.

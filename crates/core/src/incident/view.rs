@@ -3,7 +3,7 @@
 use kube::ResourceExt;
 use reforge_api::{
     BuildKind, BuildRef, Classification, Evidence, IncidentSpec, IncidentStatus, Moment, RecoveryPolicy,
-    RecoveryPolicySpec, Time, Verification,
+    RecoveryPolicySpec, StepName, Time, Verification,
 };
 
 use crate::incident::transition::Retries;
@@ -140,6 +140,9 @@ impl PolicyState {
     }
 }
 
+/// A plan as its build has published it, and the digest of that.
+pub type Published = (Summary, PlanDigest);
+
 /// What was looked at for the step that the Incident is in.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Seen {
@@ -158,7 +161,7 @@ pub enum Seen {
     /// The build that runs, or that a try to start it was found to have started; None: CodeBuild does not know it.
     Build(Option<BuildState>),
     /// The plan that the plan build published, once it has ended well.
-    Planned(Box<BuildState>, Option<Box<(Summary, PlanDigest)>>),
+    Planned(Box<BuildState>, Option<Box<Published>>),
     /// The plan, and what else the gate depends on: at the gate, and right before the start of an apply in a free workspace.
     AtGate(Box<AtGate>),
     /// What the plan build had published is no longer there.
@@ -168,6 +171,15 @@ pub enum Seen {
 }
 
 impl Seen {
+    /// The plan that was read: what a build has published is read once for as long as an Incident goes on without a pause.
+    pub fn published(&self) -> Option<Published> {
+        match self {
+            Self::Planned(_, published) => published.as_deref().cloned(),
+            Self::AtGate(seen) => Some((seen.summary.clone(), seen.digest.clone())),
+            _ => None,
+        }
+    }
+
     /// Since when the state is locked that a build has found locked: who left the lock is then looked for.
     pub fn locked_at(&self) -> Option<Time> {
         let Self::Build(Some(build)) = self else { return None };
@@ -209,6 +221,21 @@ pub struct Step {
     pub effects: Vec<Effect>,
     /// When to look again, in milliseconds; 0: at once, None: when something changes.
     pub wake: Option<i64>,
+}
+
+impl Step {
+    /// Whether what comes next can be decided at once and be written together with this: nothing that is to be done waits for the
+    /// write, and nobody else counts on it. What the gate says is written before anything else, since others at the gate do.
+    pub fn can_be_written_later(&self, view: &View) -> bool {
+        let waits = |effect: &Effect| match effect {
+            Effect::StartBuild(_) | Effect::NoteBuild => true,
+            // Who has applied is done with the workspace; who has failed may want it again at once.
+            Effect::ReleaseWorkspace => self.status.step.name != StepName::Verify,
+            Effect::LabelWorkspace | Effect::NoteSuccess | Effect::Tell(_) | Effect::Wake(_) => false,
+        };
+        let moves = self.wake == Some(0) && self.status != view.status;
+        moves && !matches!(view.seen, Seen::AtGate(_)) && !self.effects.iter().any(waits)
+    }
 }
 
 /// Something to do.
