@@ -10,6 +10,7 @@ mod iam;
 mod layers;
 mod machine;
 mod model_check;
+mod mutants;
 mod outcome;
 mod sandbox_command;
 mod suite;
@@ -54,6 +55,8 @@ enum Command {
     Iam(iam::Iam),
     /// Explore the model of the lifecycle.
     ModelCheck(model_check::ModelCheck),
+    /// Break what decides in many small ways, and see that a test notices each.
+    Mutants(mutants::Mutants),
     /// Get the sandbox's parts into the cache: what takes long the first time.
     Setup,
 }
@@ -82,6 +85,7 @@ fn run(command: Command) -> Result<()> {
         Command::Lint => checks::lint(),
         Command::Layers { write } => layers::check(write),
         Command::ModelCheck(check) => check.run(),
+        Command::Mutants(mutants) => mutants.run(),
         Command::Setup => {
             machine::check()?;
             machine::setup()

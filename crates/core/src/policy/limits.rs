@@ -175,9 +175,8 @@ enum Storm {
 fn storm(lately: &Lately<'_>, others: &[&Apply]) -> Option<Storm> {
     let threshold = lately.limits.storm_threshold as usize;
     let window = storm_window(lately.limits);
-    // A storm lasts until no window that ended within the last window had too many: two windows are all that counts.
-    let counts = |o: &&Opened| o.at <= lately.now && lately.now.millis_since(o.at) < window.saturating_mul(2);
-    let mut times: Vec<&Opened> = lately.opened.iter().filter(counts).collect();
+    // A storm lasts until no window that ended within the last window had too many.
+    let mut times: Vec<&Opened> = lately.opened.iter().filter(|o| o.at <= lately.now).collect();
     times.sort_by_key(|o| o.at);
     let peak = peak(&times, window, lately.now).filter(|peak| peak.len() > threshold)?;
     let mut by: BTreeMap<&str, usize> = BTreeMap::new();
@@ -213,13 +212,10 @@ pub fn storm_window(limits: &LimitsPolicy) -> i64 {
 
 /// The most of these, in the order of their times, that any window has which ended within the last window.
 fn peak<'a, 'b>(times: &'b [&'a Opened], window: i64, now: Time) -> Option<&'b [&'a Opened]> {
-    let mut from = 0;
-    let ends = times.iter().enumerate().map(|(i, end)| {
-        while from < i && end.at.millis_since(times[from].at) >= window {
-            from += 1;
-        }
+    let ends = times.iter().map(|end| {
+        let from = times.partition_point(|o| end.at.millis_since(o.at) >= window);
         // Those of the same instant are all in it.
-        let to = i + times[i..].partition_point(|o| o.at == end.at);
+        let to = times.partition_point(|o| o.at <= end.at);
         (end.at, &times[from..to])
     });
     ends.filter(|(end, _)| now.millis_since(*end) < window).map(|(_, peak)| peak).max_by_key(|peak| peak.len())

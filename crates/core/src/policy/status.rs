@@ -65,6 +65,50 @@ fn delivery(missing: &[String]) -> (ConditionStatus, &'static str, String) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::grants::Grant;
+    use crate::policy::schedule::tests::policy;
+
+    fn said(status: &RecoveryPolicyStatus, r#type: &str) -> Option<(ConditionStatus, String)> {
+        let condition = status.conditions.iter().find(|c| c.r#type == r#type)?;
+        Some((condition.status, format!("{}: {}", condition.reason, condition.message)))
+    }
+
+    #[test]
+    fn a_policy_that_cannot_be_used_is_not_ready_and_stalled_until_somebody_mends_it() {
+        let mut policy = policy();
+        policy.metadata.generation = Some(3);
+        let granted = Grants(vec![Grant::everything("shop".into())]);
+        let (status, used) = status_of(&policy, &granted, None, Time(0));
+        assert!(used);
+        assert_eq!(status.observed_generation, 3);
+        let is = |holds| Some((holds, "Succeeded: The policy is used".to_owned()));
+        assert_eq!(said(&status, condition::READY), is(ConditionStatus::True));
+        assert_eq!(said(&status, condition::STALLED), is(ConditionStatus::False));
+        assert_eq!(said(&status, condition::EVENTS_DELIVERED), None, "nobody knows the rules");
+
+        let (status, used) = status_of(&policy, &Grants::default(), None, Time(0));
+        assert!(!used);
+        let (ready, why) = said(&status, condition::READY).expect("it says");
+        assert_eq!(ready, ConditionStatus::False);
+        assert!(why.starts_with("NotGranted: namespace shop was granted nothing"), "{why}");
+        assert_eq!(said(&status, condition::STALLED), Some((ConditionStatus::True, why)));
+    }
+
+    #[test]
+    fn events_that_no_rule_sends_are_named_and_the_policy_is_used_all_the_same() {
+        let granted = Grants(vec![Grant::everything("shop".into())]);
+        let told = |missing: usize| {
+            let missing: Vec<String> = (0..missing).map(|i| format!("e{i}")).collect();
+            let (status, used) = status_of(&policy(), &granted, Some(&missing), Time(0));
+            assert!(used);
+            said(&status, condition::EVENTS_DELIVERED).expect("it says")
+        };
+        assert_eq!(told(0).0, ConditionStatus::True);
+        let (delivered, five) = told(5);
+        assert_eq!(delivered, ConditionStatus::False);
+        assert!(five.contains("sends e0, e1, e2, e3, e4; give"), "{five}");
+        assert!(told(7).1.contains("e4 and 2 more; give"));
+    }
 
     #[test]
     fn what_is_said_of_an_unreadable_policy_is_said_once_and_of_two_conditions_alone() {
