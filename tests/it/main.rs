@@ -9,6 +9,7 @@ mod fake;
 mod intake;
 mod inventories;
 mod output;
+mod pipeline;
 mod queue;
 mod refused;
 #[path = "../../crates/core/tests/it/shape.rs"]
