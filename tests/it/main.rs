@@ -10,6 +10,7 @@ mod intake;
 mod inventories;
 mod leading;
 mod output;
+mod pipeline;
 mod queue;
 mod refused;
 mod reservations;
