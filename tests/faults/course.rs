@@ -64,7 +64,9 @@ async fn told(stage: &Stage, of: Dependency, struck: &Counted, around: &Around) 
     let during = async || {
         let incident = stage.incident(&name);
         match of {
-            Dependency::Bedrock => incident["status"]["classification"]["reason"].as_str().unwrap_or_default().to_owned(),
+            Dependency::Bedrock => {
+                incident["status"]["classification"]["reason"].as_str().unwrap_or_default().to_owned()
+            }
             Dependency::Sns => logged(stage, "people were not told", &name, "why"),
             _ => message(&incident).to_owned(),
         }
@@ -125,7 +127,8 @@ pub async fn seen(
     };
     let after = stage.here().ended(&name).await;
     assert_eq!(phase(&after), "Recovered", "{after:#}");
-    let in_window = |times: &[Instant]| times.iter().filter(|t| **t >= begin + WINDOW.0 && **t < begin + WINDOW.1).count();
+    let in_window =
+        |times: &[Instant]| times.iter().filter(|t| **t >= begin + WINDOW.0 && **t < begin + WINDOW.1).count();
     let (calls, writes) = (in_window(&struck.times()), in_window(&around.writes.of(&name)));
     Seen { said: stage.generally(&said), calls, writes, span: (begin, end) }
 }

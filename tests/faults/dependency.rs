@@ -115,7 +115,9 @@ impl Dependency {
     /// What Reforge needs it for, where the fault meets it.
     pub fn purpose(self) -> &'static str {
         match self {
-            Self::Apiserver => "an Incident can be neither read nor written, and nothing is done that could not be written down",
+            Self::Apiserver => {
+                "an Incident can be neither read nor written, and nothing is done that could not be written down"
+            }
             Self::Sqs => "no events are received; they wait in the queue",
             Self::CloudTrail => "the sweep does not find what the queue never brought; it begins again where it began",
             Self::S3 => "the inventory cannot be read, so nobody knows whose the resource is",
@@ -197,7 +199,8 @@ impl Dependency {
             Self::Lambda => (edge::Kind::Function, sandbox::REGION),
             _ => (edge::Kind::Parameter, sandbox::REGION),
         };
-        let expect = if self == Self::CloudControl { vec!["resource.Value == 'secure-mode'".to_owned()] } else { Vec::new() };
+        let expect =
+            if self == Self::CloudControl { vec!["resource.Value == 'secure-mode'".to_owned()] } else { Vec::new() };
         Prop { kind: of, what, region, expect }
     }
 

@@ -77,7 +77,8 @@ impl Stage {
                 let zip = format!("fileb://{}", self.installed.sandbox.folder().join("terraform.zip").display());
                 let role = format!("arn:aws:iam::{}:role/{FUNCTIONS_ROLE}", sandbox::ACCOUNT);
                 let create = ["lambda", "create-function", "--function-name", &name, "--description", &value];
-                let how = ["--runtime", "python3.12", "--handler", "index.handler", "--role", &role, "--zip-file", &zip];
+                let how =
+                    ["--runtime", "python3.12", "--handler", "index.handler", "--role", &role, "--zip-file", &zip];
                 self.call(Caller::Terraform, &[&create[..], &how].concat()).await;
             }
             Kind::Instance => {
@@ -160,7 +161,8 @@ impl Stage {
     pub async fn forward(&self, queue: &str) {
         let records = self.installed.sandbox.edge().records();
         let is_it = |record: &&Value| {
-            record["awsRegion"] == self.prop.region && record["requestParameters"].to_string().contains(&self.resource.name)
+            record["awsRegion"] == self.prop.region
+                && record["requestParameters"].to_string().contains(&self.resource.name)
         };
         let record = records.iter().rev().find(is_it).expect("a record");
         let service = record["eventSource"].as_str().and_then(|source| source.split('.').next()).expect("a source");

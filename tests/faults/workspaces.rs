@@ -12,7 +12,14 @@ const ALL: &str = "stage-*";
 const AT_ONCE: usize = 8;
 /// What CreateProject takes of what BatchGetProjects gives.
 const GIVEN: [&str; 9] = [
-    "name", "description", "source", "artifacts", "environment", "serviceRole", "timeoutInMinutes", "logsConfig",
+    "name",
+    "description",
+    "source",
+    "artifacts",
+    "environment",
+    "serviceRole",
+    "timeoutInMinutes",
+    "logsConfig",
     "concurrentBuildLimit",
 ];
 

@@ -15,8 +15,8 @@ use crate::course::{self, Around, Seen};
 use crate::dependency::{Dependency, Kind};
 use crate::neighbour::{self, Spans};
 use crate::queue;
-use crate::workspaces;
 use crate::stage::{FUNCTIONS_ROLE, Prop, Stage};
+use crate::workspaces;
 use crate::writes::Writes;
 
 /// Stages that are set at once: each has a build.
@@ -73,7 +73,8 @@ async fn play() -> All {
     let around = Arc::new(Around { writes, settings, front });
     let trust = json!({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "sts:AssumeRole",
         "Principal": {"Service": "lambda.amazonaws.com"}}});
-    let role = ["iam", "create-role", "--role-name", FUNCTIONS_ROLE, "--assume-role-policy-document", &trust.to_string()];
+    let role =
+        ["iam", "create-role", "--role-name", FUNCTIONS_ROLE, "--assume-role-policy-document", &trust.to_string()];
     installed.sandbox.aws(Caller::Terraform, &role).await.expect("a role");
     say("setting the stages");
     let neighbour =

@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::body::Body;
 use axum::http::Response;
-use reforge::intake::queue::{Handled, Queue};
+use reforge::intake::queue::{Handled, Receiver};
 use reforge::runtime::metrics::Metrics;
+use reforge_aws::queue::Queue;
 use serde_json::{Value, json};
 use tokio::sync::{Barrier, watch};
 use tokio_util::sync::CancellationToken;
@@ -42,7 +43,7 @@ async fn next_batch(left: &AtomicUsize, first_body: &str) -> Answer {
 
 /// Has a queue worked off, and counts what was handled to its end.
 async fn work_off(sqs: &Fake, stop: &CancellationToken) -> Arc<AtomicUsize> {
-    let queue = Queue::new(aws_sdk_sqs::Client::new(&sqs.config), "http://q", "http://dead", Metrics::default());
+    let queue = Receiver::new(Queue::new(&sqs.config, "http://q", "http://dead"), Metrics::default());
     let handled = Arc::new(AtomicUsize::new(0));
     let (count, stopped) = (handled.clone(), stop.clone());
     let handle = move |body: String| {
