@@ -90,7 +90,10 @@ async fn calls_about_one_thing_go_wrong_and_those_about_another_do_not() {
     let (status, said) = get("/faults/denied").await;
     let message = said["message"].as_str().unwrap_or_default();
     assert_eq!((status, &said["__type"]), (400, &json!("AccessDeniedException")));
-    assert!(message.contains("role/reforge-operator/reforge is not authorized to perform: ssm:DescribeParameters"), "{said}");
+    assert!(
+        message.contains("role/reforge-operator/reforge is not authorized to perform: ssm:DescribeParameters"),
+        "{said}"
+    );
     assert_eq!(get("/faults/throttled").await.1["__type"], "ThrottlingException");
     assert_eq!(get("/faults/failing").await.0, 500);
     assert_eq!(get("/faults/other").await.0, 200);

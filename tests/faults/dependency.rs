@@ -4,6 +4,9 @@ use sandbox::edge::{self, Aim, Manner};
 
 use crate::stage::{Prop, Stage};
 
+/// The most calls, and the most writes, of an Incident in a minute.
+pub const MOST: usize = 2;
+
 /// How a call fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
@@ -115,7 +118,9 @@ impl Dependency {
     /// What Reforge needs it for, where the fault meets it.
     pub fn purpose(self) -> &'static str {
         match self {
-            Self::Apiserver => "an Incident can be neither read nor written, and nothing is done that could not be written down",
+            Self::Apiserver => {
+                "an Incident can be neither read nor written, and nothing is done that could not be written down"
+            }
             Self::Sqs => "no events are received; they wait in the queue",
             Self::CloudTrail => "the sweep does not find what the queue never brought; it begins again where it began",
             Self::S3 => "the inventory cannot be read, so nobody knows whose the resource is",
@@ -171,6 +176,27 @@ impl Dependency {
         !matches!(self, Self::Bedrock | Self::Sns)
     }
 
+    /// The most calls in a minute.
+    pub fn most_calls(self) -> usize {
+        match self {
+            // Two are at the queue, and each tries twice at once.
+            Self::Sqs => 4 * MOST,
+            // The sweep, which goes every 45 seconds here and every 15 minutes in an install, finds the event again, and asks
+            // for its Incident.
+            Self::Apiserver => MOST + 2,
+            _ => MOST,
+        }
+    }
+
+    /// What becomes of the Incident.
+    pub fn afterwards(self) -> &'static str {
+        if self.is_waited_for() {
+            "it goes on by itself when the fault has ended"
+        } else {
+            "it has ended before the fault"
+        }
+    }
+
     /// Who lacks the right where it is denied.
     pub fn who(self) -> &'static str {
         if self == Self::Apiserver { "system:serviceaccount:reforge:reforge" } else { "role/reforge-operator" }
@@ -197,7 +223,8 @@ impl Dependency {
             Self::Lambda => (edge::Kind::Function, sandbox::REGION),
             _ => (edge::Kind::Parameter, sandbox::REGION),
         };
-        let expect = if self == Self::CloudControl { vec!["resource.Value == 'secure-mode'".to_owned()] } else { Vec::new() };
+        let expect =
+            if self == Self::CloudControl { vec!["resource.Value == 'secure-mode'".to_owned()] } else { Vec::new() };
         Prop { kind: of, what, region, expect }
     }
 

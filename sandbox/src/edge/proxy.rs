@@ -125,7 +125,9 @@ impl Proxy {
         }
         let wrong = self.faults.wrong(request, call, &principal);
         let reply = match &wrong {
-            Some(Manner::Code(code)) => call.refusal(status_of(code), code, "Refused by the sandbox, as it was told to."),
+            Some(Manner::Code(code)) => {
+                call.refusal(status_of(code), code, "Refused by the sandbox, as it was told to.")
+            }
             Some(Manner::Denied) => self.iam.denial(request, call).await,
             Some(Manner::Throttled) => aimed::throttled(call),
             Some(Manner::ServerError) => aimed::failed(call),

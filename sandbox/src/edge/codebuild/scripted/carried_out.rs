@@ -20,12 +20,12 @@ pub async fn value(session: &Session, of: &Resource) -> anyhow::Result<Option<St
     let name = &of.name;
     let reply = match of.kind {
         Kind::Parameter => session.json("ssm", "AmazonSSM.GetParameter", &json!({"Name": name})).await?,
-        Kind::Table => {
-            session.json("dynamodb", "DynamoDB_20120810.DescribeTable", &json!({"TableName": name})).await?
-        }
+        Kind::Table => session.json("dynamodb", "DynamoDB_20120810.DescribeTable", &json!({"TableName": name})).await?,
         Kind::Function => session.rest("GET", "lambda", &function_path(name), &json!(null)).await?,
         Kind::Instance => {
-            session.query("ec2", &[("Action", "DescribeInstances"), ("Version", "2016-11-15"), ("InstanceId.1", name)]).await?
+            session
+                .query("ec2", &[("Action", "DescribeInstances"), ("Version", "2016-11-15"), ("InstanceId.1", name)])
+                .await?
         }
     };
     if !reply.is_success() && is_absent(&reply) {
@@ -63,7 +63,9 @@ pub async fn put(session: &Session, of: &Resource) -> anyhow::Result<String> {
         Kind::Function => session.rest("PUT", "lambda", &function_path(name), &json!({"Description": value})).await?,
         Kind::Instance => {
             let count = [("MinCount", "1"), ("MaxCount", "1"), ("InstanceType", "t3.micro"), ("ImageId", IMAGE)];
-            session.query("ec2", &[&[("Action", "RunInstances"), ("Version", "2016-11-15")][..], &count].concat()).await?
+            session
+                .query("ec2", &[&[("Action", "RunInstances"), ("Version", "2016-11-15")][..], &count].concat())
+                .await?
         }
     };
     ensure!(reply.is_success(), "writing {name}: {}", reply.text());
@@ -93,7 +95,9 @@ fn function_path(name: &str) -> String {
 
 fn is_absent(reply: &Reply) -> bool {
     let text = reply.text();
-    ["ParameterNotFound", "ResourceNotFoundException", "InvalidInstanceID.NotFound"].iter().any(|code| text.contains(code))
+    ["ParameterNotFound", "ResourceNotFoundException", "InvalidInstanceID.NotFound"]
+        .iter()
+        .any(|code| text.contains(code))
 }
 
 /// The state of the instance in an answer of DescribeInstances.

@@ -1,9 +1,9 @@
 //! The course of a scripted build: the phases of a real one, and in BUILD what the script says.
 
 use super::carried_out;
+use super::resource::Resource;
 use super::session::Session;
 use super::terraform::{self, About, Place, Plan};
-use super::resource::Resource;
 use super::{Change, Ending, Mode, Script, variable};
 use crate::edge::codebuild::CodeBuild;
 use crate::edge::codebuild::build::{Build, Interrupt};

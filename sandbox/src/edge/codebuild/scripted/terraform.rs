@@ -279,8 +279,10 @@ mod tests {
 
     #[test]
     fn a_plan_for_targets_leaves_the_rest_out() {
-        let declared =
-            [Resource::parameter(MODE, "/mode", "right"), Resource::parameter("aws_ssm_parameter.other", "/other", "x")];
+        let declared = [
+            Resource::parameter(MODE, "/mode", "right"),
+            Resource::parameter("aws_ssm_parameter.other", "/other", "x"),
+        ];
         let targeted = plan(&declared, &declared, &[("/mode", "wrong"), ("/other", "wrong")], &[MODE]);
         assert_eq!(actions(&targeted), [(MODE, "update".to_owned())]);
         assert_eq!(targeted.drift.len(), 1);
