@@ -85,7 +85,9 @@ pub async fn open(client: &Client, candidate: &Candidate) -> Result<Stored, Open
     let failed = |source: KubeCallError| {
         let (namespace, name) = (namespace.clone(), name.clone());
         match source.refusal() {
-            Some(refusal) => OpenError::Refused { namespace, name, refusal, said: shorten(&source.said(), MAX_SAID) },
+            Some(refusal) => {
+                OpenError::Refused { namespace, name, refusal, said: shorten(&source.to_string(), MAX_SAID) }
+            }
             None => OpenError::Away { namespace, name, source },
         }
     };

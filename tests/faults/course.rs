@@ -8,9 +8,9 @@ use sandbox::incident::{has_ended, message, phase};
 use serde_json::Value;
 
 use crate::dependency::{Dependency, Kind};
+use crate::incidents::Incidents;
 use crate::queue;
 use crate::stage::Stage;
-use crate::writes::Writes;
 
 /// From when on after a fault's first call the calls are counted, and until when.
 const WINDOW: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(120));
@@ -30,8 +30,8 @@ pub struct Seen {
 
 /// What courses have around them.
 pub struct Around {
-    /// When Incidents were written.
-    pub writes: Writes,
+    /// How Incidents are, and when they were written.
+    pub incidents: Incidents,
     /// The operator's settings.
     pub settings: Value,
     /// What the operator has between itself and the apiserver.
@@ -59,10 +59,10 @@ async fn told(stage: &Stage, of: Dependency, struck: &Counted, around: &Around) 
     let meets = |incident: &Value| {
         if of.is_waited_for() { !incident["status"]["trouble"].is_null() } else { has_ended(incident) }
     };
-    stage.here().until(&name, "in trouble, or past it", meets).await;
+    stage.until(&name, "in trouble, or past it", meets).await;
     let begin = begun(struck).await;
     let during = async || {
-        let incident = stage.incident(&name);
+        let incident = around.incidents.get(&name);
         match of {
             Dependency::Bedrock => {
                 incident["status"]["classification"]["reason"].as_str().unwrap_or_default().to_owned()
@@ -79,7 +79,7 @@ async fn unwritten(stage: &Stage, kind: Kind, around: &Around) -> Seen {
     stage.script.pause();
     let name = stage.broken().await;
     let builds = |incident: &Value| !incident["status"]["recovery"]["build"].is_null();
-    stage.here().until(&name, "at work", builds).await;
+    stage.until(&name, "at work", builds).await;
     let struck = around.front.strike(&format!("/incidents/{name}"), kind.manner());
     stage.script.go_on();
     let begin = begun(&struck).await;
@@ -125,12 +125,12 @@ pub async fn seen(
         Some(name) => name.to_owned(),
         None => stage.opened().await,
     };
-    let after = stage.here().ended(&name).await;
+    let after = stage.until(&name, "ended", has_ended).await;
     assert_eq!(phase(&after), "Recovered", "{after:#}");
     let in_window =
         |times: &[Instant]| times.iter().filter(|t| **t >= begin + WINDOW.0 && **t < begin + WINDOW.1).count();
-    let (calls, writes) = (in_window(&struck.times()), in_window(&around.writes.of(&name)));
-    Seen { said: stage.generally(&said), calls, writes, span: (begin, end) }
+    let (calls, writes) = (in_window(&struck.times()), in_window(&around.incidents.writes(&name)));
+    Seen { said: stage.generally(&said.replace(&name, "INCIDENT")), calls, writes, span: (begin, end) }
 }
 
 /// A field of the last line in the operator's log with this message and, somewhere, this word.

@@ -4,6 +4,9 @@ use sandbox::edge::{self, Aim, Manner};
 
 use crate::stage::{Prop, Stage};
 
+/// The most calls, and the most writes, of an Incident in a minute.
+pub const MOST: usize = 2;
+
 /// How a call fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
@@ -171,6 +174,27 @@ impl Dependency {
     /// Whether an Incident waits for it. It does not where it goes on without an answer.
     pub fn is_waited_for(self) -> bool {
         !matches!(self, Self::Bedrock | Self::Sns)
+    }
+
+    /// The most calls in a minute.
+    pub fn most_calls(self) -> usize {
+        match self {
+            // Two are at the queue, and each tries twice at once.
+            Self::Sqs => 4 * MOST,
+            // The sweep, which goes every 45 seconds here and every 15 minutes in an install, finds the event again, and asks
+            // for its Incident.
+            Self::Apiserver => MOST + 2,
+            _ => MOST,
+        }
+    }
+
+    /// What becomes of the Incident.
+    pub fn afterwards(self) -> &'static str {
+        if self.is_waited_for() {
+            "it goes on by itself when the fault has ended"
+        } else {
+            "it has ended before the fault"
+        }
     }
 
     /// Who lacks the right where it is denied.

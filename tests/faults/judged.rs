@@ -1,10 +1,7 @@
 //! What must hold of each fault.
 
-use crate::dependency::{Dependency, Kind};
+use crate::dependency::{Dependency, Kind, MOST};
 use crate::world::ALL;
-
-/// The most calls, and the most writes, of an Incident in a minute.
-const MOST: usize = 2;
 
 /// Names of Rust's types, and of ids that are another the next time.
 const NOT_FOR_PEOPLE: [&str; 8] =
@@ -19,9 +16,7 @@ fn judge(of: Dependency, kind: Kind) -> Result<(), String> {
     let what = format!("{} {}", of.title(), kind.title());
     let seen = ALL.seen[&(of, kind)].as_ref().map_err(|error| format!("{what}: {error}"))?;
     let must = |holds: bool, why: &str| if holds { Ok(()) } else { Err(format!("{what}: {why}: {seen:#?}")) };
-    // Of the queue two are at it, and each tries twice.
-    let most = if of == Dependency::Sqs { 4 * MOST } else { MOST };
-    must(seen.calls <= most, "it is asked no more than twice a minute")?;
+    must(seen.calls <= of.most_calls(), "it is asked no more than so often a minute")?;
     must(seen.writes <= MOST, "the Incident is written no more than twice a minute")?;
     must(!NOT_FOR_PEOPLE.iter().any(|word| seen.said.contains(word)), "what people read is no dump")?;
     must(!seen.said.trim_end().ends_with(':'), "it says what AWS said")?;

@@ -7,6 +7,7 @@
 
 mod course;
 mod dependency;
+mod incidents;
 mod judged;
 mod neighbour;
 mod queue;
@@ -14,4 +15,3 @@ mod stage;
 mod table;
 mod workspaces;
 mod world;
-mod writes;

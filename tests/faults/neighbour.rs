@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use sandbox::incident::phase;
+use sandbox::incident::{has_ended, phase};
 
 use crate::stage::Stage;
 
@@ -16,7 +16,7 @@ pub async fn live(stage: &Stage, over: &AtomicBool) -> Spans {
     while !over.load(Ordering::SeqCst) {
         let begin = Instant::now();
         let name = stage.broken().await;
-        let incident = stage.here().ended(&name).await;
+        let incident = stage.until(&name, "ended", has_ended).await;
         assert_eq!(phase(&incident), "Recovered", "{incident:#}");
         spans.push((begin, Instant::now()));
     }

@@ -1,14 +1,22 @@
 //! What each course has to itself: a namespace with its grant, a workspace whose builds follow a script, a policy, and one
 //! resource.
 
+use std::collections::BTreeSet;
+
 use sandbox::edge::{Kind, Resource, Script};
-use sandbox::{Caller, Installed, Namespace, name_of};
+use sandbox::{Caller, Installed, name_of};
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+
+use crate::incidents::Incidents;
 
 /// The image of instances.
 const IMAGE: &str = "ami-0c55b159cbfafe1f0";
 /// The role of functions.
 pub const FUNCTIONS_ROLE: &str = "faults-functions";
+
+/// So many programs are started at once for what is done on the stages.
+static HANDS: Semaphore = Semaphore::const_new(6);
 
 /// What a stage has, and where.
 #[derive(Clone, Debug)]
@@ -23,6 +31,7 @@ pub struct Prop {
 
 pub struct Stage {
     pub installed: &'static Installed,
+    incidents: Incidents,
     /// The namespace, and the workspace.
     pub name: String,
     pub prop: Prop,
@@ -32,7 +41,7 @@ pub struct Stage {
 
 impl Stage {
     /// Makes the resource as if it had been there for long, and has the inventory published.
-    pub async fn set(installed: &'static Installed, name: String, prop: Prop) -> Self {
+    pub async fn set(installed: &'static Installed, incidents: Incidents, name: String, prop: Prop) -> Self {
         let address = format!("{}.mode", prop.kind.terraform());
         let (id, value) = match prop.kind {
             Kind::Parameter => (format!("/{name}/{}", prop.what), "secure-mode"),
@@ -40,7 +49,7 @@ impl Stage {
             Kind::Function => (prop.what.clone(), "as it is to be"),
         };
         let resource = Resource::new(prop.kind, &address, &id, value);
-        let mut stage = Self { installed, name, prop, script: Script::of([]), resource };
+        let mut stage = Self { installed, incidents, name, prop, script: Script::of([]), resource };
         stage.make().await;
         stage.script = Script::of([stage.resource.clone()]);
         stage.script.elsewhere(stage.prop.region);
@@ -91,6 +100,7 @@ impl Stage {
 
     async fn call(&self, who: Caller, args: &[&str]) -> String {
         let there = [args, &["--region", self.prop.region]].concat();
+        let _hand = HANDS.acquire().await.expect("it stays open");
         self.installed.sandbox.aws(who, &there).await.expect("the AWS CLI")
     }
 
@@ -123,19 +133,29 @@ impl Stage {
         }
     }
 
-    pub fn here(&self) -> Namespace<'_> {
-        self.installed.namespace(&self.name)
-    }
-
     /// Breaks the resource, and gives the name of the Incident.
     pub async fn broken(&self) -> String {
-        let broken = async || {
-            self.break_it().await;
-            if self.prop.region != sandbox::REGION {
-                self.forward(&self.installed.sandbox.outputs().queue_url).await;
-            }
-        };
-        self.here().opened_by(self.resource_type(), broken).await
+        let before = self.incidents.names(&self.name);
+        self.break_it().await;
+        if self.prop.region != sandbox::REGION {
+            self.forward(&self.installed.sandbox.outputs().queue_url).await;
+        }
+        self.opened_beside(&before).await
+    }
+
+    /// Waits for the first Incident here.
+    pub async fn opened(&self) -> String {
+        self.opened_beside(&BTreeSet::new()).await
+    }
+
+    async fn opened_beside(&self, before: &BTreeSet<String>) -> String {
+        let is_new = |incident: &Value| !before.contains(&name_of(incident));
+        name_of(&self.incidents.until(&self.name, "new", is_new).await)
+    }
+
+    /// Waits until an Incident is as wanted.
+    pub async fn until(&self, name: &str, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        self.incidents.until(&self.name, what, |incident| name_of(incident) == name && wanted(incident)).await
     }
 
     /// Breaks the resource. In another region than the install's nobody hears of that.
@@ -152,19 +172,13 @@ impl Stage {
         self.call(Caller::Mallory, call).await;
     }
 
-    /// Waits for the Incident.
-    pub async fn opened(&self) -> String {
-        name_of(&self.here().found(self.resource_type(), "opened", |_| true).await)
-    }
-
     /// Brings the record of what was done last to a queue, as the rules of an install that spans regions do.
     pub async fn forward(&self, queue: &str) {
-        let records = self.installed.sandbox.edge().records();
-        let is_it = |record: &&Value| {
+        let is_it = |record: &Value| {
             record["awsRegion"] == self.prop.region
                 && record["requestParameters"].to_string().contains(&self.resource.name)
         };
-        let record = records.iter().rev().find(is_it).expect("a record");
+        let record = self.installed.sandbox.edge().last_record(is_it).expect("a record");
         let service = record["eventSource"].as_str().and_then(|source| source.split('.').next()).expect("a source");
         let event = json!({
             "version": "0", "id": record["eventID"], "detail-type": "AWS API Call via CloudTrail",
@@ -173,11 +187,6 @@ impl Stage {
         });
         let send = ["sqs", "send-message", "--queue-url", queue, "--message-body", &event.to_string()];
         self.installed.sandbox.aws(Caller::Terraform, &send).await.expect("the AWS CLI");
-    }
-
-    /// An Incident of this stage.
-    pub fn incident(&self, name: &str) -> Value {
-        self.here().incident(name)
     }
 
     /// A text as everybody would read it: without what is this run's alone.

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use crate::dependency::{Dependency, Kind};
+use crate::dependency::{Dependency, Kind, MOST};
 use crate::world::ALL;
 
 const DOCUMENT: &str = "docs/reliability.md";
@@ -13,10 +13,16 @@ const BEGIN: &str = "<!-- From here on written by the tests in tests/faults, wit
 fn table() -> String {
     let mut text = String::new();
     for of in Dependency::ALL {
-        let _ = writeln!(text, "\n### {}: {}\n\n| Fault | What people read |\n|---|---|", of.title(), of.purpose());
+        let _ = writeln!(text, "\n### {}: {}\n", of.title(), of.purpose());
+        let (calls, afterwards) = (of.most_calls(), of.afterwards());
+        let _ = writeln!(
+            text,
+            "At most {calls} calls and {MOST} writes of the Incident in the second minute; {afterwards}.\n"
+        );
+        let _ = writeln!(text, "| Fault | What people read |\n|---|---|");
         for kind in Kind::ALL {
-            let said = ALL.seen[&(of, kind)].as_ref().map_or("", |seen| seen.said.as_str());
-            let _ = writeln!(text, "| {} | {} |", kind.title(), said.replace('|', "\\|"));
+            let seen = ALL.seen[&(of, kind)].as_ref().expect("all was seen");
+            let _ = writeln!(text, "| {} | {} |", kind.title(), seen.said.replace('|', "\\|"));
         }
     }
     text

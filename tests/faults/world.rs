@@ -13,11 +13,11 @@ use tokio::runtime::Runtime;
 
 use crate::course::{self, Around, Seen};
 use crate::dependency::{Dependency, Kind};
+use crate::incidents::Incidents;
 use crate::neighbour::{self, Spans};
 use crate::queue;
 use crate::stage::{FUNCTIONS_ROLE, Prop, Stage};
 use crate::workspaces;
-use crate::writes::Writes;
 
 /// Stages that are set at once: each has a build.
 const AT_ONCE: usize = 8;
@@ -46,7 +46,7 @@ async fn play() -> All {
     let setup = Setup { stages: 1, services: &["dynamodb", "ec2", "lambda"], ..Setup::default() };
     let installed = Installed::start(Path::new(env!("CARGO_MANIFEST_DIR")), setup, programs, say).await;
     let mut installed = installed.expect("the sandbox starts");
-    let writes = Writes::watch(&installed.sandbox).await;
+    let incidents = Incidents::watch(&installed.sandbox).await;
     let front = Front::start(&installed.sandbox.operator_kubeconfig().expect("a kubeconfig")).await.expect("a front");
     installed.reach_apiserver_by(front.kubeconfig(installed.sandbox.folder()).expect("a kubeconfig"));
     let installed: &'static Installed = Box::leak(Box::new(installed));
@@ -70,7 +70,7 @@ async fn play() -> All {
             all["sweep"] = json!({"every": "45s", "lag": "2s"});
         })
         .await;
-    let around = Arc::new(Around { writes, settings, front });
+    let around = Arc::new(Around { incidents, settings, front });
     let trust = json!({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "sts:AssumeRole",
         "Principal": {"Service": "lambda.amazonaws.com"}}});
     let role =
@@ -82,7 +82,9 @@ async fn play() -> All {
     let props: Vec<_> = cells.iter().map(|(of, kind)| of.prop(*kind)).chain([neighbour]).enumerate().collect();
     let mut set = Vec::new();
     for some in props.chunks(AT_ONCE) {
-        let setting = some.iter().map(|(number, prop)| Stage::set(installed, sandbox::stage(*number), prop.clone()));
+        let setting = some.iter().map(|(number, prop)| {
+            Stage::set(installed, around.incidents.clone(), sandbox::stage(*number), prop.clone())
+        });
         set.extend(join_all(setting).await);
     }
     let all: Vec<Value> = set.iter().flat_map(Stage::manifests).collect();

@@ -15,7 +15,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Debug, Error)]
 pub enum KubeCallError {
     /// It answered with an error, or could not be reached.
-    #[error(transparent)]
+    #[error("{}", words(.0))]
     Kube(#[from] kube::Error),
     /// It did not answer.
     #[error("the apiserver did not answer within {} s", TIMEOUT.as_secs())]
@@ -59,14 +59,6 @@ impl KubeCallError {
         }
     }
 
-    /// What the other side said, in its own words.
-    pub fn said(&self) -> String {
-        match self {
-            Self::Kube(kube::Error::Api(e)) => e.message.clone(),
-            other => other.to_string(),
-        }
-    }
-
     /// The fault that it is.
     pub fn fault(&self, doing: impl Into<String>) -> Fault {
         let class = match self {
@@ -80,7 +72,15 @@ impl KubeCallError {
             Self::Kube(_) | Self::Timeout | Self::Lost(_) => FaultClass::Transient,
             Self::Unreadable(_) => FaultClass::Ours,
         };
-        Fault::new(doing, class, &self.said())
+        Fault::new(doing, class, &self.to_string())
+    }
+}
+
+/// What the apiserver said, in its own words: kube's own show its answer as Rust has it.
+fn words(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(answer) => answer.message.clone(),
+        other => other.to_string(),
     }
 }
 

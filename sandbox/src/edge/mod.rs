@@ -154,6 +154,11 @@ impl Edge {
         self.proxy.trail().records().iter().cloned().collect()
     }
 
+    /// The last CloudTrail record that is as wanted.
+    pub fn last_record(&self, wanted: impl Fn(&serde_json::Value) -> bool) -> Option<serde_json::Value> {
+        self.proxy.trail().records().iter().rev().find(|record| wanted(record)).cloned()
+    }
+
     /// What IAM was asked so far, by role and service, and what it answered.
     pub fn iam(&self) -> IamReport {
         self.proxy.iam().report()
