@@ -374,19 +374,4 @@ fn shown(change: &PlanChange) -> PlannedChange {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::incident::fixture::{self, ready};
-
-    #[test]
-    fn what_no_terraform_owns_is_one_write_and_nobody_hears_of_it() {
-        let mut view = fixture::view(StepName::Locate);
-        view.status.workspace = None;
-        view.seen = Seen::Location(Location::NotManaged);
-        let step = decide(&view);
-        assert_eq!((step.status.step.name, ready(&step.status).0), (StepName::Ended, reason::NOT_MANAGED));
-        assert!(step.effects.iter().all(|effect| *effect == Effect::ReleaseWorkspace), "{:?}", step.effects);
-        view.spec.handling = Handling::Alert;
-        assert!(decide(&view).effects.contains(&Effect::Tell(Moment::Failed)), "an alert is told");
-    }
-}
+mod tests;
