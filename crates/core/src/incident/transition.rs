@@ -209,6 +209,8 @@ mod tests {
             assert!((least..=least * 6 / 5).contains(&pause), "{pause} for {least}");
         }
         assert_ne!(pauses("a"), pauses("b"), "not all come at once");
+        let spread: Vec<i64> = (0..50).map(|i| spread(1000, &format!("i{i}"), 1)).collect();
+        assert!(spread.iter().all(|p| (1000..=1200).contains(p)) && spread.iter().any(|p| *p > 1150), "{spread:?}");
         assert_eq!(pauses("a"), pauses("a"), "and a restart changes nothing");
     }
 
