@@ -168,3 +168,6 @@ fn actor(detail: &Value) -> Actor {
 fn text(value: &Value, field: &str) -> Option<String> {
     value.get(field)?.as_str().map(str::to_owned)
 }
+
+#[cfg(test)]
+mod tests;
