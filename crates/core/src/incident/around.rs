@@ -170,5 +170,75 @@ mod tests {
         let opened = |over| opened(&index, &me, &policy, (over, kept), now).len();
         assert_eq!(opened(None), 2);
         assert_eq!(opened(Some(Time(now.0 - 60_000))), 1, "somebody said that it is over");
+        assert_eq!(opened(Some(now)), 0, "this very moment");
+    }
+
+    /// One that was put back by an apply from 100 s to 200 s.
+    fn worker(change: &dyn Fn(&mut serde_json::Value)) -> Row {
+        let mut incident = json!({
+            "apiVersion": "reforge.dev/v1alpha1", "kind": "Incident",
+            "metadata": {"name": "worker", "namespace": "shop", "creationTimestamp": "1970-01-01T00:01:00Z"},
+            "spec": {
+                "event": {"id": "w", "time": "1970-01-01T00:01:00Z", "name": "DeleteTable", "source": "s",
+                    "accountId": "1", "region": "r", "actor": {"type": "IAMUser"}},
+                "resource": {"type": "dynamodb", "cloudFormationType": "AWS::DynamoDB::Table", "id": "orders"},
+                "change": "Deleted", "policyRef": {"name": "p"},
+            },
+            "status": {
+                "phase": "Recovered", "step": {"attempt": 1, "name": "Ended"},
+                "timeline": {"endedAt": "1970-01-01T00:03:20Z"},
+                "workspace": {"name": "w", "backend": "b/k", "addresses": ["t.a", "t.b"]},
+                "recovery": {"builds": [{"kind": "Apply", "id": "apply:1", "status": "SUCCEEDED",
+                    "start": "1970-01-01T00:01:40Z", "end": "1970-01-01T00:03:20Z"}]},
+                "conditions": [{"type": "Recovered", "status": "True", "reason": "Verified", "message": "",
+                    "lastTransitionTime": "1970-01-01T00:03:20Z"}],
+            },
+        });
+        change(&mut incident);
+        let incident: reforge_api::Incident = serde_json::from_value(incident).expect("an Incident");
+        Row::from(&incident)
+    }
+
+    #[test]
+    fn who_may_have_left_a_lock_had_a_build_in_that_state_at_that_time() {
+        let mut index = Index::default();
+        index.put(worker(&|_| {}));
+        let found = |backend: &str, seconds: i64| at_work_here(&index, backend, Time(seconds * 1000)).len();
+        assert_eq!([99, 100, 150, 200, 201].map(|at| found("b/k", at)), [0, 1, 1, 1, 0]);
+        assert_eq!(found("b/other", 150), 0);
+    }
+
+    #[test]
+    fn an_apply_that_began_after_the_event_and_put_the_same_addresses_back_has_covered_it() {
+        let covers = |event: i64, addresses: &[&str], change: &dyn Fn(&mut serde_json::Value)| {
+            let mut index = Index::default();
+            index.put(worker(change));
+            let time = Time(event * 1000).to_string();
+            let me = row("me", "1970-01-01T00:02:00Z", &time);
+            let workspace = WorkspaceRef {
+                name: "w".into(),
+                backend: "b/k".into(),
+                addresses: addresses.iter().map(|a| (*a).to_owned()).collect(),
+                addresses_unlisted: 0,
+            };
+            covered(&index, &me, &workspace)
+        };
+        assert!(covers(100, &["t.a"], &|_| {}));
+        assert!(!covers(101, &["t.a"], &|_| {}), "it had begun before");
+        assert!(!covers(100, &["t.a", "t.c"], &|_| {}), "it did not have all of them");
+        let others: [&dyn Fn(&mut serde_json::Value); 5] = [
+            &|i| i["metadata"]["name"] = "me".into(),
+            &|i| i["status"]["workspace"]["backend"] = "b/other".into(),
+            &|i| i["status"]["recovery"]["builds"][0]["kind"] = "Plan".into(),
+            &|i| i["status"]["recovery"]["builds"][0]["status"] = "FAILED".into(),
+            &|i| {
+                i["status"]["phase"] = "Failed".into();
+                i["status"]["conditions"][0] = json!({"type": "Stalled", "status": "True", "reason": "BuildFailed",
+                    "message": "", "lastTransitionTime": "1970-01-01T00:03:20Z"});
+            },
+        ];
+        for (i, other) in others.into_iter().enumerate() {
+            assert!(!covers(100, &["t.a"], other), "{i}");
+        }
     }
 }

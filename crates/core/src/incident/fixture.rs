@@ -1,8 +1,8 @@
 //! An Incident for tests: a table that is lost, its plan, and people who may decide.
 
 use reforge_api::{
-    Approval, BuildKind, BuildRef, Decision, IncidentStatus, Plan, RecoveryPolicySpec, StepName, Time, WorkspaceRef,
-    condition,
+    Actor, Approval, BuildKind, BuildRef, Decision, Evidence, IncidentStatus, Origin, Plan, RecoveryPolicySpec,
+    StepName, Time, WorkspaceRef, condition,
 };
 use serde_json::json;
 
@@ -92,6 +92,19 @@ pub fn planned(step: StepName, addresses: &[&str]) -> View {
         reserved: Reservations::default(),
     }));
     view
+}
+
+/// What another source told of the same change.
+pub fn report(origin: Origin) -> Evidence {
+    Evidence {
+        time: Time(1000),
+        origin,
+        id: "r".into(),
+        name: "DeleteTable".into(),
+        source: "s".into(),
+        actor: Actor::default(),
+        incident: "n/r".into(),
+    }
 }
 
 /// The policy, to be changed.

@@ -256,3 +256,19 @@ pub enum Effect {
     /// Wake another Incident, as namespace/name, which this one is evidence for.
     Wake(String),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::published::{Failure, Lock};
+
+    #[test]
+    fn who_left_a_lock_is_looked_for_by_the_time_that_terraform_names() {
+        let created = "1970-01-01 00:00:05.000000000 +0000 UTC".to_owned();
+        let failure = Failure { said: String::new(), lock: Some(Lock { created, ..Lock::default() }) };
+        let build = BuildState { failure: Some(Box::new(failure)), ..BuildState::default() };
+        assert_eq!(Seen::Build(Some(build)).locked_at(), Some(Time(5000)));
+        assert_eq!(Seen::Build(Some(BuildState::default())).locked_at(), None);
+        assert_eq!(Seen::Nothing.locked_at(), None);
+    }
+}

@@ -172,22 +172,4 @@ fn text(value: &Value, field: &str) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn only_the_end_of_a_build_is_worth_a_look() {
-        let told = |status: &str| {
-            let detail = json!({"build-id": "arn:aws:codebuild:r:1:build/plan:1", "build-status": status});
-            let event = json!({"detail-type": "CodeBuild Build State Change", "source": "aws.codebuild", "id": "e",
-                "time": "2026-01-02T03:04:05Z", "account": "1", "region": "r", "detail": detail});
-            parse(&event.to_string()).unwrap()
-        };
-        assert!(matches!(told("IN_PROGRESS"), Message::Harmless), "whoever has started it knows");
-        for over in ["SUCCEEDED", "FAILED", "STOPPED", "TIMED_OUT", "FAULT"] {
-            assert!(matches!(told(over), Message::BuildOver { build_id } if build_id == "plan:1"), "{over}");
-        }
-    }
-}
+mod tests;

@@ -353,3 +353,6 @@ fn escalate(status: &mut IncidentStatus) {
 fn at_first(now: &str, before: &str) -> String {
     format!("{now}. At first: {before}").chars().take(1000).collect()
 }
+
+#[cfg(test)]
+mod tests;

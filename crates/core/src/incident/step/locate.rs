@@ -9,7 +9,7 @@ use crate::incident::view::{Effect, Seen, Step, View};
 use crate::plan::inventory::Location;
 
 /// How long until it is looked again whether a record has come, should nothing tell of it.
-const POLL_RECORD: i64 = 60_000;
+pub const POLL_RECORD: i64 = 60_000;
 
 /// What follows from where the resource belongs.
 pub fn locate(view: &View, step: &mut Step) {
