@@ -119,7 +119,13 @@ async fn reconcile(ctx: &Context, id: &Id) -> Result<Next, KubeCallError> {
                 if let Some(pause) = write_and_do(ctx, &api, &mut decided, None).await? {
                     return Ok(Next::After(pause));
                 }
-                look.await
+                let view = look.await;
+                if decided.stored.metadata.generation != incident.metadata.generation {
+                    // Somebody has decided meanwhile, and it was not looked at.
+                    published = None;
+                    continue;
+                }
+                view
             }
         };
         let (step, taken) = decide_on(ctx, &incident, &mut view).await?;
