@@ -1,10 +1,10 @@
 //! What holds work back: holds, storms, windows. Each names what it waits for, and goes on when that is over.
 
 use sandbox::incident::{message, phase, reason};
-use sandbox::{Caller, NAMESPACE};
-use serde_json::json;
+use sandbox::{Caller, NAMESPACE, name_of};
+use serde_json::{Value, json};
 
-use crate::world::{alone, side_by_side};
+use crate::world::side_by_side;
 
 #[test]
 fn on_hold_nothing_is_started_until_the_hold_is_lifted() {
@@ -69,38 +69,25 @@ fn a_storm_asks_humans_until_one_says_that_it_is_over() {
 }
 
 #[test]
-fn in_a_storm_a_critical_resource_draws_on_what_is_left_and_the_next_one_asks() {
-    // Alone, since others say that a storm is over.
-    alone(async |stage| {
-        let here = stage.here();
-        stage.patch_policy(&json!({"limits": {"stormThreshold": 1, "stormWindow": "1h"}}));
-        let other = stage.declare("other").await;
-        // Both are there before a plan of the first is, by two actors: neither floods.
-        stage.script.pause();
-        let first = stage.broken().await;
-        let elsewhere = async || stage.put(Caller::Terraform, &other, "hacked").await;
-        let second = here.opened_by("ssm", elsewhere).await;
-        stage.script.go_on();
-        let asks = async |name: &str| {
-            let looked = here.until(name, "asking or over", |i| ["AwaitingApproval", "Recovered"].contains(&phase(i)));
-            phase(&looked.await) == "AwaitingApproval"
-        };
-        let asked = [asks(&first).await, asks(&second).await];
-        assert_eq!(asked.iter().filter(|asked| **asked).count(), 1, "one of them has drawn all that is left");
-
-        let leases = ["get", "leases", "-n", NAMESPACE, "-o", "json"];
-        let leases: serde_json::Value = serde_json::from_str(&stage.kubectl(&leases)).expect("JSON");
+fn with_more_workspaces_than_places_each_clear_is_reserved_and_the_place_is_free_after() {
+    side_by_side(async |stage| {
+        let projects = ["recovery", "plan"].map(|kind| format!("aiops-{}-{kind}", stage.name));
+        let workspace = |name: &str| json!({"name": name, "project": projects[0], "planProject": projects[1]});
+        let workspaces = [workspace(&stage.name), workspace("of-nothing")];
+        stage.patch_policy(&json!({"limits": {"maxConcurrent": 1}, "recovery": {"workspaces": workspaces}}));
         let policy = format!("{}/{}", stage.name, stage.policy);
-        let annotations = |lease: &serde_json::Value| lease["metadata"]["annotations"].clone();
-        let mut all = leases["items"].as_array().expect("Leases").iter().map(annotations);
-        let ours = all.find(|a| a["reforge.dev/policy"] == policy.as_str()).expect("a Lease of the policy");
-        let reserved = ours["reforge.dev/reservations"].as_str().expect("it says who");
-        let drawn = if asked[0] { &second } else { &first };
-        assert!(reserved.contains(drawn.as_str()) && reserved.contains("inStorm"), "{reserved}");
-        let waits = if asked[0] { &first } else { &second };
-        stage.approve(waits);
-        let incident = here.ended(waits).await;
-        assert_eq!(phase(&incident), "Recovered", "a human's word goes before a limit: {incident:#}");
+        for _ in 0..2 {
+            let incident = stage.broken_and_ended().await;
+            assert_eq!(phase(&incident), "Recovered", "{incident:#}");
+            let leases = stage.kubectl(&["get", "leases", "-n", NAMESPACE, "-o", "json"]);
+            let leases: Value = serde_json::from_str(&leases).expect("JSON");
+            let annotations = leases["items"].as_array().expect("Leases").iter().map(|l| &l["metadata"]["annotations"]);
+            let ours = annotations.filter(|a| a["reforge.dev/policy"] == policy.as_str());
+            let reserved: Vec<&str> = ours.filter_map(|a| a["reforge.dev/reservations"].as_str()).collect();
+            let who = format!("{}/{}", stage.name, name_of(&incident));
+            assert!(matches!(reserved[..], [one] if one.contains(&who)), "{who}: {reserved:?}");
+            assert_eq!(reserved[0].matches("incident").count(), 1, "nobody else has a place: {reserved:?}");
+        }
     });
 }
 

@@ -5,8 +5,8 @@ use crate::incident::builds::build_ref;
 use crate::incident::fixture::{self, planned, ready};
 use crate::incident::step::locate::POLL_RECORD;
 use crate::incident::transition::{record_build, want};
-use crate::plan::inventory::Location;
 use crate::plan::build::{BuildError, BuildState, BuildStatus};
+use crate::plan::inventory::Location;
 use crate::plan::summary::{PlanDigest, Summary};
 
 use super::*;
