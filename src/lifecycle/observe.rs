@@ -333,12 +333,12 @@ impl Look<'_> {
             None => None,
         };
         let entry = self.ctx.catalog.entry(&self.incident.spec.resource.r#type);
-        let inventory = match subject::needs_inventory(self.status, entry, result.as_ref()) {
+        let expect = &self.policy.verification.expect;
+        let inventory = match subject::needs_inventory(self.status, entry, result.as_ref(), expect) {
             true => artifacts.inventory(&workspace.name).await?,
             false => None,
         };
         let (incident, known) = ((&self.incident.spec, self.status), (result.as_ref(), inventory.as_deref()));
-        let expect = &self.policy.verification.expect;
         let Some(subject) = subject::subject(incident, entry, known, expect) else { return Ok(Seen::Nothing) };
         self.verifier().await?.verify(&subject).await.map(Seen::Verified)
     }

@@ -64,9 +64,13 @@ async fn told(stage: &Stage, of: Dependency, struck: &Counted, around: &Around) 
     let during = async || {
         let incident = around.incidents.get(&name);
         match of {
-            Dependency::Bedrock => {
-                incident["status"]["classification"]["reason"].as_str().unwrap_or_default().to_owned()
-            }
+            // What has ended keeps no more than that the rules' verdict stood.
+            Dependency::Bedrock => logged(
+                stage,
+                "the rules' verdict stands",
+                incident["spec"]["event"]["id"].as_str().unwrap_or_default(),
+                "why",
+            ),
             Dependency::Sns => logged(stage, "people were not told", &name, "why"),
             _ => message(&incident).to_owned(),
         }

@@ -179,8 +179,8 @@ impl Dependency {
     /// The most calls in a minute.
     pub fn most_calls(self) -> usize {
         match self {
-            // Two are at the queue, and each tries twice at once.
-            Self::Sqs => 4 * MOST,
+            // Four are at the queue, and each tries twice at once.
+            Self::Sqs => 8 * MOST,
             // The sweep, which goes every 45 seconds here and every 15 minutes in an install, finds the event again, and asks
             // for its Incident.
             Self::Apiserver => MOST + 2,

@@ -1,10 +1,11 @@
 //! A call to the apiserver: bounded in time, and what became of it as a value.
 
+use std::error::Error;
 use std::time::Duration;
 
 use reforge_api::FaultClass;
 use reforge_core::words::fault::Fault;
-use thiserror::Error;
+use thiserror::Error as ThisError;
 
 use crate::refusal::Refusal;
 
@@ -12,7 +13,7 @@ use crate::refusal::Refusal;
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why a call to the apiserver did not go well.
-#[derive(Debug, Error)]
+#[derive(Debug, ThisError)]
 pub enum KubeCallError {
     /// It answered with an error, or could not be reached.
     #[error("{}", words(.0))]
@@ -80,7 +81,13 @@ impl KubeCallError {
 fn words(error: &kube::Error) -> String {
     match error {
         kube::Error::Api(answer) => answer.message.clone(),
-        other => other.to_string(),
+        other => {
+            let mut deepest: &dyn Error = other;
+            while let Some(source) = deepest.source() {
+                deepest = source;
+            }
+            deepest.to_string()
+        }
     }
 }
 

@@ -189,7 +189,7 @@ impl Workspaces {
     /// Whether a build, by its UUID, is one of ours that was at work at that time, asked live: of the workspaces' records, which
     /// outlive the Incidents, and of the Incidents that are at work now.
     pub async fn ours(&self, uuid: &str, at: Time) -> Result<Ours, KubeCallError> {
-        let mut works = Vec::new();
+        let mut holders = Vec::new();
         let mut page = ListParams::default().limit(PAGE);
         loop {
             let listed = kube_call(self.leases.list(&page)).await?;
@@ -198,17 +198,21 @@ impl Workspaces {
                 if let Some(build) = noted.iter().find(|b| uuid_of(&b.id) == uuid) {
                     return Ok(if was_at_work(Some(build.start), build.end, at) { Ours::Yes } else { Ours::No });
                 }
-                if let Some(holder) = holder(lease) {
-                    let incidents: Api<Incident> = Api::namespaced(self.client.clone(), &holder.namespace);
-                    let incident = kube_call(incidents.get_opt(&holder.name)).await?;
-                    works.extend(incident.and_then(|i| i.status).as_ref().map(Work::from));
-                }
+                holders.extend(holder(lease));
             }
             match listed.metadata.continue_.filter(|token| !token.is_empty()) {
                 Some(token) => page = page.continue_token(&token),
-                None => return Ok(own_build(works.iter(), uuid, at)),
+                None => break,
             }
         }
+        // None has it noted: it may have been started a moment ago.
+        let mut works = Vec::new();
+        for holder in holders {
+            let incidents: Api<Incident> = Api::namespaced(self.client.clone(), &holder.namespace);
+            let incident = kube_call(incidents.get_opt(&holder.name)).await?;
+            works.extend(incident.and_then(|i| i.status).as_ref().map(Work::from));
+        }
+        Ok(own_build(works.iter(), uuid, at))
     }
 
     async fn read(&self, backend: &str) -> Result<Option<Lease>, KubeCallError> {

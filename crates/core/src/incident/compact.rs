@@ -9,15 +9,17 @@ use kube::core::ObjectMeta;
 use reforge_api::{Actor, BuildKind, BuildRef, ConditionStatus, Incident, IncidentStatus, Origin, Plan, condition};
 use serde::Serialize;
 
-/// What an ended Incident is to take, in bytes of JSON, beside who manages which field. What the call said, up to 8 KiB, is in
-/// the spec, which nobody can change; where that alone is more, all is given up that can be.
+/// What an ended Incident is to take, in bytes of JSON, beside who manages which field. Details go for that.
 pub const MOST: usize = 4096;
-/// What its status takes at most, whatever is in it.
-pub const MOST_OF_STATUS: usize = 3584;
+/// What its status takes at most, whatever is in it. The rest cannot be cut: what the call said, up to 8 KiB, and what people
+/// decided are in the spec.
+pub const MOST_OF_STATUS: usize = 3072;
 
-/// What is given up, in this order.
-const RUNGS: [fn(&mut IncidentStatus); 9] =
-    [attributes, decisions, links, reporters, long_texts, long_lists, conditions, short, brief];
+/// The details that are given up for the Incident to be small, in this order.
+const DETAILS: [fn(&mut IncidentStatus); 7] =
+    [attributes, decisions, links, reporters, long_texts, long_lists, conditions];
+/// What is given up for the status to be bounded, in this order.
+const TERSE: [fn(&mut IncidentStatus); 5] = [few, short, brief, words, facts];
 
 /// The status of an Incident that has ended, as it is stored.
 pub fn compact(incident: &Incident, status: &IncidentStatus) -> IncidentStatus {
@@ -25,16 +27,18 @@ pub fn compact(incident: &Incident, status: &IncidentStatus) -> IncidentStatus {
     let bare_object = Incident { metadata, spec: incident.spec.clone(), status: None };
     let room = MOST.saturating_sub(bytes(&bare_object) + r#","status":"#.len());
     let mut kept = status.clone();
-    for give_up in RUNGS {
-        if bytes(&kept) <= room {
-            return kept;
-        }
-        give_up(&mut kept);
-    }
-    if bytes(&kept) > MOST_OF_STATUS {
-        facts(&mut kept);
-    }
+    give_up(&mut kept, room, &DETAILS);
+    give_up(&mut kept, MOST_OF_STATUS, &TERSE);
     kept
+}
+
+fn give_up(status: &mut IncidentStatus, room: usize, what: &[fn(&mut IncidentStatus)]) {
+    for give_up in what {
+        if bytes(status) <= room {
+            return;
+        }
+        give_up(status);
+    }
 }
 
 fn bytes(value: &impl Serialize) -> usize {
@@ -99,17 +103,31 @@ fn conditions(status: &mut IncidentStatus) {
     });
 }
 
-fn short(status: &mut IncidentStatus) {
-    texts(status, 160);
+fn few(status: &mut IncidentStatus) {
     lists(status, 2);
     status.approval = None;
 }
 
+fn short(status: &mut IncidentStatus) {
+    texts(status, 160);
+}
+
+/// What the gate says and what the bucket has, once more; and of the rest a word each.
 fn brief(status: &mut IncidentStatus) {
     texts(status, 60);
     lists(status, 1);
-    // The gate's decision says it, too.
     status.conditions.retain(|c| c.r#type != condition::APPROVED);
+    if let Some(plan) = &mut status.plan {
+        plan.changes.clear();
+    }
+    if let Some(verification) = &mut status.verification {
+        verification.checks.retain(|check| !check.passed);
+        verification.new_arn = None;
+    }
+}
+
+fn words(status: &mut IncidentStatus) {
+    texts(status, 30);
 }
 
 /// All but the facts: what there is to them is longer than anything that AWS, Terraform and Kubernetes name so.
@@ -151,8 +169,9 @@ fn texts(status: &mut IncidentStatus, most: usize) {
         cut(&mut classification.reason, most / 2);
     }
     if let Some(gate) = &mut status.gate {
-        gate.reasons.truncate((most / 80).max(1));
-        gate.reasons.iter_mut().for_each(|reason| cut(reason, most / 2));
+        gate.reasons.truncate((most / 15).clamp(1, 6));
+        // Who approved is among them.
+        gate.reasons.iter_mut().for_each(|reason| cut(reason, most));
     }
     if let Some(verification) = &mut status.verification {
         verification.checks.sort_by_key(|check| check.passed);

@@ -64,12 +64,17 @@ pub fn apply_of(status: &IncidentStatus) -> Option<&str> {
 }
 
 /// Whether the workspace's inventory is needed: what the apply reports of all that is the Incident's leaves nothing to look up, but
-/// what Cloud Control calls it.
-pub fn needs_inventory(status: &IncidentStatus, entry: Option<&Entry>, result: Option<&ApplyResult>) -> bool {
+/// what Cloud Control calls it, which is asked for what the policy `expect`s, too.
+pub fn needs_inventory(
+    status: &IncidentStatus,
+    entry: Option<&Entry>,
+    result: Option<&ApplyResult>,
+    expect: &[String],
+) -> bool {
     let Some(workspace) = &status.workspace else { return false };
     let reports = |address: &String| result.iter().flat_map(|r| &r.resources).any(|r| r.address == *address);
     let is_told = workspace.addresses_unlisted == 0 && workspace.addresses.iter().all(reports);
-    !is_told || entry.is_some_and(|e| e.verify == Verify::CloudControl)
+    !is_told || !expect.is_empty() || entry.is_some_and(|e| e.verify == Verify::CloudControl)
 }
 
 /// What is asked, given what the apply published and what Terraform's state has; None: the Incident has no workspace.
@@ -161,13 +166,15 @@ mod tests {
     #[test]
     fn what_the_apply_reports_whole_is_not_looked_up() {
         let mut view = fixture::view(StepName::Verify);
-        assert!(needs_inventory(&view.status, None, None));
-        assert!(!needs_inventory(&view.status, None, Some(&result(&[]))));
+        assert!(needs_inventory(&view.status, None, None, &[]));
+        assert!(!needs_inventory(&view.status, None, Some(&result(&[])), &[]));
+        let expect = ["resource.Tier == 'Standard'".to_owned()];
+        assert!(needs_inventory(&view.status, None, Some(&result(&[])), &expect), "Cloud Control is asked");
         view.status.workspace.as_mut().expect("a workspace").addresses.push("t.b".into());
-        assert!(needs_inventory(&view.status, None, Some(&result(&[]))), "it reports one of two");
+        assert!(needs_inventory(&view.status, None, Some(&result(&[])), &[]), "it reports one of two");
         view.status.workspace.as_mut().expect("a workspace").addresses.pop();
         view.status.workspace.as_mut().expect("a workspace").addresses_unlisted = 1;
-        assert!(needs_inventory(&view.status, None, Some(&result(&[]))), "there are others");
+        assert!(needs_inventory(&view.status, None, Some(&result(&[])), &[]), "there are others");
     }
 
     #[test]

@@ -187,6 +187,19 @@ fn what_a_call_said_at_length_is_kept_and_the_status_gives_up_all_that_it_can() 
 }
 
 #[test]
+fn who_approved_is_read_however_many_did() {
+    let mut incident = incident(80);
+    let by: Vec<String> = (0..4).map(|i| format!("system:serviceaccount:payments-platform:alice-{i}")).collect();
+    let approval =
+        |by: &String| json!({"by": by, "decision": "Approve", "changeDigest": DIGEST, "reason": "seen with the team"});
+    incident.spec.approvals = serde_json::from_value(by.iter().map(approval).collect()).expect("approvals");
+    let mut status = ended(2, "the table orders was deleted by a person", "0a1b2c3d4e5f");
+    status.gate = Some(GateRecord { decision: "Go".into(), reasons: by.clone() });
+    let kept = compact(&incident, &status);
+    assert_eq!(kept.gate.map(|gate| gate.reasons), Some(by));
+}
+
+#[test]
 fn what_is_cut_says_so_to_whoever_decides_on_it() {
     let incident = incident(80);
     let row = |status: IncidentStatus| Row::from(&Incident { status: Some(status), ..incident.clone() });
