@@ -7,10 +7,12 @@
 
 mod explore;
 mod lifecycle;
+mod slots;
 
 use std::time::Instant;
 
 use lifecycle::Lifecycle;
+use slots::Slots;
 
 pub use explore::{Bound, Caught, Held, Report, Run};
 
@@ -19,6 +21,7 @@ pub fn explore(bound: Bound) -> Report {
     let start = Instant::now();
     let mut report = Report::default();
     report.add::<Lifecycle>(bound);
+    report.add::<Slots>(bound);
     report.seconds = start.elapsed().as_secs();
     report
 }
