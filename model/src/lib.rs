@@ -7,11 +7,13 @@
 
 mod explore;
 mod lifecycle;
+mod retention;
 mod slots;
 
 use std::time::Instant;
 
 use lifecycle::Lifecycle;
+use retention::Kept;
 use slots::Slots;
 
 pub use explore::{Bound, Caught, Held, Report, Run};
@@ -22,6 +24,7 @@ pub fn explore(bound: Bound) -> Report {
     let mut report = Report::default();
     report.add::<Lifecycle>(bound);
     report.add::<Slots>(bound);
+    report.add::<Kept>(bound);
     report.seconds = start.elapsed().as_secs();
     report
 }
