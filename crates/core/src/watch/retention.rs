@@ -21,7 +21,7 @@ pub struct Retention {
     /// In milliseconds, from its end.
     pub ended: i64,
     /// The same of what is of no use to anybody: canaries, alerts, what Terraform does not own. Duplicates are kept as long as
-    /// their events may come again: their elder may have failed by then.
+    /// what is of use: their elder may have failed by then, and what was not kept and is not late goes by itself.
     pub noise: i64,
     /// For how long the queues may bring an event again, in milliseconds.
     pub queues: i64,
@@ -35,10 +35,9 @@ impl Retention {
     /// How long after its end an Incident is kept at least, in milliseconds.
     fn of(&self, how: How, is_duplicate: bool) -> i64 {
         match how {
-            How::Noise if is_duplicate => self.queues.max(self.limits),
             // It opens once more if its event comes again, and ends as before.
-            How::Noise => self.noise.max(self.limits),
-            How::Recovered | How::Failed | How::Dismissed => self.ended.max(self.queues).max(self.limits),
+            How::Noise if !is_duplicate => self.noise.max(self.limits),
+            How::Noise | How::Recovered | How::Failed | How::Dismissed => self.ended.max(self.queues).max(self.limits),
         }
     }
 
@@ -142,17 +141,21 @@ mod tests {
     }
 
     #[test]
-    fn a_duplicate_stays_as_long_as_its_event_may_come_again_and_so_does_the_last_canary() {
+    fn a_duplicate_stays_until_its_event_is_late_and_the_last_canary_stays() {
         let mut index = Index::default();
-        put(&mut index, "duplicate", "Duplicate", 671);
+        put(&mut index, "duplicate", "Duplicate", 719);
         for (name, hours_ago) in [("canary-before", 200), ("canary", 100)] {
             put(&mut index, name, "Canary", hours_ago);
         }
         let named = |index: &Index| -> Vec<String> {
             KEPT.due(index, NOW, &BTreeSet::new(), 9).into_iter().map(|(id, _)| id.name.to_string()).collect()
         };
-        assert_eq!(named(&index), ["canary-before"]);
-        put(&mut index, "duplicate-2", "Duplicate", 672);
+        assert_eq!(
+            named(&index),
+            ["canary-before"],
+            "an archive brings its event again, and its elder may have failed"
+        );
+        put(&mut index, "duplicate-2", "Duplicate", 720);
         assert_eq!(named(&index), ["duplicate-2", "canary-before"]);
     }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use reforge_api::{Approval, BuildKind, IncidentStatus, Time};
+use reforge_api::{Approval, BuildKind, FaultClass, IncidentStatus, Time};
 use reforge_core::incident::view::Effect;
 
 /// How many Incidents, and resources, there are.
@@ -33,6 +33,10 @@ pub struct World {
     pub lost: [bool; INCIDENTS],
     /// The serial of the Terraform state.
     pub serial: u8,
+    /// Whether all work is on hold.
+    pub hold: bool,
+    /// How AWS answers every call; None: as it should.
+    pub aws: Option<FaultClass>,
     /// Builds whose own calls are in the queue.
     pub echoes: BTreeSet<usize>,
     /// What may still go wrong.
@@ -60,6 +64,10 @@ pub struct Budget {
     pub approvals: u8,
     /// Denials.
     pub denials: u8,
+    /// Holds put on and lifted.
+    pub holds: u8,
+    /// Changes of how AWS answers.
+    pub faults: u8,
 }
 
 /// What went by, as the properties need it.
@@ -69,6 +77,8 @@ pub struct Seen {
     pub opened: BTreeSet<(usize, String)>,
     /// What must never happen, and did.
     pub wrongs: BTreeSet<Wrong>,
+    /// Writes of each Incident while AWS answered with faults and nothing else happened.
+    pub writes: [u8; INCIDENTS],
 }
 
 /// Something that must never happen.
@@ -86,6 +96,14 @@ pub enum Wrong {
     WentBack,
     /// A recovery's own call opened an Incident.
     Echoed,
+    /// An apply was started on hold.
+    StartedOnHold,
+    /// An apply was started while a window was closed.
+    OutOfHours,
+    /// An Incident ended, and an apply of its own went on.
+    LeftRunning,
+    /// An Incident was written again and again while AWS answered with faults.
+    Restless,
 }
 
 /// An Incident as the apiserver has it.
@@ -185,4 +203,11 @@ pub enum BuildProgress {
     Succeeded(Vec<usize>, u8),
     /// It failed, with REFORGE_ERROR.
     Failed(Option<&'static str>),
+}
+
+impl BuildProgress {
+    /// Whether nothing more comes of it.
+    pub fn is_over(&self) -> bool {
+        matches!(self, Self::Succeeded(..) | Self::Failed(_))
+    }
 }

@@ -3,22 +3,28 @@
 use std::collections::BTreeMap;
 
 use reforge_api::{
-    ApprovalMode, ApprovalPolicy, BuildKind, Classification, Data, IncidentSpec, IncidentStatus, Judge, Mode,
-    RecoveryPolicySpec, StepName, Time, Verdict, Verification, WorkspaceRef,
+    Approval, ApprovalMode, ApprovalPolicy, BuildKind, Classification, Data, Decision, Hours, IncidentSpec,
+    IncidentStatus, Judge, Mode, RecoveryPolicySpec, StepName, Time, Verdict, Verification, Window, WorkspaceRef,
 };
 use reforge_core::incident::fences::{is_held, may_have_started, works};
+use reforge_core::incident::trouble;
 use reforge_core::incident::view::{AtGate, PolicyState, Seen, View};
 use reforge_core::plan::build::{BuildError, BuildState, BuildStatus};
 use reforge_core::plan::inventory::Location;
 use reforge_core::plan::summary::{PlanChange, PlanDigest, Summary};
 use reforge_core::policy::limits::Ledger;
 use reforge_core::policy::reserve::Reservations;
+use reforge_core::words::fault::Fault;
 use serde_json::json;
 
-use crate::world::{Build, BuildProgress, INCIDENTS, TICK, World};
+use super::world::{Build, BuildProgress, INCIDENTS, TICK, World};
 
 /// The workspace's key.
 const BACKEND: &str = "states/shop";
+
+/// The tick that a policy with windows denies, and the same in its own words.
+const DENIED: i64 = 1;
+const DENIED_HOURS: (&str, &str) = ("00:05", "00:10");
 
 /// The parts that never change.
 #[derive(Clone, Debug)]
@@ -27,9 +33,9 @@ pub struct Stage {
     policies: Vec<RecoveryPolicySpec>,
 }
 
-impl Default for Stage {
-    /// The first Incident's policy lets it go by itself, the second one's asks a human.
-    fn default() -> Self {
+impl Stage {
+    /// The first Incident's policy lets it go by itself, the second one's asks a human; both may have a window.
+    pub fn new(has_window: bool) -> Self {
         let spec = |i: usize| {
             serde_json::from_value(json!({
                 "event": {"id": i.to_string(), "time": "1970-01-01T00:00:00Z", "name": "DeleteTable",
@@ -40,10 +46,14 @@ impl Default for Stage {
             }))
             .expect("a spec")
         };
+        let (from, to) = DENIED_HOURS;
+        let hours = Hours { days: Vec::new(), from: from.to_owned(), to: to.to_owned(), time_zone: "UTC".to_owned() };
+        let window = Window { allow: None, deny: Some(hours) };
         let policy = |mode: ApprovalMode| {
             RecoveryPolicySpec {
             mode: Mode::Enforce,
             approval: Some(ApprovalPolicy { mode, expires_after: "10m".to_owned(), ..ApprovalPolicy::default() }),
+            windows: if has_window { vec![window.clone()] } else { Vec::new() },
             ..serde_json::from_value(json!({
                 "match": {"resourceTypes": ["dynamodb"]},
                 "recovery": {"workspaces": [{"name": "shop", "project": "apply", "planProject": "plan"}], "maxAttempts": 2}
@@ -93,12 +103,25 @@ pub fn state_of(index: usize, build: &Build) -> BuildState {
     BuildState { id: build_id(index), status, error, ..BuildState::default() }
 }
 
+/// Whether the plan of an apply that is not known to run was denied.
+pub fn is_denied(world: &World, incident: usize) -> bool {
+    world.incidents[incident].as_ref().is_some_and(|stored| {
+        let digest = stored.status.plan.as_ref().map(|p| p.change_digest.as_str());
+        let denies = |a: &Approval| a.decision == Decision::Deny && Some(a.change_digest.as_str()) == digest;
+        stored.status.recovery.build.is_none() && stored.approvals.iter().any(denies)
+    })
+}
+
+/// What AWS says in place of an answer.
+pub fn fault_of(world: &World) -> Option<Fault> {
+    Some(Fault::new("asking AWS", world.aws?, "not now"))
+}
+
 /// Who has the workspace, if it is somebody else who still needs it: the operator's own rule.
 pub fn held_by_other(world: &World, me: usize) -> Option<usize> {
     let lease = world.lease.as_ref().filter(|l| l.holder != me)?;
     let busy = world.incidents[lease.holder].as_ref().is_some_and(|i| works(&i.status));
-    let running =
-        lease.build.is_some_and(|b| matches!(world.builds[b].state, BuildProgress::Queued | BuildProgress::Applying));
+    let running = lease.build.is_some_and(|b| !world.builds[b].state.is_over());
     (busy || running).then_some(lease.holder)
 }
 
@@ -117,15 +140,39 @@ impl Stage {
             generation,
             spec: Box::new(spec.clone()),
         });
-        let free = matches!(policy, PolicyState::Stands { .. }) && !is_held(&stored.status, spec, None);
+        let hold = world.hold.then(|| "On hold; to go on: lift it".to_owned());
+        let pauses = trouble::pause(&stored.status, now(world)).is_some();
+        let held = is_held(&stored.status, spec, hold.as_deref());
+        let free = matches!(policy, PolicyState::Stands { .. }) && !held && !pauses;
         let of = IncidentSpec { approvals: stored.approvals.clone(), ..self.specs[incident].clone() };
         let seen = if free { look(world, incident, &stored.status) } else { Seen::Nothing };
         let view = View::alone(&format!("i{incident}"), of, stored.status.clone(), policy, now(world));
-        Some(View { seen, ..view })
+        Some(View { seen, hold, ..view })
+    }
+
+    /// Whether the policies' window is closed.
+    pub fn is_closed(&self, at: Time) -> bool {
+        !self.policies[0].windows.is_empty() && at.0 / (TICK * 1000) == DENIED
+    }
+}
+
+/// Whether AWS is asked before the next decision.
+fn asks_aws(world: &World, incident: usize, status: &IncidentStatus) -> bool {
+    let recovery = &status.recovery;
+    match status.step.name {
+        StepName::Classify | StepName::Ended => false,
+        StepName::Plan | StepName::Apply if recovery.next_attempt_time.is_some_and(|at| at > now(world)) => false,
+        StepName::Plan | StepName::Apply if recovery.build.is_some() || may_have_started(recovery) => true,
+        StepName::Plan => false,
+        StepName::Apply => held_by_other(world, incident).is_none(),
+        StepName::Locate | StepName::Settle | StepName::Gate | StepName::Verify => true,
     }
 }
 
 fn look(world: &World, incident: usize, status: &IncidentStatus) -> Seen {
+    if let Some(fault) = fault_of(world).filter(|_| asks_aws(world, incident, status)) {
+        return Seen::Trouble(fault);
+    }
     match status.step.name {
         StepName::Locate => Seen::Location(Location::Owned(WorkspaceRef {
             name: "shop".to_owned(),
