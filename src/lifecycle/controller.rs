@@ -189,7 +189,9 @@ async fn write_and_do(
         Written::Done(written) => decided.stored = written,
         Written::Refused(_, pause) => return Ok(Some(pause)),
     }
-    passed.iter().for_each(|status| ctx.metrics.step(status));
+    for status in passed {
+        ctx.metrics.step(status);
+    }
     drop(taken);
     if last.step.name == StepName::Ended {
         // People are told of all that there was.

@@ -303,14 +303,12 @@ impl Look<'_> {
         };
         let Some((summary, digest)) = found else { return Ok(Seen::PlanGone) };
         let ledger = ctx.workspaces.ledger(&workspace.backend).await.map_err(|e| e.fault("reading the ledger"))?;
-        let unchecked = match needed.guard {
-            true => ctx.guard.trouble().await.map_err(|e| e.fault("reading the admission policies"))?,
-            false => None,
+        let unchecked = if needed.guard {
+            ctx.guard.trouble().await.map_err(|e| e.fault("reading the admission policies"))?
+        } else {
+            None
         };
-        let judged_again = match needed.verdict {
-            true => Some(self.verdict().await),
-            false => None,
-        };
+        let judged_again = if needed.verdict { Some(self.verdict().await) } else { None };
         Ok(Seen::AtGate(Box::new(AtGate {
             summary,
             digest,
@@ -334,9 +332,10 @@ impl Look<'_> {
         };
         let entry = self.ctx.catalog.entry(&self.incident.spec.resource.r#type);
         let expect = &self.policy.verification.expect;
-        let inventory = match subject::needs_inventory(self.status, entry, result.as_ref(), expect) {
-            true => artifacts.inventory(&workspace.name).await?,
-            false => None,
+        let inventory = if subject::needs_inventory(self.status, entry, result.as_ref(), expect) {
+            artifacts.inventory(&workspace.name).await?
+        } else {
+            None
         };
         let (incident, known) = ((&self.incident.spec, self.status), (result.as_ref(), inventory.as_deref()));
         let Some(subject) = subject::subject(incident, entry, known, expect) else { return Ok(Seen::Nothing) };

@@ -93,7 +93,8 @@ impl Stage {
             Kind::Instance => {
                 let run = ["ec2", "run-instances", "--image-id", IMAGE, "--instance-type", "t3.micro"];
                 let id = ["--query", "Instances[0].InstanceId", "--output", "text"];
-                self.resource.name = self.call(Caller::Terraform, &[&run[..], &id].concat()).await.trim().to_owned();
+                let made = self.call(Caller::Terraform, &[&run[..], &id].concat()).await;
+                made.trim().clone_into(&mut self.resource.name);
             }
         }
     }

@@ -42,7 +42,7 @@ async fn next_batch(left: &AtomicUsize, first_body: &str) -> Answer {
 }
 
 /// Has a queue worked off, and counts what was handled to its end.
-async fn work_off(sqs: &Fake, stop: &CancellationToken) -> Arc<AtomicUsize> {
+fn work_off(sqs: &Fake, stop: &CancellationToken) -> Arc<AtomicUsize> {
     let queue = Receiver::new(Queue::new(&sqs.config, "http://q", "http://dead"), Metrics::default());
     let handled = Arc::new(AtomicUsize::new(0));
     let (count, stopped) = (handled.clone(), stop.clone());
@@ -82,7 +82,7 @@ async fn receives_and_deletes_are_under_way_side_by_side() {
     })
     .await;
     let stop = CancellationToken::new();
-    let handled = work_off(&sqs, &stop).await;
+    let handled = work_off(&sqs, &stop);
     let all = || handled.load(Ordering::SeqCst) == 8 * BATCH && together.load(Ordering::SeqCst) >= 2;
     eventually("all are handled, and deletes have met", async || all().then_some(())).await;
     stop.cancel();
@@ -103,7 +103,7 @@ async fn a_message_that_takes_long_keeps_no_room_but_its_own() {
     })
     .await;
     let stop = CancellationToken::new();
-    let handled = work_off(&sqs, &stop).await;
+    let handled = work_off(&sqs, &stop);
     let others = BATCHES * (BATCH - 1);
     let all = || handled.load(Ordering::SeqCst) == others;
     eventually("all others are handled", async || all().then_some(())).await;

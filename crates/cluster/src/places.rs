@@ -193,7 +193,7 @@ impl Places {
 
     async fn write(&self, policy: &Id, lease: Option<&Lease>, all: &Reservations) -> Result<Lease, KubeCallError> {
         let metadata = ObjectMeta { name: Some(lease_name(policy)), ..ObjectMeta::default() };
-        let mut next = lease.cloned().unwrap_or_else(|| Lease { metadata, spec: None });
+        let mut next = lease.cloned().unwrap_or(Lease { metadata, spec: None });
         let annotations = next.annotations_mut();
         annotations.insert(ANNOTATION_POLICY.to_owned(), policy.to_string());
         annotations.insert(ANNOTATION_RESERVATIONS.to_owned(), serde_json::to_string(all)?);

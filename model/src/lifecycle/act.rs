@@ -35,10 +35,10 @@ impl Rules {
     pub fn take(&self, world: &mut World, task: Task, kind: BuildKind) -> Replica {
         if world.policies[task.incident].is_none() {
             let gone = Fault::absent("reading the policy", "it was deleted");
-            return self.not_started(world, task, &NotStarted::Fault(gone));
+            return self.not_started(world, &task, &NotStarted::Fault(gone));
         }
         if let Some(other) = held_by_other(world, task.incident).filter(|_| !self.is(Flaw::IgnoresTheWorkspace)) {
-            return self.not_started(world, task, &NotStarted::Busy(format!("waiting for i{other}")));
+            return self.not_started(world, &task, &NotStarted::Busy(format!("waiting for i{other}")));
         }
         if world.lease.as_ref().is_none_or(|l| l.holder != task.incident) {
             world.lease = Some(Lease { holder: task.incident, build: None });
@@ -53,7 +53,7 @@ impl Rules {
         };
         let looks = looks_first(intent, now(world));
         if let Some(fault) = fault_of(world).filter(|_| looks) {
-            return self.not_started(world, task, &NotStarted::Fault(fault));
+            return self.not_started(world, &task, &NotStarted::Fault(fault));
         }
         let attempt = task.status.step.attempt;
         let same = |b: &Build| (b.incident, b.attempt, b.kind) == (task.incident, attempt, kind);
@@ -67,23 +67,23 @@ impl Rules {
             }
             let trusts = self.is(Flaw::TrustsOldClearance) || self.is(Flaw::StartsLate);
             if !trusts && !is_recent(intent, now(world)) {
-                return self.not_started(world, task, &NotStarted::Late);
+                return self.not_started(world, &task, &NotStarted::Late);
             }
             let trusts = self.is(Flaw::TrustsOldHolds) || self.is(Flaw::IgnoresHolds);
             if world.hold && !trusts {
-                return self.not_started(world, task, &NotStarted::OnHold("on hold".to_owned()));
+                return self.not_started(world, &task, &NotStarted::OnHold("on hold".to_owned()));
             }
         }
         let fault = fault_of(world);
         if let Some(fault) = fault.clone().filter(|_| answer == Answer::Given) {
-            return self.not_started(world, task, &NotStarted::Asked(fault));
+            return self.not_started(world, &task, &NotStarted::Asked(fault));
         }
         let by_token = before.filter(|b| now(world).millis_since(world.builds[*b].at) < TOKEN_MILLIS);
         let index = found.or(by_token).unwrap_or_else(|| self.begin(world, &task, kind));
         if let Some(fault) = fault {
             let why =
                 if self.is(Flaw::TakesSilenceForNo) { NotStarted::Fault(fault) } else { NotStarted::Asked(fault) };
-            return self.not_started(world, task, &why);
+            return self.not_started(world, &task, &why);
         }
         if let Some(lease) = world.lease.as_mut().filter(|l| l.holder == task.incident) {
             lease.build = Some(index);
@@ -109,11 +109,11 @@ impl Rules {
     }
 
     /// Says why nothing was started; whoever waits gives the workspace back.
-    fn not_started(&self, world: &mut World, task: Task, why: &NotStarted) -> Replica {
+    fn not_started(&self, world: &mut World, task: &Task, why: &NotStarted) -> Replica {
         let (status, _) = builds::not_started(&task.status, why, "i", now(world));
         if !self.write(world, task.incident, task.version, &status) || works(&status) {
             return Replica::Idle;
         }
-        carry_on(world, Task { status, ..task }, vec![Effect::ReleaseWorkspace])
+        carry_on(world, Task { status, ..task.clone() }, vec![Effect::ReleaseWorkspace])
     }
 }

@@ -73,7 +73,7 @@ const QUIET: Trouble = Trouble {
 fn troubles() -> Vec<Trouble> {
     use Flaw as F;
     let quiet = QUIET.budget;
-    let with = |name, flaws, budget| Trouble { name, flaws, budget, ..QUIET };
+    let with = |name, flaws, budget| Trouble { name, budget, flaws, ..QUIET };
     // One Incident alone, which goes by itself: fewer states, and more of what can come between.
     let alone = |trouble| Trouble { deliveries: [1, 0], ..trouble };
     let unasked = Budget { approvals: 0, ..quiet };

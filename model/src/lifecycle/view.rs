@@ -160,10 +160,9 @@ impl Stage {
 fn asks_aws(world: &World, incident: usize, status: &IncidentStatus) -> bool {
     let recovery = &status.recovery;
     match status.step.name {
-        StepName::Classify | StepName::Ended => false,
         StepName::Plan | StepName::Apply if recovery.next_attempt_time.is_some_and(|at| at > now(world)) => false,
         StepName::Plan | StepName::Apply if recovery.build.is_some() || may_have_started(recovery) => true,
-        StepName::Plan => false,
+        StepName::Plan | StepName::Classify | StepName::Ended => false,
         StepName::Apply => held_by_other(world, incident).is_none(),
         StepName::Locate | StepName::Settle | StepName::Gate | StepName::Verify => true,
     }

@@ -151,8 +151,9 @@ pub(super) fn throttled(call: &Call) -> Reply {
 pub(super) fn failed(call: &Call) -> Reply {
     let (status, code, message) = match (call.service.as_str(), call.protocol) {
         (_, Protocol::Ec2) => (500, "InternalError", "An internal error has occurred"),
-        (_, Protocol::S3) => (500, "InternalError", "We encountered an internal error. Please try again."),
-        (_, Protocol::Query) => (500, "InternalError", "We encountered an internal error. Please try again."),
+        (_, Protocol::S3 | Protocol::Query) => {
+            (500, "InternalError", "We encountered an internal error. Please try again.")
+        }
         ("lambda", _) => (500, "ServiceException", "An error occurred and the request cannot be processed."),
         ("bedrock", _) => (503, "ServiceUnavailableException", "The service is temporarily unavailable."),
         _ => (500, "InternalServerError", "An error occurred on the server side."),

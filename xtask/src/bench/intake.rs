@@ -95,7 +95,11 @@ impl Intake {
         until(async || Ok(place.in_queue().await? == 0)).await.context("messages stay in the queue")?;
         drop(operator);
         let (copies, took) = place.crowd().copy_into(COPIES, "ssm", AT_ONCE).await?;
-        ensure!(number(copies)? == after.opened, "{copies} Incidents are there, and {} were opened", after.opened);
+        ensure!(
+            (number(copies)? - after.opened).abs() < 0.5,
+            "{copies} Incidents are there, and {} were opened",
+            after.opened
+        );
         place.crowd().clear("ssm").await?;
         let round = Round {
             messages: (after.messages - before.messages) / seconds,
@@ -113,7 +117,7 @@ impl Intake {
         let one = |i: usize| match i {
             _ if !mixed => event(i),
             _ if i % POISON == POISON / 2 => format!("{{ no event {i}"),
-            _ if i > DUPLICATE && i % DUPLICATE == 0 => event(i - 7),
+            _ if i > DUPLICATE && i.is_multiple_of(DUPLICATE) => event(i - 7),
             _ => event(i),
         };
         (0..self.messages).map(one).collect()

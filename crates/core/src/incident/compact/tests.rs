@@ -102,12 +102,12 @@ fn ended(size: usize, text: &str, name: &str) -> IncidentStatus {
     recovery.committed_to = Some(DIGEST.into());
     recovery.applied_version = Some(name.into());
     recovery.failures = 2;
-    let kind = |i: usize| if i % 2 == 0 { BuildKind::Plan } else { BuildKind::Apply };
+    let kind = |i: usize| if i.is_multiple_of(2) { BuildKind::Plan } else { BuildKind::Apply };
     recovery.builds = (0..size * 2).map(|i| build(kind(i), &format!("shop:{name}-{i}"), URL)).collect();
     recovery.build = Some(build(BuildKind::Apply, &format!("shop:{name}"), URL));
     recovery.last_failure =
         Some(BuildFailure { build: format!("shop:{name}"), reason: "ApplyFailed".into(), said: text.into() });
-    let check = |i: usize| Check { name: format!("check {i}"), passed: i % 2 == 0, detail: text.into() };
+    let check = |i: usize| Check { name: format!("check {i}"), passed: i.is_multiple_of(2), detail: text.into() };
     status.verification = Some(Verification {
         checks: (0..size.min(16)).map(check).collect(),
         new_id: Some(name.into()),

@@ -55,8 +55,8 @@ fn taken_by(policies: &[Arc<RecoveryPolicy>]) -> Option<(String, bool)> {
     Some((taken.policy.name_any(), taken.usable))
 }
 
-fn taken(name: &str, usable: bool) -> Option<(String, bool)> {
-    Some((name.to_owned(), usable))
+fn by(name: &str, usable: bool) -> (String, bool) {
+    (name.to_owned(), usable)
 }
 
 #[test]
@@ -92,19 +92,19 @@ fn no_policy_takes_what_its_namespace_was_not_granted() {
 fn of_several_the_highest_priority_takes_it_and_then_the_first_name() {
     let policies =
         [policy("shop", "b", &plain), policy("shop", "a", &plain), policy("shop", "c", &of_priority(1, plain))];
-    assert_eq!(taken_by(&policies[..2]), taken("a", true));
-    assert_eq!(taken_by(&policies), taken("c", true));
+    assert_eq!(taken_by(&policies[..2]), Some(by("a", true)));
+    assert_eq!(taken_by(&policies), Some(by("c", true)));
 }
 
 #[test]
 fn one_that_cannot_be_used_takes_what_no_other_does_and_goes_before_those_of_its_own_namespace_alone() {
     let usable = policy("shop", "usable", &plain);
     let with = |broken: Arc<RecoveryPolicy>| taken_by(&[usable.clone(), broken]);
-    assert_eq!(taken_by(&[policy("shop", "broken", &broken)]), taken("broken", false));
-    assert_eq!(with(policy("shop", "broken", &of_priority(1, broken))), taken("broken", false));
-    assert_eq!(with(policy("shop", "broken", &broken)), taken("usable", true), "of the same priority");
-    assert_eq!(with(policy("shop", "broken", &of_priority(-1, broken))), taken("usable", true));
-    assert_eq!(with(policy("bank", "broken", &of_priority(1, broken))), taken("usable", true), "of another team");
+    assert_eq!(taken_by(&[policy("shop", "broken", &broken)]), Some(by("broken", false)));
+    assert_eq!(with(policy("shop", "broken", &of_priority(1, broken))), Some(by("broken", false)));
+    assert_eq!(with(policy("shop", "broken", &broken)), Some(by("usable", true)), "of the same priority");
+    assert_eq!(with(policy("shop", "broken", &of_priority(-1, broken))), Some(by("usable", true)));
+    assert_eq!(with(policy("bank", "broken", &of_priority(1, broken))), Some(by("usable", true)), "of another team");
 }
 
 #[test]

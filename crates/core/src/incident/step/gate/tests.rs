@@ -80,6 +80,9 @@ fn a_decision_counts_from_when_it_was_first_seen() {
     assert_eq!(seen(&view), [("ann".to_owned(), 1_000_000), ("ben".to_owned(), 1_060_000)]);
 }
 
+/// What another plan has otherwise.
+type Edit = dyn Fn(&mut serde_json::Value);
+
 #[test]
 fn the_same_plan_stays_asked_about_and_another_says_what_is_different() {
     let plan = |change: &dyn Fn(&mut serde_json::Value)| -> Plan {
@@ -99,7 +102,7 @@ fn the_same_plan_stays_asked_about_and_another_says_what_is_different() {
     let mut status = asked();
     renew(&mut status, Some(&before), &plan(&|p| p["build"] = "p:1".into()));
     assert_eq!(status, asked());
-    let cases: [(&dyn Fn(&mut serde_json::Value), &str); 6] = [
+    let cases: [(&Edit, &str); 6] = [
         (
             &|p| p["changes"][0]["actions"] = json!(["update"]),
             "it would also update t.a; it would no longer create t.a",
