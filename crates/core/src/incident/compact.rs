@@ -166,7 +166,7 @@ fn texts(status: &mut IncidentStatus, most: usize) {
         cut(&mut condition.message, if condition.r#type == condition::READY { most } else { most / 4 });
     }
     if let Some(classification) = &mut status.classification {
-        cut(&mut classification.reason, most);
+        cut(&mut classification.reason, most / 2);
     }
     if let Some(gate) = &mut status.gate {
         gate.reasons.truncate((most / 15).clamp(1, 6));

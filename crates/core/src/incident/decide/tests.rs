@@ -75,9 +75,6 @@ fn a_duplicate_ends_before_anything_is_done_and_wakes_the_one_that_goes_on() {
     assert_eq!((step.status.phase, ready(&step.status).0), (Phase::Dismissed, reason::DUPLICATE));
     assert_eq!(step.status.duplicate_of.as_deref(), Some("n/elder"));
     assert_eq!((step.effects, step.wake), (vec![Effect::Wake("n/elder".into())], None));
-    let mut later = planned(StepName::Gate, &["t.a"]);
-    later.elder = Some("n/elder".into());
-    assert_eq!(decide(&later).status.step.name, StepName::Apply, "one that is at work is not taken back");
 }
 
 #[test]
