@@ -7,8 +7,7 @@ mod outbox;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_sdk_sns::Client;
-use futures::{FutureExt, TryFutureExt};
+use futures::FutureExt;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::runtime::events::{Event, EventType, Recorder};
 use kube::{Resource, ResourceExt};
@@ -17,9 +16,10 @@ use reforge_core::tell::message::{Message, message};
 use reforge_core::tell::topics::topics;
 use tokio_util::sync::CancellationToken;
 
-use crate::runtime::KubeCallError;
-use crate::runtime::aws_fault::{ask, silence};
 use crate::runtime::metrics::Metrics;
+use reforge_aws::ask::silence;
+use reforge_aws::topics::Topics;
+use reforge_cluster::KubeCallError;
 
 use outbox::{Outbox, patiently};
 
@@ -45,7 +45,7 @@ pub struct Notifier {
 
 /// What waits, and how it is sent.
 struct Desk {
-    sns: Client,
+    topics: Topics,
     recorder: Recorder,
     metrics: Metrics,
     events: Outbox<(Event, ObjectReference)>,
@@ -69,17 +69,17 @@ struct Letter {
 }
 
 impl Notifier {
-    /// Tells through `sns` and `recorder`, as soon as [`Notifier::deliver`] runs; the default topic is for policies that name
+    /// Tells through `topics` and `recorder`, as soon as [`Notifier::deliver`] runs; the default topic is for policies that name
     /// none.
     pub fn new(
-        sns: Client,
+        topics: Topics,
         recorder: Recorder,
         default_topic: Option<String>,
         cluster: Option<String>,
         metrics: Metrics,
     ) -> Self {
         let (events, messages) = (Outbox::new(ROOM), Outbox::new(ROOM));
-        let desk = Arc::new(Desk { sns, recorder, metrics, events, messages });
+        let desk = Arc::new(Desk { topics, recorder, metrics, events, messages });
         Self { default_topic, cluster, _writer: Arc::new(Writer(desk.clone())), desk }
     }
 
@@ -133,11 +133,7 @@ impl Notifier {
 impl Desk {
     async fn publish(&self, letter: Letter) {
         let Letter { incident, topic, message } = &letter;
-        let doing = format!("publishing to {topic}");
-        let sent = patiently(&PAUSES, || {
-            let call = self.sns.publish().topic_arn(topic).subject(&message.subject).message(&message.text).send();
-            ask(&doing, TIMEOUT, call).map_ok(|_| ())
-        });
+        let sent = patiently(&PAUSES, || self.topics.publish(topic, &message.subject, &message.text));
         if let Err(fault) = sent.await {
             self.left(incident, &fault.to_string());
         }

@@ -1,15 +1,16 @@
-//! A year of Incidents: as many ended ones as are wanted, of the size that real ones have.
+//! Incidents by the thousand: as many ended ones as are wanted, of the size that real ones have; and others, as fast as the
+//! apiserver stores them.
 
 use std::fmt;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use futures::{StreamExt, TryStreamExt, stream};
-use kube::api::{Api, DynamicObject, ListParams, Patch, PatchParams, PostParams};
+use kube::api::{Api, DeleteParams, DynamicObject, ListParams, ObjectMeta, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
 use crate::ControlPlane;
-use crate::incidents::incidents_at;
+use crate::incidents::{incidents_at, kind};
 
 /// Calls side by side.
 const AT_ONCE: usize = 16;
@@ -45,11 +46,64 @@ impl Crowd {
 
     async fn store(&self, i: usize) -> Result<()> {
         let name = format!("dynamodb-{i:020x}");
-        let incident: DynamicObject = serde_json::from_value(incident(&name, i))?;
-        self.0.create(&PostParams::default(), &incident).await.context("storing an Incident")?;
-        let status = json!({"status": status(i)});
-        self.0.patch_status(&name, &PatchParams::default(), &Patch::Merge(&status)).await.context("ending it")?;
-        Ok(())
+        self.create(&incident(&name, i)).await?;
+        self.write_status(&name, &status(i)).await
+    }
+
+    /// Stores an Incident.
+    ///
+    /// # Errors
+    /// When the apiserver refuses it.
+    pub async fn create(&self, incident: &Value) -> Result<()> {
+        let incident: DynamicObject = serde_json::from_value(incident.clone())?;
+        self.0.create(&PostParams::default(), &incident).await.context("storing an Incident").map(|_| ())
+    }
+
+    /// Writes into the status of an Incident.
+    ///
+    /// # Errors
+    /// When the apiserver refuses it.
+    pub async fn write_status(&self, name: &str, status: &Value) -> Result<()> {
+        let status = json!({"status": status});
+        let written = self.0.patch_status(name, &PatchParams::default(), &Patch::Merge(&status)).await;
+        written.context("writing a status").map(|_| ())
+    }
+
+    /// Stores the Incidents of a type once more in another namespace, so many at once, and says how many there were and how long
+    /// that took: nothing but the creates. The copies are deleted again.
+    ///
+    /// # Errors
+    /// When the apiserver refuses one.
+    pub async fn copy_into(&self, namespace: &str, resource_type: &str, at_once: usize) -> Result<(usize, Duration)> {
+        let of_type = ListParams::default().fields(&format!("spec.resource.type={resource_type}"));
+        let mut copies = self.0.list(&of_type).await.context("listing Incidents")?.items;
+        for copy in &mut copies {
+            let (name, labels) = (copy.metadata.name.take(), copy.metadata.labels.take());
+            copy.metadata = ObjectMeta { name, labels, ..ObjectMeta::default() };
+            if let Some(all) = copy.data.as_object_mut() {
+                all.remove("status");
+            }
+        }
+        let there: Api<DynamicObject> = Api::namespaced_with(self.0.clone().into_client(), namespace, &kind());
+        let (start, params) = (Instant::now(), PostParams::default());
+        let stored = stream::iter(&copies).map(|copy| there.create(&params, copy)).buffer_unordered(at_once);
+        stored.try_for_each(async |_| Ok(())).await.context("storing an Incident")?;
+        let took = start.elapsed();
+        there
+            .delete_collection(&DeleteParams::default(), &ListParams::default())
+            .await
+            .context("deleting the copies")?;
+        Ok((copies.len(), took))
+    }
+
+    /// Deletes the Incidents of a type.
+    ///
+    /// # Errors
+    /// When the apiserver does not answer.
+    pub async fn clear(&self, resource_type: &str) -> Result<()> {
+        let of_type = ListParams::default().fields(&format!("spec.resource.type={resource_type}"));
+        let deleted = self.0.delete_collection(&DeleteParams::default(), &of_type).await;
+        deleted.context("deleting Incidents").map(|_| ())
     }
 
     /// How long a list of all takes, page by page, without looking at them.

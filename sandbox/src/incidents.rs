@@ -118,12 +118,17 @@ impl Incidents {
 
 /// The Incidents in the namespace of the operator, where a kubeconfig leads to.
 pub(crate) async fn incidents_at(kubeconfig: &std::path::Path) -> Result<Api<DynamicObject>> {
-    let kubeconfig = Kubeconfig::read_from(kubeconfig)?;
-    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
-    Ok(Api::namespaced_with(Client::try_from(config)?, NAMESPACE, &kind()))
+    Ok(Api::namespaced_with(client_at(kubeconfig).await?, NAMESPACE, &kind()))
 }
 
-fn kind() -> ApiResource {
+/// A client by a kubeconfig.
+pub(crate) async fn client_at(kubeconfig: &std::path::Path) -> Result<Client> {
+    let kubeconfig = Kubeconfig::read_from(kubeconfig)?;
+    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
+    Ok(Client::try_from(config)?)
+}
+
+pub(crate) fn kind() -> ApiResource {
     ApiResource::from_gvk(&GroupVersionKind::gvk("reforge.dev", "v1alpha1", "Incident"))
 }
 

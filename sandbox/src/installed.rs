@@ -36,6 +36,8 @@ pub struct Installed {
     pub sandbox: Sandbox,
     programs: Programs,
     settings: Value,
+    /// How the operator reaches the apiserver.
+    kubeconfig: PathBuf,
     operator: Mutex<Option<Operator>>,
     /// Whether the operator runs with other settings than those of the install.
     changed: AtomicBool,
@@ -77,10 +79,11 @@ impl Installed {
             kubeconfigs.insert(user.to_owned(), plane.kubeconfig_of(NAMESPACE, user)?);
         }
         // The operator's own, by the name that the chart gives it.
-        kubeconfigs.insert("reforge".to_owned(), sandbox.operator_kubeconfig()?);
+        let kubeconfig = sandbox.operator_kubeconfig()?;
+        kubeconfigs.insert("reforge".to_owned(), kubeconfig.clone());
         let (operator, changed) = (Mutex::new(None), AtomicBool::new(false));
         let (refused, told) = (Mutex::default(), tokio::sync::Mutex::default());
-        Ok(Self { sandbox, programs, settings, operator, changed, refused, kubeconfigs, told })
+        Ok(Self { sandbox, programs, settings, kubeconfig, operator, changed, refused, kubeconfigs, told })
     }
 
     /// Undoes what a test before may have left of faults, holds and other settings, also one that failed; and has the
@@ -134,6 +137,11 @@ impl Installed {
         self.operator.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The operator reaches the apiserver by another kubeconfig from its next start on.
+    pub fn reach_apiserver_by(&mut self, kubeconfig: PathBuf) {
+        self.kubeconfig = kubeconfig;
+    }
+
     /// Starts the operator if it does not run.
     pub async fn start_operator(&self) {
         if self.operator().is_none() {
@@ -151,9 +159,8 @@ impl Installed {
     }
 
     async fn start_with(&self, settings: &Value) {
-        let kubeconfig = self.sandbox.operator_kubeconfig().expect("a kubeconfig");
-        let program = &self.programs.operator;
-        let started = Operator::start(&self.sandbox, program, &kubeconfig, settings, OPERATOR).await;
+        let (program, kubeconfig) = (&self.programs.operator, &self.kubeconfig);
+        let started = Operator::start(&self.sandbox, program, kubeconfig, settings, OPERATOR).await;
         *self.operator() = Some(started.expect("the operator starts"));
     }
 
@@ -237,6 +244,12 @@ impl Installed {
     /// The end of the operator's log, for whoever reads why a test failed.
     pub fn log(&self) -> String {
         format!("the operator's log ends with:\n{}", tail(&self.sandbox.folder().join(format!("{OPERATOR}.log"))))
+    }
+
+    /// All that the operator has logged so far.
+    pub fn logged(&self) -> Vec<Value> {
+        let log = std::fs::read_to_string(self.sandbox.folder().join(format!("{OPERATOR}.log"))).unwrap_or_default();
+        log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
 
     /// A namespace, as a test looks at it.

@@ -4,12 +4,14 @@
 //! loopback ports, and end them when they are dropped, or when the process that started them dies.
 
 mod aws;
+pub mod bare;
 pub mod chaos;
 pub mod chart;
 mod control_plane;
 mod crowd;
 pub mod edge;
 mod emulated;
+mod front;
 mod git;
 pub mod incident;
 mod incidents;
@@ -26,10 +28,12 @@ pub mod stretches;
 mod warm_cli;
 
 pub use aws::Aws;
+pub use bare::Bare;
 pub use control_plane::ControlPlane;
 pub use crowd::Crowd;
 pub use edge::BuildInfo;
 pub use emulated::Emulated;
+pub use front::Front;
 pub use git::GitServer;
 pub use incidents::{Incidents, StillNot, name_of};
 pub use install::{

@@ -3,7 +3,7 @@
 
 mod edge_support;
 use edge_support::World;
-use sandbox::edge::ModelMode;
+use sandbox::edge::{Aim, Manner, ModelMode};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -72,4 +72,31 @@ async fn calls_can_be_refused_and_counted_and_a_service_taken_away() {
     faults.bring_back("ssm");
     assert_eq!(faults.calls("ssm", "PutParameter", Some("mallory")), 2);
     assert_eq!(faults.calls("ssm", "PutParameter", None), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_about_one_thing_go_wrong_and_those_about_another_do_not() {
+    let world = World::start().await;
+    world.operator().await;
+    let faults = world.edge.faults();
+    let get = async |name: &str| {
+        let named = json!({"ParameterFilters": [{"Key": "Name", "Option": "Equals", "Values": [name]}]});
+        world.json("AKIAOPERATOR", "AmazonSSM.DescribeParameters", named).await
+    };
+    let about = |about| Aim { service: "ssm", operation: None, principal: "reforge", about };
+    let denied = faults.strike(&about("/faults/denied"), Manner::Denied);
+    faults.strike(&about("/faults/throttled"), Manner::Throttled);
+    faults.strike(&about("/faults/failing"), Manner::ServerError);
+    let (status, said) = get("/faults/denied").await;
+    let message = said["message"].as_str().unwrap_or_default();
+    assert_eq!((status, &said["__type"]), (400, &json!("AccessDeniedException")));
+    assert!(
+        message.contains("role/reforge-operator/reforge is not authorized to perform: ssm:DescribeParameters"),
+        "{said}"
+    );
+    assert_eq!(get("/faults/throttled").await.1["__type"], "ThrottlingException");
+    assert_eq!(get("/faults/failing").await.0, 500);
+    assert_eq!(get("/faults/other").await.0, 200);
+    denied.end();
+    assert_eq!((get("/faults/denied").await.0, denied.calls()), (200, 2));
 }

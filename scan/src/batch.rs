@@ -1,7 +1,7 @@
 //! Given a piece of an input that holds whole records, judges each, and hands over those that somebody has to look at.
 
 use crate::cursor::{Stop, blank_end};
-use crate::judge::{NoVerdict, Reason, Verdict, judge};
+use crate::judge::{NoVerdict, Reason, Verdict, verdict};
 use crate::scan::{Job, Origin};
 use crate::stream::{MAX_RECORD, Step, Stream};
 use crate::totals::{Counts, Kept};
@@ -63,7 +63,7 @@ impl Bench<'_> {
         if to - at > MAX_RECORD {
             return self.unreadable(at, What::TooLong { at: 0 });
         }
-        match judge(&text[at..], self.job.wanted) {
+        match verdict(&text[at..], self.job.wanted) {
             Ok((verdict, length)) => {
                 let rest = blank_end(text, at + length);
                 let comma = usize::from(text.get(rest) == Some(&b','));
@@ -80,7 +80,7 @@ impl Bench<'_> {
 
     #[inline]
     fn record(&mut self, from: usize, to: usize) {
-        match judge(&self.batch.text[from..to], self.job.wanted) {
+        match verdict(&self.batch.text[from..to], self.job.wanted) {
             Ok((verdict, _)) => self.take(verdict, from, to),
             // Records in a record: whatever that is, CloudTrail did not write it.
             Err(NoVerdict::Wrapper(_)) => self.counts.dropped(Reason::Nameless),

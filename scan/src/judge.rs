@@ -60,7 +60,7 @@ impl From<Stop> for NoVerdict {
 
 /// Judges the object that begins with `text`; the verdict, and the first byte after it.
 #[inline]
-pub fn judge(text: &[u8], wanted: &Wanted) -> Result<(Verdict, usize), NoVerdict> {
+pub fn verdict(text: &[u8], wanted: &Wanted) -> Result<(Verdict, usize), NoVerdict> {
     match judge_in::<true>(text, wanted) {
         // What is written in an unusual way, or is no JSON: slower, and sure.
         Err(NoVerdict::Broken(_)) => judge_in::<false>(text, wanted),

@@ -10,7 +10,7 @@ use std::io::{self, ErrorKind, Read};
 use crate::batch::{Batch, Cut};
 use crate::cursor::blank_end;
 use crate::input::{self, Contents};
-use crate::judge::{NoVerdict, judge};
+use crate::judge::{NoVerdict, verdict};
 use crate::scan::{Origin, Worker};
 use crate::stream::{MAX_RECORD, Step, Stream};
 use crate::totals::Progress;
@@ -202,7 +202,7 @@ fn is_lines(text: &[u8]) -> bool {
     let text = &text[blank_end(text, 0)..];
     let Some(newline) = memchr::memchr(b'\n', text) else { return false };
     let second = text[newline..].split(|b| *b == b'\n').find(|line| blank_end(line, 0) < line.len());
-    match judge(text, &Wanted::default()) {
+    match verdict(text, &Wanted::default()) {
         Err(NoVerdict::Wrapper(_)) => false,
         _ if text.starts_with(b"[") => false,
         _ if is_record(&text[..newline]) => true,
@@ -214,5 +214,5 @@ fn is_lines(text: &[u8]) -> bool {
 /// Whether a line is a record, and nothing else.
 fn is_record(line: &[u8]) -> bool {
     let line = &line[blank_end(line, 0)..];
-    judge(line, &Wanted::default()).is_ok_and(|(_, end)| blank_end(line, end) == line.len())
+    verdict(line, &Wanted::default()).is_ok_and(|(_, end)| blank_end(line, end) == line.len())
 }

@@ -3,7 +3,7 @@
 //! holds the bytes, and brings more when there are too few.
 
 use crate::cursor::{Cursor, Stop, blank_end};
-use crate::judge::{NoVerdict, judge};
+use crate::judge::{NoVerdict, verdict};
 use crate::trouble::What;
 use crate::wanted::Wanted;
 
@@ -90,7 +90,7 @@ impl Stream {
     /// looked for at the place that comes back.
     fn object(&mut self, piece: &[u8], at: usize) -> Result<usize, Step> {
         // Judged to be walked only: this form is rare, and its records are judged again by whoever gets them.
-        match judge(&piece[at..], &Wanted::default()) {
+        match verdict(&piece[at..], &Wanted::default()) {
             Ok((_, end)) => Err(self.record(at, at + end, None)),
             Err(NoVerdict::Wrapper(inside)) => {
                 self.place = Place::Array { wrapped: true };

@@ -12,10 +12,11 @@ use reforge_core::plan::gate::{self, Attribution, Gate, Question};
 use reforge_core::plan::inventory::{self, Location};
 use reforge_core::plan::summary::{PlanChange, Summary};
 use reforge_core::policy::limits::{self, Apply, Ledger, Opened};
+use reforge_core::policy::reserve::Reservations;
 use reforge_core::policy::select;
 
 use super::Backtest;
-use super::order::Event;
+use super::order::Logged;
 
 /// How long an apply is taken to last, for the limit on those at the same time.
 const APPLY_MILLIS: i64 = 180_000;
@@ -155,7 +156,7 @@ impl<'a> Judge<'a> {
     }
 
     /// Judges the next event.
-    pub fn judge(&mut self, event: &Event) -> anyhow::Result<Outcome> {
+    pub fn judge(&mut self, event: &Logged) -> anyhow::Result<Outcome> {
         let spec = event.spec()?;
         let policy_key = (event.namespace.clone(), event.policy.clone());
         let policy = self.policies.get(&policy_key).copied();
@@ -247,6 +248,8 @@ impl<'a> Judge<'a> {
             ledger: self.ledgers.get(backend).unwrap_or(&nothing),
             opened: &opened,
             applying: u32::try_from(applying).unwrap_or(u32::MAX),
+            // Logs are judged one by one: what is cleared is applied at once.
+            reserved: &Reservations::default(),
             incident: &spec.event.id,
             resource: &limits::resource_key(spec),
             actor: &limits::actor_key(&spec.event.actor),
@@ -276,7 +279,7 @@ impl<'a> Judge<'a> {
         })
     }
 
-    fn applied(&mut self, spec: &IncidentSpec, policy: &(String, String), backend: &str, event: &Event) {
+    fn applied(&mut self, spec: &IncidentSpec, policy: &(String, String), backend: &str, event: &Logged) {
         self.work.applies += 1;
         let apply = Apply {
             at: spec.event.time,

@@ -18,7 +18,7 @@ const PIECE: usize = 50_000;
 /// An event that concerns a policy. The order is that of time, then of what tells two events apart, so that it is the same
 /// in whatever order they came.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Event {
+pub struct Logged {
     /// When the call was made.
     pub time: Time,
     /// CloudTrail's id.
@@ -35,7 +35,7 @@ pub struct Event {
     spec: String,
 }
 
-impl Event {
+impl Logged {
     /// What is kept of a candidate: not the call's parameters, which nothing here looks at.
     pub fn of(candidate: Candidate) -> Self {
         let mut spec = candidate.spec();
@@ -61,7 +61,7 @@ pub struct Sorted {
 
 #[derive(Debug, Default)]
 struct State {
-    fresh: Vec<Event>,
+    fresh: Vec<Logged>,
     pieces: Vec<File>,
 }
 
@@ -72,7 +72,7 @@ impl Sorted {
     }
 
     /// Adds an event.
-    pub fn add(&self, event: Event) -> io::Result<()> {
+    pub fn add(&self, event: Logged) -> io::Result<()> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.fresh.push(event);
         if state.fresh.len() >= PIECE {
@@ -83,10 +83,10 @@ impl Sorted {
     }
 
     /// All events in order, each once: the same event from two files is one.
-    pub fn in_order(self) -> io::Result<impl Iterator<Item = io::Result<Event>>> {
+    pub fn in_order(self) -> io::Result<impl Iterator<Item = io::Result<Logged>>> {
         let State { mut fresh, pieces } = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
         fresh.sort_unstable();
-        let mut sources: Vec<Box<dyn Iterator<Item = io::Result<Event>>>> = vec![Box::new(fresh.into_iter().map(Ok))];
+        let mut sources: Vec<Box<dyn Iterator<Item = io::Result<Logged>>>> = vec![Box::new(fresh.into_iter().map(Ok))];
         for piece in pieces {
             sources.push(Box::new(BufReader::new(piece).lines().map(|line| Ok(serde_json::from_str(&line?)?))));
         }
@@ -103,7 +103,7 @@ impl Sorted {
     }
 }
 
-fn write_piece(scratch: &Path, mut events: Vec<Event>) -> io::Result<File> {
+fn write_piece(scratch: &Path, mut events: Vec<Logged>) -> io::Result<File> {
     events.sort_unstable();
     let mut file = BufWriter::new(tempfile::tempfile_in(scratch)?);
     for event in &events {
@@ -116,8 +116,8 @@ fn write_piece(scratch: &Path, mut events: Vec<Event>) -> io::Result<File> {
 }
 
 struct Merge {
-    sources: Vec<Box<dyn Iterator<Item = io::Result<Event>>>>,
-    heads: BinaryHeap<Reverse<(Event, usize)>>,
+    sources: Vec<Box<dyn Iterator<Item = io::Result<Logged>>>>,
+    heads: BinaryHeap<Reverse<(Logged, usize)>>,
     failed: Option<io::Error>,
 }
 
@@ -132,7 +132,7 @@ impl Merge {
 }
 
 impl Iterator for Merge {
-    type Item = io::Result<Event>;
+    type Item = io::Result<Logged>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if let Some(error) = self.failed.take() {
@@ -150,7 +150,7 @@ mod tests {
     use super::*;
     use reforge_api::{Actor, Change, Resource};
 
-    fn event(time: i64, id: &str) -> Event {
+    fn event(time: i64, id: &str) -> Logged {
         let event = reforge_api::Event {
             origin: reforge_api::Origin::CloudTrail,
             id: id.into(),
@@ -168,7 +168,7 @@ mod tests {
             id: "orders".into(),
             arn: None,
         };
-        Event::of(Candidate {
+        Logged::of(Candidate {
             namespace: "shop".into(),
             policy: PolicyRef { name: "p".into() },
             event,
@@ -188,7 +188,7 @@ mod tests {
             sorted.add(event(i * 7919 % 100_000, &i.to_string())).unwrap();
         }
         sorted.add(event(0, "0")).unwrap();
-        let all: Vec<Event> = sorted.in_order().unwrap().collect::<io::Result<_>>().unwrap();
+        let all: Vec<Logged> = sorted.in_order().unwrap().collect::<io::Result<_>>().unwrap();
         assert_eq!(all.len(), count, "the one that came twice is one");
         assert!(all.is_sorted());
     }

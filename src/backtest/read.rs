@@ -13,7 +13,7 @@ use reforge_core::intake::plumbing::Plumbing;
 use reforge_scan::{Input, Kept, Progress, Totals, Wanted, scan};
 
 use super::Backtest;
-use super::order::{Event, Sorted};
+use super::order::{Logged, Sorted};
 
 /// Why records opened nothing, counted beside what the scanner counts itself.
 pub type Dropped = BTreeMap<String, u64>;
@@ -73,7 +73,7 @@ pub fn read(
             Err(word) => return drop(word),
         };
         for candidate in candidates {
-            if let Err(error) = kept.add(Event::of(candidate)) {
+            if let Err(error) = kept.add(Logged::of(candidate)) {
                 lock(&failed).get_or_insert(error);
             }
         }

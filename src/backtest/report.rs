@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::Backtest;
 use super::judge::{Decision, Judge, Outcome};
-use super::order::Event;
+use super::order::Logged;
 use super::read::Dropped;
 
 const PAGE: &str = include_str!("report.html");
@@ -95,7 +95,7 @@ impl Report {
     }
 
     /// Adds what became of an event.
-    pub fn add(&mut self, kept: &Event, outcome: &Outcome) -> Result<()> {
+    pub fn add(&mut self, kept: &Logged, outcome: &Outcome) -> Result<()> {
         let Outcome { spec, verdict, confidence_percent, decision, reasons } = outcome;
         let (event, resource) = (&spec.event, &spec.resource);
         let actor = event.actor.arn.clone().unwrap_or_else(|| event.actor.r#type.clone());

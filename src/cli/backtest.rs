@@ -8,11 +8,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, ensure};
-use aws_config::BehaviorVersion;
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use kube::ResourceExt;
 use reforge_api::RecoveryPolicy;
+use reforge_aws::{accounts, logs};
 use reforge_core::catalog::Catalog;
 use reforge_core::plan::inventory::Inventory;
 use reforge_core::policy::grants::{Grant, Grants};
@@ -192,23 +192,8 @@ fn fetch(from: &str, folder: &Path) -> Result<PathBuf> {
     let (bucket, prefix) = from.split_once('/').unwrap_or((from, ""));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        let aws = aws_config::defaults(BehaviorVersion::latest()).load().await;
-        let s3 = crate::runtime::accounts::s3_client(&aws);
-        let mut pages = s3.list_objects_v2().bucket(bucket).prefix(prefix).into_paginator().send();
-        let mut count = 0;
-        while let Some(page) = pages.next().await {
-            let page = page.with_context(|| format!("listing s3://{from}"))?;
-            for key in page.contents().iter().filter_map(|o| o.key()) {
-                let object = s3.get_object().bucket(bucket).key(key).send();
-                let object = object.await.with_context(|| format!("reading s3://{bucket}/{key}"))?;
-                let name = key.rsplit('/').next().unwrap_or(key);
-                let path = folder.join(format!("{count:09}-{name}"));
-                std::fs::create_dir_all(folder)?;
-                let mut file = tokio::fs::File::create(&path).await?;
-                tokio::io::copy(&mut object.body.into_async_read(), &mut file).await?;
-                count += 1;
-            }
-        }
+        std::fs::create_dir_all(folder)?;
+        let count = logs::fetch(&accounts::own(None).await, (bucket, prefix), folder).await?;
         ensure!(count > 0, "there is nothing below s3://{from}");
         Ok(folder.to_owned())
     })

@@ -11,7 +11,7 @@ use kube::{Client, ResourceExt};
 use reforge_api::{Decision, Incident, Phase, StepName};
 use serde_json::json;
 
-use crate::runtime::kube_call;
+use reforge_cluster::kube_call;
 
 use super::output;
 

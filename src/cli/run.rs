@@ -7,12 +7,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use aws_config::{BehaviorVersion, Region, SdkConfig};
 use clap::Args;
-use kube::Client;
 use kube::runtime::events::{Recorder, Reporter};
+use kube::{Client, Config};
 use reforge_api::Time;
-use reforge_cluster::{Incidents, Policies};
+use reforge_aws::SdkConfig;
+use reforge_aws::accounts::{self, Accounts};
+use reforge_aws::classifier::Classifier;
+use reforge_aws::clients::Clients;
+use reforge_aws::parameters::Parameters;
+use reforge_aws::queue::Queue;
+use reforge_aws::topics::Topics;
+use reforge_cluster::leader::{self, Candidate};
+use reforge_cluster::{Guard, Holds, Incidents, Notes, Places, Policies, Workspaces};
 use reforge_core::catalog::Catalog;
 use reforge_core::index::Index;
 use reforge_core::intake::plumbing::Plumbing;
@@ -20,25 +27,20 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::classify::Classifier;
 use crate::intake::Intake;
-use crate::intake::queue::Queue;
-use crate::lifecycle::controller::{self, Context, Turns};
-use crate::lifecycle::guard::Guard;
-use crate::lifecycle::holds::Holds;
+use crate::intake::queue::Receiver;
+use crate::lifecycle::asked::Asked;
+use crate::lifecycle::controller::{self, Context};
 use crate::lifecycle::policies;
-use crate::lifecycle::reach::Reach;
-use crate::lifecycle::workspace::Workspaces;
 use crate::notify::Notifier;
-use crate::runtime::accounts::Accounts;
+use crate::runtime::gate;
 use crate::runtime::http::{self, Health};
 use crate::runtime::metrics::Metrics;
 use crate::runtime::settings::Settings;
 use crate::runtime::telemetry::{self, LogFormat};
-use crate::runtime::{gate, leader};
 use crate::watch::canary::Canary;
+use crate::watch::retention;
 use crate::watch::sweep::Sweep;
-use crate::watch::{Notes, retention};
 
 use super::vital::Vital;
 
@@ -83,15 +85,15 @@ async fn operate(args: Run, settings: Settings) -> Result<()> {
     let catalog = Arc::new(Catalog::with(&settings.catalog).context("the catalogue with settings.catalog")?);
     let stop = CancellationToken::new();
     stop_on_signal(stop.clone())?;
-    let client = Client::try_default().await.context("finding the apiserver; is KUBECONFIG right?")?;
-    let aws = aws_config::defaults(BehaviorVersion::latest()).region(Region::new(settings.region.clone())).load().await;
+    let client = client().await.context("finding the apiserver; is KUBECONFIG right?")?;
+    let aws = accounts::own(Some(settings.region.clone())).await;
     let metrics = Metrics::default();
     let vital = Vital::new(stop.clone());
 
-    let sqs = aws_sdk_sqs::Client::new(&aws);
-    let queue = Queue::new(sqs, &settings.queue_url, &settings.dead_letter_queue_url, metrics.clone());
+    let queue = Queue::new(&aws, &settings.queue_url, &settings.dead_letter_queue_url);
+    let receiver = Receiver::new(queue, metrics.clone());
     let open = watch::Sender::new(false);
-    let health = Health { ended: vital.ended(), open: open.subscribe(), queue: queue.state() };
+    let health = Health { ended: vital.ended(), open: open.subscribe(), queue: receiver.state() };
     vital.spawn("probes and metrics", http::serve(args.listen, health, metrics.registry(), stop.clone()));
 
     let (incidents, watching) = Incidents::watch(client.clone(), stop.clone());
@@ -113,8 +115,9 @@ async fn operate(args: Run, settings: Settings) -> Result<()> {
     vital.spawn("the gate of intake", endless(gate::keep(client.clone(), open.clone(), stop.clone())));
 
     let accounts = Arc::new(Accounts::new(aws.clone(), settings.home(), settings.accounts.clone()));
-    let reach = Arc::new(Reach::new(accounts.clone()));
-    let workspaces = Workspaces::new(client.clone(), &args.namespace, reach.clone());
+    let clients = Arc::new(Clients::new(accounts.clone()));
+    let asked = Arc::new(Asked(clients.clone()));
+    let workspaces = Workspaces::new(client.clone(), &args.namespace, asked);
     let intake = Arc::new(Intake {
         client: client.clone(),
         policies: policies.clone(),
@@ -127,7 +130,7 @@ async fn operate(args: Run, settings: Settings) -> Result<()> {
         metrics: metrics.clone(),
         open: open.clone(),
     });
-    let receiving = queue.run(open.subscribe(), stop.clone(), {
+    let receiving = receiver.run(open.subscribe(), stop.clone(), {
         let intake = intake.clone();
         move |body| intake.clone().handle(body)
     });
@@ -135,7 +138,7 @@ async fn operate(args: Run, settings: Settings) -> Result<()> {
 
     let leads = watch::Sender::new(false);
     let watching = Watching {
-        ssm: aws_sdk_ssm::Client::new(&aws),
+        parameters: Parameters::new(&aws),
         intake,
         accounts,
         incidents: incidents.clone(),
@@ -144,15 +147,18 @@ async fn operate(args: Run, settings: Settings) -> Result<()> {
     let (holds, watching_holds) = Holds::watch(client.clone(), &args.namespace, stop.clone());
     vital.spawn("the watch of holds", endless(watching_holds));
     let cluster = Cluster { client: client.clone(), policies, incidents, holds, workspaces };
-    let ctx = Arc::new(context(&args, settings, cluster, (&aws, reach), (catalog, plumbing), metrics));
+    let ctx = Arc::new(context(&args, settings, cluster, (&aws, clients), (catalog, plumbing), metrics.clone()));
     let telling = vital.outliving("telling people", endless(ctx.notifier.deliver(stop.clone())), stop.clone());
     vital.spawn("the leader's work", lead(ctx, Arc::new(watching), leads.subscribe(), stop.clone()));
-    let (namespace, identity) = (args.namespace.clone(), args.identity.clone());
+    let candidate = Candidate::new(&args.namespace, &args.identity);
     // The lease is kept until the work is done, and given back after.
     let done = CancellationToken::new();
     let electing = {
         let done = done.clone();
-        async move { leader::elect(client, &namespace, &identity, leads, done).await }
+        let too_old = move |is: bool| {
+            metrics.too_old_to_lead.set(i64::from(is));
+        };
+        async move { leader::elect(client, &candidate, too_old, leads, done).await }
     };
     let election = vital.outliving("the election", endless(electing), done.clone());
 
@@ -162,6 +168,14 @@ async fn operate(args: Run, settings: Settings) -> Result<()> {
     // Whoever leads next need not wait for what is still to be said.
     telling.await.context("waiting for people to be told")?;
     vital.outcome()
+}
+
+/// A client that calls once. kube's own would call fifteen times when the apiserver wants fewer calls, the first of them within
+/// milliseconds; when it is called again is decided by whoever calls.
+async fn client() -> Result<Client> {
+    let mut config = Config::infer().await?;
+    config.default_retry = false;
+    Ok(Client::try_from(config)?)
 }
 
 /// A task that knows no error.
@@ -196,16 +210,16 @@ fn context(
     args: &Run,
     settings: Settings,
     cluster: Cluster,
-    (aws, reach): (&SdkConfig, Arc<Reach>),
+    (aws, clients): (&SdkConfig, Arc<Clients>),
     (catalog, plumbing): (Arc<Catalog>, Plumbing),
     metrics: Metrics,
 ) -> Context {
     let Cluster { client, policies, incidents, holds, workspaces } = cluster;
     let reporter = Reporter { controller: "reforge".into(), instance: Some(args.identity.clone()) };
     let recorder = Recorder::new(client.clone(), reporter);
-    let sns = aws_sdk_sns::Client::new(aws);
     let (topic, name) = (settings.topic_arn.clone(), settings.cluster_name.clone());
     Context {
+        places: Places::new(client.clone(), &args.namespace, incidents.clone()),
         policies,
         incidents,
         catalog,
@@ -213,19 +227,18 @@ fn context(
         guard: Guard::new(client.clone(), settings.admission.clone()),
         holds,
         workspaces,
-        reach,
-        classifier: Classifier::new(aws_sdk_bedrockruntime::Client::new(aws), settings.classifier.clone()),
-        notifier: Notifier::new(sns, recorder, topic, name, metrics.clone()),
+        clients,
+        classifier: Classifier::new(aws, settings.classifier.clone()),
+        notifier: Notifier::new(Topics::new(aws), recorder, topic, name, metrics.clone()),
         metrics,
         settings,
-        turns: Turns::default(),
         client,
     }
 }
 
 /// What the leader looks for beside the queue.
 struct Watching {
-    ssm: aws_sdk_ssm::Client,
+    parameters: Parameters,
     intake: Arc<Intake>,
     accounts: Arc<Accounts>,
     incidents: Incidents,
@@ -247,7 +260,7 @@ impl Watching {
     /// Where the settings ask for them.
     fn canary(&self, settings: &Settings) -> Option<Canary> {
         settings.canary.clone().map(|canary| Canary {
-            ssm: self.ssm.clone(),
+            parameters: self.parameters.clone(),
             intake: self.intake.clone(),
             incidents: self.incidents.clone(),
             notes: self.notes.clone(),

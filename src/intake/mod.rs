@@ -26,12 +26,12 @@ use reforge_core::words::ids::Id;
 use serde_json::json;
 use tokio::sync::watch;
 
-use crate::lifecycle::workspace::Workspaces;
-use crate::runtime::clock;
 use crate::runtime::metrics::Metrics;
-use crate::runtime::{KubeCallError, kube_call};
+use reforge_cluster::Workspaces;
+use reforge_cluster::clock;
+use reforge_cluster::{KubeCallError, kube_call};
 
-use open::{OpenError, Opened};
+use open::{OpenError, Stored};
 use queue::Handled;
 
 /// Of the events that open no Incident, one in so many is logged, for each reason.
@@ -71,7 +71,7 @@ impl Intake {
                 self.metrics.dropped("Harmless");
                 Handled::Done
             }
-            Ok(Message::BuildChange { build_id }) => {
+            Ok(Message::BuildOver { build_id }) => {
                 self.hint(&build_id).await;
                 Handled::Done
             }
@@ -198,7 +198,7 @@ impl Intake {
         for candidate in candidates {
             let name = naming::name_of(candidate);
             let error = match open::open(&self.client, candidate).await {
-                Ok(Opened::New) => {
+                Ok(Stored::New) => {
                     self.metrics.opened(&candidate.resource.r#type);
                     tracing::info!(
                         event_id = candidate.event.id,
@@ -210,7 +210,7 @@ impl Intake {
                     opened.push(name);
                     continue;
                 }
-                Ok(Opened::Known) => {
+                Ok(Stored::Known) => {
                     self.metrics.redelivered.inc();
                     continue;
                 }
@@ -255,11 +255,15 @@ impl Intake {
         }
     }
 
-    /// Wakes the Incident that waits for a build. Only a hint: the leader asks CodeBuild. A lost one costs a poll.
+    /// Wakes the Incident that waits for a build: at once where this replica works on Incidents, else by a word that the leader
+    /// sees. Only a hint: the leader asks CodeBuild. A lost one costs a poll.
     async fn hint(&self, build_id: &str) {
         let Some(id) = self.incidents.look(|index| index.waiting_for(build_id).map(|row| row.id.clone())) else {
             return;
         };
+        if self.incidents.wake(id.clone()) {
+            return;
+        }
         let api: Api<Incident> = Api::namespaced(self.client.clone(), &id.namespace);
         let now = clock::now().to_string();
         let patch = json!({"metadata": {"annotations": {ANNOTATION_HINT: now}}});

@@ -8,15 +8,15 @@ use reforge_core::intake::naming::{incident_of, is_the_same_event};
 use reforge_core::words::text::shorten;
 use thiserror::Error;
 
-use crate::runtime::refusal::Refusal;
-use crate::runtime::{KubeCallError, kube_call};
+use reforge_cluster::refusal::Refusal;
+use reforge_cluster::{KubeCallError, kube_call};
 
 /// The most of what the apiserver said that is kept, in characters.
 const MAX_SAID: usize = 600;
 
 /// What became of a candidate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Opened {
+pub enum Stored {
     /// The Incident was created.
     New,
     /// It was there already.
@@ -78,21 +78,23 @@ impl OpenError {
 }
 
 /// Stores the Incident.
-pub async fn open(client: &Client, candidate: &Candidate) -> Result<Opened, OpenError> {
+pub async fn open(client: &Client, candidate: &Candidate) -> Result<Stored, OpenError> {
     let incident = incident_of(candidate);
     let (namespace, name) = (candidate.namespace.clone(), incident.name_any());
     let api: Api<Incident> = Api::namespaced(client.clone(), &namespace);
     let failed = |source: KubeCallError| {
         let (namespace, name) = (namespace.clone(), name.clone());
         match source.refusal() {
-            Some(refusal) => OpenError::Refused { namespace, name, refusal, said: shorten(&source.said(), MAX_SAID) },
+            Some(refusal) => {
+                OpenError::Refused { namespace, name, refusal, said: shorten(&source.to_string(), MAX_SAID) }
+            }
             None => OpenError::Away { namespace, name, source },
         }
     };
     match kube_call(api.create(&PostParams::default(), &incident)).await {
-        Ok(_) => Ok(Opened::New),
+        Ok(_) => Ok(Stored::New),
         Err(e) if e.is_conflict() => match kube_call(api.get_opt(&name)).await.map_err(failed)? {
-            Some(there) if is_the_same_event(&there.spec, &incident.spec) => Ok(Opened::Known),
+            Some(there) if is_the_same_event(&there.spec, &incident.spec) => Ok(Stored::Known),
             Some(_) => Err(OpenError::Other { namespace, name }),
             // It was deleted since, or the conflict was one of the namespace's quota.
             None => Err(OpenError::Overtaken { namespace, name }),

@@ -1,30 +1,26 @@
-//! The queue: several long polls at once, bounded work in hand, deletes in batches. A message is deleted only when its
-//! handler says that all it stands for is stored; until then its visibility is extended, and afterwards it comes back.
+//! The queue: several long polls at once, bounded work in hand, several batches of deletes at once. No message waits for another:
+//! each makes room for the next as soon as it is handled. A message is deleted only when its handler says that all it stands for
+//! is stored; until then its visibility is extended, and afterwards it comes back.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_sdk_sqs::Client;
-use aws_sdk_sqs::error::ProvideErrorMetadata;
-use aws_sdk_sqs::types::{DeleteMessageBatchRequestEntry, Message, MessageAttributeValue};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::runtime::aws_fault::{self, ask};
 use crate::runtime::metrics::Metrics;
+use reforge_aws::queue::{BATCH, Queue, Received, VISIBILITY_SECONDS};
 
 /// Long polls at once.
-const POLLS: usize = 2;
-/// Messages in hand at most.
-const IN_HAND: usize = 100;
+const POLLS: usize = 4;
+/// Messages in hand at most, with the room that polls keep for what they bring.
+const IN_HAND: usize = 128;
+/// Batches of deletes at once.
+const DELETES: usize = 8;
 const WAIT_SECONDS: i32 = 20;
-/// How long a message stays hidden; extended at half of it while the work lasts.
-const VISIBILITY_SECONDS: i32 = 30;
 /// How soon a message comes back that could not be stored.
 const RETRY_SECONDS: i32 = 5;
-const CALL_TIMEOUT: Duration = Duration::from_secs(10);
-const BATCH: usize = 10;
 const BATCH_WAIT: Duration = Duration::from_millis(500);
 
 /// What a handler says of a message.
@@ -50,21 +46,18 @@ pub enum QueueState {
     Trouble(String),
 }
 
-/// One queue and its dead-letter queue.
+/// Who receives what is in the queue.
 #[derive(Clone)]
-pub struct Queue {
-    client: Client,
-    url: String,
-    dead_letter_url: String,
+pub struct Receiver {
+    queue: Queue,
     state: watch::Sender<QueueState>,
     metrics: Metrics,
 }
 
-impl Queue {
-    /// The queue at `url`.
-    pub fn new(client: Client, url: &str, dead_letter_url: &str, metrics: Metrics) -> Self {
-        let state = watch::Sender::new(QueueState::Unknown);
-        Self { client, url: url.to_owned(), dead_letter_url: dead_letter_url.to_owned(), state, metrics }
+impl Receiver {
+    /// Of the queue.
+    pub fn new(queue: Queue, metrics: Metrics) -> Self {
+        Self { queue, state: watch::Sender::new(QueueState::Unknown), metrics }
     }
 
     /// Whether the queue can be read, as it changes.
@@ -114,7 +107,9 @@ impl Queue {
                 return;
             }
             // Room for a whole batch first, so that nothing received waits unseen while its visibility runs out.
-            let Some(Ok(permits)) = stop.run_until_cancelled(room.clone().acquire_many_owned(10)).await else { return };
+            let Some(Ok(mut permits)) = stop.run_until_cancelled(room.clone().acquire_many_owned(10)).await else {
+                return;
+            };
             let Some(received) = stop.run_until_cancelled(self.receive()).await else { return };
             let messages = match received {
                 Ok(messages) => messages,
@@ -130,49 +125,22 @@ impl Queue {
             };
             self.says(QueueState::Ok);
             pause = Duration::from_millis(500);
-            let permits = Arc::new(permits);
             for message in messages {
                 self.metrics.messages_received.inc();
                 let (queue, handle, deletes) = (self.clone(), handle.clone(), deletes.clone());
-                let permits = permits.clone();
+                let permit = permits.split(1);
                 work.spawn(async move {
                     queue.work_on(message, handle, deletes).await;
-                    drop(permits);
+                    drop(permit);
                 });
             }
         }
     }
 
-    async fn receive(&self) -> Result<Vec<Message>, String> {
+    async fn receive(&self) -> Result<Vec<Received>, String> {
         // Whether the queue is there is known at once, and not after the first long poll.
         let wait = if *self.state.borrow() == QueueState::Ok { WAIT_SECONDS } else { 0 };
-        let call = self
-            .client
-            .receive_message()
-            .queue_url(&self.url)
-            .max_number_of_messages(10)
-            .wait_time_seconds(wait)
-            .visibility_timeout(VISIBILITY_SECONDS)
-            .send();
-        let patience = CALL_TIMEOUT + Duration::from_secs(wait.unsigned_abs().into());
-        match tokio::time::timeout(patience, call).await {
-            Ok(Ok(output)) => Ok(output.messages.unwrap_or_default()),
-            Ok(Err(error)) => Err(self.explain(error.code(), &aws_fault::of("receiving", &error).said)),
-            Err(_) => Err(format!("the queue {} does not answer; is there a way to SQS from the cluster?", self.url)),
-        }
-    }
-
-    fn explain(&self, code: Option<&str>, detail: &str) -> String {
-        let url = &self.url;
-        match code {
-            Some("AWS.SimpleQueueService.NonExistentQueue" | "QueueDoesNotExist") => {
-                format!("the queue {url} does not exist; check settings.queueUrl, its region and account")
-            }
-            Some("AccessDenied" | "AccessDeniedException" | "InvalidClientTokenId") => format!(
-                "the operator's role may not read the queue {url}; it needs sqs:ReceiveMessage, DeleteMessage and ChangeMessageVisibility on it"
-            ),
-            _ => format!("the queue {url} cannot be read: {detail}"),
-        }
+        self.queue.receive(wait).await
     }
 
     /// Says once what changed, not with every poll.
@@ -185,18 +153,17 @@ impl Queue {
         if changed {
             match now {
                 QueueState::Trouble(trouble) => tracing::error!(trouble, "no events are received"),
-                _ => tracing::info!(queue = self.url, "events are received"),
+                _ => tracing::info!(queue = self.queue.url(), "events are received"),
             }
         }
     }
 
-    async fn work_on<H, F>(&self, message: Message, handle: H, deletes: mpsc::Sender<String>)
+    async fn work_on<H, F>(&self, message: Received, handle: H, deletes: mpsc::Sender<String>)
     where
         H: Fn(String) -> F,
         F: Future<Output = Handled>,
     {
-        let Some(receipt) = message.receipt_handle else { return };
-        let body = message.body.unwrap_or_default();
+        let Received { body, receipt } = message;
         let mut work = std::pin::pin!(handle(body.clone()));
         let half = Duration::from_secs(u64::from(VISIBILITY_SECONDS.unsigned_abs()) / 2);
         let handled = loop {
@@ -208,8 +175,8 @@ impl Queue {
         match handled {
             Handled::Keep => return self.stay_hidden(&receipt, RETRY_SECONDS).await,
             Handled::DeadLetter(word, reason) => {
-                if let Err(error) = self.to_dead_letters(&body, &reason).await {
-                    tracing::error!(error, reason, "a message for the dead-letter queue stays where it is");
+                if let Err(fault) = self.queue.set_aside(&body, &reason).await {
+                    tracing::error!(%fault, reason, "a message for the dead-letter queue stays where it is");
                     return self.stay_hidden(&receipt, RETRY_SECONDS).await;
                 }
                 self.metrics.dead_lettered(word);
@@ -221,23 +188,13 @@ impl Queue {
     }
 
     async fn stay_hidden(&self, receipt: &str, seconds: i32) {
-        let call = self.client.change_message_visibility().queue_url(&self.url).receipt_handle(receipt);
-        let sent = tokio::time::timeout(CALL_TIMEOUT, call.visibility_timeout(seconds).send()).await;
-        if !matches!(sent, Ok(Ok(_))) {
-            tracing::debug!("a message's visibility could not be changed; it comes again when it runs out");
+        if let Err(fault) = self.queue.hide(receipt, seconds).await {
+            tracing::debug!(%fault, "a message's visibility was not changed; it comes again when it runs out");
         }
     }
 
-    async fn to_dead_letters(&self, body: &str, reason: &str) -> Result<(), String> {
-        let attribute = MessageAttributeValue::builder().data_type("String").string_value(reason).build();
-        let attribute = attribute.map_err(|e| e.to_string())?;
-        let call = self.client.send_message().queue_url(&self.dead_letter_url).message_body(body);
-        let call = call.message_attributes("ReforgeReason", attribute).send();
-        let sent = ask(&format!("sending to {}", self.dead_letter_url), CALL_TIMEOUT, call).await;
-        sent.map(|_| ()).map_err(|fault| fault.to_string())
-    }
-
     async fn delete_in_batches(self, mut queue: mpsc::Receiver<String>) {
+        let (sent, room) = (TaskTracker::new(), Arc::new(Semaphore::new(DELETES)));
         while let Some(first) = queue.recv().await {
             let mut batch = vec![first];
             let full = async {
@@ -248,20 +205,22 @@ impl Queue {
             };
             // Either way the batch is sent: full, or after its time.
             let _ = tokio::time::timeout(BATCH_WAIT, full).await;
-            self.delete(batch).await;
+            // Nobody closes it.
+            let permit = room.clone().acquire_owned().await;
+            let queue = self.clone();
+            sent.spawn(async move {
+                queue.delete(batch).await;
+                drop(permit);
+            });
         }
+        sent.close();
+        sent.wait().await;
     }
 
     async fn delete(&self, batch: Vec<String>) {
-        let entries = batch.into_iter().enumerate().filter_map(|(i, receipt)| {
-            DeleteMessageBatchRequestEntry::builder().id(i.to_string()).receipt_handle(receipt).build().ok()
-        });
-        let call = self.client.delete_message_batch().queue_url(&self.url).set_entries(Some(entries.collect())).send();
-        match ask("deleting messages", CALL_TIMEOUT, call).await {
-            Ok(output) if output.failed().is_empty() => {}
-            Ok(output) => {
-                tracing::warn!(count = output.failed().len(), "messages were not deleted; they come again");
-            }
+        match self.queue.delete(batch).await {
+            Ok(0) => {}
+            Ok(count) => tracing::warn!(count, "messages were not deleted; they come again"),
             Err(fault) => tracing::warn!(%fault, "messages were not deleted; they come again"),
         }
     }

@@ -13,10 +13,10 @@ use reforge_core::words::fault::Fault;
 use reforge_core::words::ids::Id;
 use serde_json::json;
 
-use crate::recover::codebuild::CodeBuildError;
-use crate::runtime::accounts::UnknownAccount;
-use crate::runtime::clock;
-use crate::runtime::kube_call;
+use reforge_aws::accounts::UnknownAccount;
+use reforge_aws::builds::BuildsError;
+use reforge_cluster::clock;
+use reforge_cluster::kube_call;
 
 use super::controller::Context;
 
@@ -60,7 +60,7 @@ async fn try_start(ctx: &Context, incident: &Incident, kind: BuildKind) -> Resul
     }
 
     let name = incident.name_any();
-    let install = ctx.reach.install(&incident.spec.event.account_id).await.map_err(UnknownAccount::fault)?;
+    let install = ctx.clients.install(&incident.spec.event.account_id).await.map_err(UnknownAccount::fault)?;
     let known = if looks_first(intent, clock::now()) {
         install.builds.find(project, &name, status.step.attempt).await?
     } else {
@@ -92,9 +92,9 @@ async fn try_start(ctx: &Context, incident: &Incident, kind: BuildKind) -> Resul
             let order = order_of(incident, &status, (listed, intent, &policy.spec.recovery), entry, kind);
             match install.builds.start(&order).await {
                 Ok(build) => build,
-                Err(CodeBuildError::Changed(what)) => return Ok(Started::NotYet(NotStarted::Changed(what))),
-                Err(CodeBuildError::Fault(fault)) => return Err(fault),
-                Err(CodeBuildError::Start(fault)) => return Ok(Started::NotYet(NotStarted::Asked(fault))),
+                Err(BuildsError::Changed(what)) => return Ok(Started::NotYet(NotStarted::Changed(what))),
+                Err(BuildsError::Fault(fault)) => return Err(fault),
+                Err(BuildsError::Start(fault)) => return Ok(Started::NotYet(NotStarted::Asked(fault))),
             }
         }
     };
@@ -132,9 +132,10 @@ pub async fn label_workspace(ctx: &Context, api: &Api<Incident>, incident: &mut 
     let Some(workspace) = incident.status.as_ref().and_then(|s| s.workspace.as_ref()) else { return };
     let patch = json!({"metadata": {"labels": {LABEL_WORKSPACE: workspace.name}}});
     let params = PatchParams { field_manager: Some("reforge-labels".to_owned()), ..PatchParams::default() };
+    let writing = ctx.incidents.writing(Id::of(incident));
     match kube_call(api.patch(&incident.name_any(), &params, &Patch::Merge(&patch))).await {
         Ok(labelled) => {
-            ctx.incidents.wrote(&labelled);
+            writing.done(&labelled);
             *incident = labelled;
         }
         Err(error) => tracing::warn!(incident = incident.name_any(), %error, "the workspace's label was not written"),

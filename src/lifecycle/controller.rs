@@ -1,7 +1,7 @@
 //! Wires the lifecycle to the cluster: which Incident is looked at, one reconcile at a time for each, a bounded number side by
 //! side. Runs only while this replica leads.
 
-use std::collections::BTreeMap;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,38 +11,39 @@ use reforge_api::{Handling, Incident, IncidentStatus, RecoveryPolicy, StepName};
 use reforge_cluster::{Incidents, Known, Next, Policies};
 use reforge_core::catalog::Catalog;
 use reforge_core::incident::builds;
+use reforge_core::incident::compact::compact;
 use reforge_core::incident::decide::decide;
 use reforge_core::incident::fences::works;
-use reforge_core::incident::view::{Effect, Seen};
-use reforge_core::index::Key;
+use reforge_core::incident::start::POLL_BUILD;
+use reforge_core::incident::view::{Effect, PolicyState, Seen, Step, View};
+use reforge_core::index::Row;
 use reforge_core::intake::plumbing::Plumbing;
+use reforge_core::policy::limits::storm_window;
 use reforge_core::words::ids::Id;
-use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio_util::sync::CancellationToken;
 
-use crate::classify::Classifier;
 use crate::notify::Notifier;
-use crate::runtime::clock;
 use crate::runtime::metrics::Metrics;
 use crate::runtime::settings::Settings;
-use crate::runtime::{KubeCallError, kube_call};
+use reforge_aws::classifier::Classifier;
+use reforge_cluster::clock;
+use reforge_cluster::{KubeCallError, kube_call};
 
 use super::act::{self, Started};
-use super::guard::Guard;
-use super::holds::Holds;
+use super::decided::Decided;
 use super::observe;
-use super::reach::Reach;
-use super::status::{self, Written};
-use super::workspace::Workspaces;
+use reforge_aws::clients::Clients;
+use reforge_cluster::status::{self, Written};
+use reforge_cluster::{Guard, Holds, Places, Taken, Workspaces};
 
 /// Reconciles that run side by side; each waits mostly for the network.
 const CONCURRENCY: usize = 32;
-/// How long a turn at the gate is waited for; it takes as long as a write of a status.
-const PATIENCE: Duration = Duration::from_secs(2);
 /// Steps that one reconcile takes at most before it lets others go first.
 const MAX_STEPS: usize = 24;
+/// How long what was decided may wait to be written together with what comes next.
+const UNWRITTEN: Duration = Duration::from_millis(500);
 /// The pauses of one that could not be read or written: while the apiserver is away, and where it will not change by waiting.
-const AWAY: Next = Next::Failed(Duration::from_secs(1), Duration::from_secs(15));
+const AWAY: Next = Next::Failed(Duration::from_secs(1), Duration::from_secs(30));
 const REFUSED: Next = Next::Failed(Duration::from_secs(10), Duration::from_secs(600));
 
 /// What every reconcile works with.
@@ -60,7 +61,7 @@ pub struct Context {
     /// What Reforge itself stands on.
     pub plumbing: Plumbing,
     /// Builds, what they publish, and AWS's word on resources, in each account.
-    pub reach: Arc<Reach>,
+    pub clients: Arc<Clients>,
     /// Whether the apiserver checks who decides.
     pub guard: Guard,
     /// What people put on hold.
@@ -73,25 +74,13 @@ pub struct Context {
     pub notifier: Notifier,
     /// What is counted.
     pub metrics: Metrics,
-    /// Whose turn it is at the gate.
-    pub turns: Turns,
-}
-
-/// At the gate the Incidents of a policy take turns, so that each sees what was decided for those before it: limits are counted
-/// by looking at them.
-#[derive(Debug, Default)]
-pub struct Turns(Mutex<BTreeMap<Key, Arc<Mutex<()>>>>);
-
-impl Turns {
-    /// None: the others take too long, and nobody else is to wait for that.
-    async fn take(&self, policy: Key) -> Option<OwnedMutexGuard<()>> {
-        let turn = self.0.lock().await.entry(policy).or_default().clone();
-        tokio::time::timeout(PATIENCE, turn.lock_owned()).await.ok()
-    }
+    /// The places among the applies of each policy.
+    pub places: Places,
 }
 
 /// Runs until `stop`; reconciles in hand are finished.
 pub async fn run(ctx: Arc<Context>, stop: CancellationToken) {
+    ctx.places.begin_term();
     let changes = ctx.incidents.listen();
     reforge_cluster::run(changes, CONCURRENCY, stop, move |id: Id| {
         let ctx = ctx.clone();
@@ -108,38 +97,46 @@ pub async fn run(ctx: Arc<Context>, stop: CancellationToken) {
 async fn reconcile(ctx: &Context, id: &Id) -> Result<Next, KubeCallError> {
     let api: Api<Incident> = Api::namespaced(ctx.client.clone(), &id.namespace);
     let known = ctx.incidents.look(|index| index.get(id).map(|row| row.version));
-    let Some(mut incident) = kube_call(api.get_opt(&id.name)).await? else {
+    let Some(stored) = kube_call(api.get_opt(&id.name)).await? else {
         // What was written while it was being deleted may have come after the word that it is gone.
         if let Some(version) = known {
             ctx.incidents.forget(id, version);
         }
         return Ok(Next::Change);
     };
-    if incident.status.as_ref().is_some_and(|s| s.step.name == StepName::Ended) {
+    if stored.status.as_ref().is_some_and(|s| s.step.name == StepName::Ended) {
         return Ok(Next::Change);
     }
+    let mut decided = Decided::of(stored);
+    let mut published = None;
     for _ in 0..MAX_STEPS {
-        let mut view = observe::observe(ctx, &incident).await;
-        let turn = match &view.seen {
-            Seen::AtGate(_) => {
-                let turn = ctx.turns.take(Key::of_policy(&id.namespace, &incident.spec.policy_ref.name)).await;
-                let Some(turn) = turn else { return Ok(Next::After(PATIENCE)) };
-                observe::look_around(ctx, &incident, &mut view);
-                Some(turn)
+        let incident = decided.incident();
+        let mut look = pin!(observe::observe(ctx, &incident, published));
+        let mut view = match tokio::time::timeout(UNWRITTEN, &mut look).await {
+            Ok(view) => view,
+            Err(_) => {
+                // Whoever is asked takes its time: people see meanwhile how far it is.
+                if let Some(pause) = write_and_do(ctx, &api, &mut decided, None).await? {
+                    return Ok(Next::After(pause));
+                }
+                let view = look.await;
+                if decided.stored.metadata.generation != incident.metadata.generation {
+                    // Somebody has decided meanwhile, and it was not looked at.
+                    published = None;
+                    continue;
+                }
+                view
             }
-            _ => None,
         };
-        let step = decide(&view);
-        if step.status != view.status {
-            let written = write(ctx, &api, &incident, &step.status).await?;
-            drop(turn);
-            incident = match written {
-                Written::Done(incident) => incident,
-                Written::Refused(_, pause) => return Ok(Next::After(pause)),
-            };
-            if let Some(pause) = carry_out(ctx, &api, &mut incident, &step.effects).await? {
-                return Ok(Next::After(pause));
-            }
+        let (step, taken) = decide_on(ctx, &incident, &mut view).await?;
+        published = view.seen.published();
+        let goes_on = step.can_be_written_later(&view);
+        decided.take(&view.status, step.status, step.effects);
+        if goes_on {
+            continue;
+        }
+        if let Some(pause) = write_and_do(ctx, &api, &mut decided, taken).await? {
+            return Ok(Next::After(pause));
         }
         match step.wake {
             Some(0) => {}
@@ -147,10 +144,61 @@ async fn reconcile(ctx: &Context, id: &Id) -> Result<Next, KubeCallError> {
             None => return Ok(Next::Change),
         }
     }
-    Ok(Next::After(Duration::from_millis(10)))
+    let pause = write_and_do(ctx, &api, &mut decided, None).await?;
+    Ok(Next::After(pause.unwrap_or(Duration::from_millis(10))))
 }
 
-/// Carries the effects out, in order; gives a pause back where one has to be tried again.
+/// Decides. At the gate nobody of the policy comes between the look at the others and what is taken by the decision.
+async fn decide_on(
+    ctx: &Context,
+    incident: &Incident,
+    view: &mut View,
+) -> Result<(Step, Option<Taken>), KubeCallError> {
+    let (Seen::AtGate(_), PolicyState::Stands { spec, .. }) = (&view.seen, &view.policy) else {
+        return Ok((decide(view), None));
+    };
+    let me = Row::from(incident);
+    let policy = Id::new(&view.namespace, &incident.spec.policy_ref.name);
+    let times = (view.now, view.now.plus_millis(-storm_window(&spec.limits)));
+    let decided = ctx.places.decide((&policy, &me), times, |reserved| {
+        observe::look_around(ctx, &me, view, reserved);
+        let step = decide(view);
+        let reserve = step.reserve;
+        (step, reserve)
+    });
+    match decided.await {
+        Err(error) if !error.is_conflict() => {
+            view.seen = Seen::Trouble(error.fault(format!("reserving an apply of RecoveryPolicy {policy}")));
+            Ok((decide(view), None))
+        }
+        decided => decided,
+    }
+}
+
+/// Writes what was decided, which then says for itself what was taken for it, and does what is to be done; gives a pause back
+/// where the write or an effect has to be tried again.
+async fn write_and_do(
+    ctx: &Context,
+    api: &Api<Incident>,
+    decided: &mut Decided,
+    taken: Option<Taken>,
+) -> Result<Option<Duration>, KubeCallError> {
+    let (statuses, effects) = decided.unwritten();
+    let Some((last, passed)) = statuses.split_last() else { return Ok(None) };
+    match write(ctx, api, &decided.stored, last).await? {
+        Written::Done(written) => decided.stored = written,
+        Written::Refused(_, pause) => return Ok(Some(pause)),
+    }
+    passed.iter().for_each(|status| ctx.metrics.step(status));
+    drop(taken);
+    if last.step.name == StepName::Ended {
+        // People are told of all that there was.
+        decided.stored.status = Some(last.clone());
+    }
+    carry_out(ctx, api, &mut decided.stored, &effects).await
+}
+
+/// Carries the effects out, in order; gives a pause back where one has to be tried again, or runs now.
 async fn carry_out(
     ctx: &Context,
     api: &Api<Incident>,
@@ -177,7 +225,11 @@ async fn carry_out(
             Effect::StartBuild(kind) => {
                 let before = incident.status.clone().unwrap_or_default();
                 let (after, pause) = match act::start_build(ctx, incident, *kind).await {
-                    Started::Running(build) => (builds::started(&before, *kind, &build, clock::now()), None),
+                    Started::Running(build) => (
+                        builds::started(&before, *kind, &build, clock::now()),
+                        // It has only just begun, and its end is told of.
+                        (!build.is_over()).then_some(Duration::from_millis(POLL_BUILD.unsigned_abs())),
+                    ),
                     Started::Overtaken => (builds::overtaken(&before, clock::now()), None),
                     Started::NotYet(why) => {
                         tracing::warn!(incident = incident.name_any(), ?why, "a build was not started");
@@ -201,6 +253,7 @@ async fn carry_out(
     Ok(None)
 }
 
+/// Writes what comes next; of what has ended only what is kept of it.
 async fn write(
     ctx: &Context,
     api: &Api<Incident>,
@@ -208,9 +261,14 @@ async fn write(
     to: &IncidentStatus,
 ) -> Result<Written, KubeCallError> {
     let before = incident.status.as_ref().map(|s| (s.phase, s.step));
-    let written = status::write(api, incident, to).await?;
+    let writing = ctx.incidents.writing(Id::of(incident));
+    let written = if to.step.name == StepName::Ended {
+        status::write(api, incident, &compact(incident, to)).await?
+    } else {
+        status::write(api, incident, to).await?
+    };
     let (Written::Done(now) | Written::Refused(now, _)) = &written;
-    ctx.incidents.wrote(now);
+    writing.done(now);
     if matches!(written, Written::Refused(..)) {
         return Ok(written);
     }

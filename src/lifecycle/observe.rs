@@ -1,65 +1,66 @@
-//! Collects what a decision needs, and only for the step that the Incident is in. All I/O into the lifecycle is here;
-//! a call that fails becomes [`Seen::Trouble`], never an error that loses the Incident.
+//! Answers what core says that a decision needs ([`needs`]). All I/O into the lifecycle is here; a call that fails becomes
+//! [`Seen::Trouble`], never an error that loses the Incident.
 
 use std::sync::Arc;
 
 use kube::ResourceExt;
 use kube::api::Api;
 use reforge_api::{
-    BuildKind, BuildRef, Classification, Evidence, Incident, IncidentSpec, IncidentStatus, RecoveryPolicySpec,
-    RollbackMode, StepName, Time, WorkspaceRef, reason,
+    BuildKind, BuildRef, Classification, Evidence, Incident, IncidentSpec, IncidentStatus, RecoveryPolicySpec, Time,
+    WorkspaceRef, reason,
 };
-use reforge_cluster::Known;
-use reforge_core::catalog::Verify;
-use reforge_core::incident::fences::{is_held, may_have_started};
+use reforge_aws::accounts::UnknownAccount;
+use reforge_aws::artifacts::ArtifactError;
+use reforge_aws::clients::Install;
+use reforge_aws::verify::Verifier;
+use reforge_cluster::{clock, kube_call};
+use reforge_core::incident::needs::{ForGate, Known, Need, needs, needs_last_successful};
 use reforge_core::incident::order::{listed, project_of};
-use reforge_core::incident::view::{AtGate, PolicyState, Seen, View};
-use reforge_core::incident::{around, evidence, trouble};
+use reforge_core::incident::view::{AtGate, PolicyState, Published, Seen, View};
+use reforge_core::incident::{around, evidence, subject};
 use reforge_core::index::{Key, Row};
-use reforge_core::plan::build::BuildState;
-use reforge_core::plan::inventory::{self, Location, Owned};
-use reforge_core::plan::published::Changed;
+use reforge_core::plan::inventory::{self, Location};
+use reforge_core::policy::reserve::Reservations;
 use reforge_core::policy::select;
 use reforge_core::words::fault::Fault;
 use reforge_core::words::ids::{Id, uuid_of};
 
-use crate::recover::artifacts::ArtifactError;
-use crate::runtime::accounts::UnknownAccount;
-use crate::runtime::clock;
-use crate::runtime::kube_call;
-use crate::verify::{ResourceIdentity, Verifier};
-
 use super::controller::Context;
-use super::reach::Install;
 
-/// Looks at all that the next decision depends on.
-pub async fn observe(ctx: &Context, incident: &Incident) -> View {
+/// Looks at all that the next decision depends on. `known` is the plan that was read a moment ago: it is not read again.
+pub async fn observe(ctx: &Context, incident: &Incident, known: Option<Published>) -> View {
     let status = incident.status.clone().unwrap_or_default();
     let entry = ctx.catalog.entry(&incident.spec.resource.r#type);
     let (policy, policy_since) = policy(ctx, incident);
     let me = Row::from(incident);
     let reports = reports(ctx, &me, &status).await;
-    let is_new = status.step.name == StepName::Locate;
-    let elder = if is_new { ctx.incidents.look(|index| evidence::elder(index, &me)) } else { None };
+    let gives_way = evidence::may_give_way(&status);
+    let elder = if gives_way { ctx.incidents.look(|index| evidence::elder(index, &me)) } else { None };
     let (reports, trouble) = match reports {
         Ok(reports) => (reports, None),
         Err(fault) => ((status.evidence.clone(), status.evidence_total), Some(fault)),
     };
     let spec = incident.spec.with_evidence(&reports.0);
     let hold = ctx.holds.of(&spec);
-    let seen = match &policy {
-        // What does not go well is not asked again before its time.
-        _ if trouble::pause(&status, clock::now()).is_some() => Seen::Nothing,
-        PolicyState::Stands { spec: policy, .. } if !is_held(&status, policy, hold.as_deref()) && elder.is_none() => {
-            match trouble {
-                Some(fault) => Seen::Trouble(fault),
-                None => look(ctx, incident, (&spec, &reports.0), &status, policy).await.unwrap_or_else(Seen::Trouble),
-            }
+    let need = needs(&Known {
+        status: &status,
+        policy: &policy,
+        spec: &spec,
+        evidence: &reports.0,
+        hold: hold.as_deref(),
+        has_elder: elder.is_some(),
+        now: clock::now(),
+    });
+    let seen = match (&policy, trouble) {
+        (PolicyState::Stands { .. }, Some(fault)) if need != Need::Nothing => Seen::Trouble(fault),
+        (PolicyState::Stands { spec: policy, .. }, _) => {
+            let look = Look { ctx, incident, status: &status, policy, spec: &spec, evidence: &reports.0, known };
+            look.at(need).await.unwrap_or_else(Seen::Trouble)
         }
         _ => Seen::Nothing,
     };
     let last_successful = match &policy {
-        PolicyState::Stands { spec, .. } => last_successful(ctx, &status, spec).await,
+        PolicyState::Stands { spec, .. } if needs_last_successful(&status, spec) => last_successful(ctx, &status).await,
         _ => None,
     };
     let own_build = match &seen {
@@ -140,12 +141,9 @@ async fn other(ctx: &Context, id: &Id) -> Result<Option<Incident>, Fault> {
     kube_call(api.get_opt(&id.name)).await.map_err(|e| e.fault(format!("reading Incident {id}")))
 }
 
-/// Asked only where it may be gone back to. Not knowing means: nothing to go back to.
-async fn last_successful(ctx: &Context, status: &IncidentStatus, policy: &RecoveryPolicySpec) -> Option<String> {
-    let may_fail = matches!(status.step.name, StepName::Plan | StepName::Apply | StepName::Verify);
-    let workspace =
-        status.workspace.as_ref().filter(|_| may_fail && policy.recovery.rollback.mode != RollbackMode::None)?;
-    match ctx.workspaces.last_successful(&workspace.backend).await {
+/// Not knowing means: nothing to go back to.
+async fn last_successful(ctx: &Context, status: &IncidentStatus) -> Option<String> {
+    match ctx.workspaces.last_successful(&status.workspace.as_ref()?.backend).await {
         Ok(version) => version,
         Err(error) => {
             tracing::warn!(%error, "reading the source version that recovered well last");
@@ -158,118 +156,191 @@ async fn last_successful(ctx: &Context, status: &IncidentStatus, policy: &Recove
 fn policy(ctx: &Context, incident: &Incident) -> (PolicyState, Option<Time>) {
     match ctx.policies.get(&incident.namespace().unwrap_or_default(), &incident.spec.policy_ref.name) {
         None => (PolicyState::Gone, None),
-        Some(Known::Read(policy)) => {
+        Some(reforge_cluster::Known::Read(policy)) => {
             let since = select::created_after(&policy, &incident.spec.event);
             (PolicyState::of(Some(&policy), &ctx.settings.grants()), since)
         }
-        Some(Known::Unreadable(why)) => {
+        Some(reforge_cluster::Known::Unreadable(why)) => {
             let what = format!("this version of Reforge cannot read it: {why}");
             (PolicyState::Unusable { why: reason::INVALID, what }, None)
         }
     }
 }
 
-/// What the others of the policy do, anew: asked once more right before the gate decides, in its turn.
-pub fn look_around(ctx: &Context, incident: &Incident, view: &mut View) {
+/// What the others of the policy do and have been cleared to, anew: looked at once more right before the gate decides.
+pub fn look_around(ctx: &Context, me: &Row, view: &mut View, reserved: &Reservations) {
     let PolicyState::Stands { spec: policy, .. } = &view.policy else { return };
     let Seen::AtGate(seen) = &mut view.seen else { return };
-    let (me, kept) = (Row::from(incident), ctx.settings.retention.longest());
+    let kept = ctx.settings.retention.longest();
+    seen.reserved = reserved.clone();
     ctx.incidents.look(|index| {
-        seen.opened = around::opened(index, &me, policy, (ctx.holds.storm_over(), kept), view.now);
-        seen.applying = index.applying_beside(&me);
+        seen.opened = around::opened(index, me, policy, (ctx.holds.storm_over(), kept), view.now);
+        seen.applying = around::applying(index, me, reserved);
     });
 }
 
-async fn look(
-    ctx: &Context,
-    incident: &Incident,
-    judged: Judged<'_>,
-    status: &IncidentStatus,
-    policy: &RecoveryPolicySpec,
-) -> Result<Seen, Fault> {
-    match status.step.name {
-        StepName::Locate => locate(ctx, incident, policy).await,
-        StepName::Classify => Ok(Seen::Verdict(judge(ctx, judged, policy).await)),
-        StepName::Settle => {
-            let resource = &incident.spec.resource;
-            let settle =
-                verifier(ctx, incident).await?.settled(&resource.r#type, &resource.id, incident.spec.change).await;
-            settle.map(Seen::Settling)
+/// A look at what one Incident needs.
+struct Look<'a> {
+    ctx: &'a Context,
+    incident: &'a Incident,
+    status: &'a IncidentStatus,
+    policy: &'a RecoveryPolicySpec,
+    /// The spec as it is judged with the evidence.
+    spec: &'a IncidentSpec,
+    evidence: &'a [Evidence],
+    /// The plan that was read a moment ago.
+    known: Option<Published>,
+}
+
+impl Look<'_> {
+    async fn at(&self, need: Need) -> Result<Seen, Fault> {
+        match need {
+            Need::Nothing => Ok(Seen::Nothing),
+            Need::Location => self.location().await,
+            Need::Verdict => Ok(Seen::Verdict(self.verdict().await)),
+            Need::Settling => {
+                let resource = &self.incident.spec.resource;
+                let verifier = self.verifier().await?;
+                verifier.settled(&resource.r#type, &resource.id, self.incident.spec.change).await.map(Seen::Settling)
+            }
+            Need::Workspace { kind, may_have_started, gate } => self.workspace(kind, may_have_started, gate).await,
+            Need::Build(kind) => self.build(kind).await,
+            Need::Gate(needed) => self.gate(needed).await,
+            Need::Verification => self.verification().await,
         }
-        StepName::Plan => build(ctx, incident, judged, (status, policy), BuildKind::Plan).await,
-        StepName::Apply => build(ctx, incident, judged, (status, policy), BuildKind::Apply).await,
-        StepName::Gate => at_gate(ctx, incident, judged, status, policy).await,
-        StepName::Verify => verify(ctx, incident, status, &policy.verification.expect).await,
-        StepName::Ended => Ok(Seen::Nothing),
     }
-}
 
-async fn install(ctx: &Context, incident: &Incident) -> Result<Install, Fault> {
-    ctx.reach.install(&incident.spec.event.account_id).await.map_err(UnknownAccount::fault)
-}
-
-async fn verifier(ctx: &Context, incident: &Incident) -> Result<Arc<Verifier>, Fault> {
-    let event = &incident.spec.event;
-    ctx.reach.verifier(&event.account_id, &event.region).await.map_err(UnknownAccount::fault)
-}
-
-async fn locate(ctx: &Context, incident: &Incident, policy: &RecoveryPolicySpec) -> Result<Seen, Fault> {
-    let (event, resource) = (&incident.spec.event, &incident.spec.resource);
-    let entry = ctx.catalog.entry(&resource.r#type).ok_or_else(|| {
-        Fault::ours(
-            format!("looking for type {} in the catalogue", resource.r#type),
-            "it is not there; was it removed by an upgrade?",
-        )
-    })?;
-    let Install { artifacts, .. } = install(ctx, incident).await?;
-    let mut inventories = Vec::new();
-    for workspace in &policy.recovery.workspaces {
-        let found = artifacts.inventory(&workspace.name).await?;
-        inventories.push((workspace.name.clone(), found));
+    async fn install(&self) -> Result<Install, Fault> {
+        let account = &self.incident.spec.event.account_id;
+        self.ctx.clients.install(account).await.map_err(UnknownAccount::fault)
     }
-    Ok(Seen::Location(inventory::locate(&inventories, entry, &event.account_id, &event.region, &resource.id)))
-}
 
-async fn build(
-    ctx: &Context,
-    incident: &Incident,
-    judged: Judged<'_>,
-    (status, policy): (&IncidentStatus, &RecoveryPolicySpec),
-    kind: BuildKind,
-) -> Result<Seen, Fault> {
-    if status.recovery.next_attempt_time.is_some_and(|at| at > clock::now()) {
-        return Ok(Seen::Nothing);
+    async fn verifier(&self) -> Result<Arc<Verifier>, Fault> {
+        let event = &self.incident.spec.event;
+        self.ctx.clients.verifier(&event.account_id, &event.region).await.map_err(UnknownAccount::fault)
     }
-    let Some(workspace) = &status.workspace else {
-        return Err(Fault::ours("looking at the Incident", "it has no workspace"));
-    };
-    let Some(build) = &status.recovery.build else {
-        if let Some(found) = started_before(ctx, incident, (status, policy), kind).await? {
-            return Ok(Seen::Build(Some(found)));
+
+    /// Where the Incident works, which it knows since it was located.
+    fn place(&self) -> Result<&WorkspaceRef, Fault> {
+        let workspace = self.status.workspace.as_ref();
+        workspace.ok_or_else(|| Fault::ours("looking at the Incident", "it has no workspace"))
+    }
+
+    async fn location(&self) -> Result<Seen, Fault> {
+        let (event, resource) = (&self.incident.spec.event, &self.incident.spec.resource);
+        let entry = self.ctx.catalog.entry(&resource.r#type).ok_or_else(|| {
+            Fault::ours(
+                format!("looking for type {} in the catalogue", resource.r#type),
+                "it is not there; was it removed by an upgrade?",
+            )
+        })?;
+        let Install { artifacts, .. } = self.install().await?;
+        let mut inventories = Vec::new();
+        for workspace in &self.policy.recovery.workspaces {
+            let found = artifacts.inventory(&workspace.name).await?;
+            inventories.push((workspace.name.clone(), found));
         }
-        let other = ctx.workspaces.held_by_other(&workspace.backend, &Id::of(incident)).await;
-        return match other.map_err(|e| e.fault("reading the workspace's lease"))? {
-            None if kind == BuildKind::Apply => at_gate(ctx, incident, judged, status, policy).await,
-            other => Ok(Seen::Workspace(other)),
+        Ok(Seen::Location(inventory::locate(&inventories, entry, &event.account_id, &event.region, &resource.id)))
+    }
+
+    async fn verdict(&self) -> Classification {
+        let (policy, roles) = (&self.policy.classification, &self.ctx.settings.recovery_roles);
+        let verdict = self.ctx.classifier.classify(self.spec, policy, roles).await;
+        Classification { record: evidence::later_record(self.spec, self.evidence).map(|r| r.id.clone()), ..verdict }
+    }
+
+    async fn workspace(&self, kind: BuildKind, may_have_started: bool, gate: Option<ForGate>) -> Result<Seen, Fault> {
+        let workspace = self.place()?;
+        if may_have_started {
+            let listed = listed(self.policy, workspace)?;
+            let Install { builds, .. } = self.install().await?;
+            let (name, attempt) = (self.incident.name_any(), self.status.step.attempt);
+            if let Some(found) = builds.find(project_of(listed, kind), &name, attempt).await? {
+                return Ok(Seen::Build(Some(found)));
+            }
+        }
+        let other = self.ctx.workspaces.held_by_other(&workspace.backend, &Id::of(self.incident)).await;
+        match (other.map_err(|e| e.fault("reading the workspace's lease"))?, gate) {
+            (None, Some(needed)) => self.gate(needed).await,
+            (other, _) => Ok(Seen::Workspace(other)),
+        }
+    }
+
+    async fn build(&self, kind: BuildKind) -> Result<Seen, Fault> {
+        let workspace = self.place()?;
+        let Some(build) = &self.status.recovery.build else { return Ok(Seen::Nothing) };
+        let Install { builds, artifacts } = self.install().await?;
+        match builds.get(&build.id).await? {
+            Some(state) if kind == BuildKind::Plan && state.succeeded() => {
+                let summary = published(artifacts.summary(&workspace.name, uuid_of(&state.id)).await)?;
+                Ok(Seen::Planned(Box::new(state), summary.map(Box::new)))
+            }
+            Some(mut state) if state.is_over() && !state.succeeded() => {
+                // For people only: without it the build's own word for why is still there.
+                let failure = artifacts.failure(&workspace.name, uuid_of(&state.id)).await.unwrap_or_else(|error| {
+                    tracing::warn!(%error, "what a failed build said cannot be read");
+                    None
+                });
+                state.failure = failure.map(Box::new);
+                Ok(Seen::Build(Some(state)))
+            }
+            state => Ok(Seen::Build(state)),
+        }
+    }
+
+    async fn gate(&self, needed: ForGate) -> Result<Seen, Fault> {
+        let (ctx, workspace) = (self.ctx, self.place()?);
+        let Some(plan) = &self.status.plan else {
+            return Err(Fault::ours("looking at the Incident", "it has no plan"));
         };
-    };
-    let Install { builds, artifacts } = install(ctx, incident).await?;
-    let state = builds.get(&build.id).await?;
-    match state {
-        Some(state) if kind == BuildKind::Plan && state.succeeded() => {
-            let summary = published(artifacts.summary(&workspace.name, uuid_of(&state.id)).await)?;
-            Ok(Seen::Planned(Box::new(state), summary.map(Box::new)))
-        }
-        Some(mut state) if state.is_over() && !state.succeeded() => {
-            // For people only: without it the build's own word for why is still there.
-            let failure = artifacts.failure(&workspace.name, uuid_of(&state.id)).await.unwrap_or_else(|error| {
-                tracing::warn!(%error, "what a failed build said cannot be read");
-                None
-            });
-            state.failure = failure.map(Box::new);
-            Ok(Seen::Build(Some(state)))
-        }
-        state => Ok(Seen::Build(state)),
+        let known = self.known.as_ref().filter(|(summary, _)| summary.build == uuid_of(&plan.build));
+        let found = match known {
+            Some(known) => Some(known.clone()),
+            None => {
+                let Install { artifacts, .. } = self.install().await?;
+                published(artifacts.summary(&workspace.name, uuid_of(&plan.build)).await)?
+            }
+        };
+        let Some((summary, digest)) = found else { return Ok(Seen::PlanGone) };
+        let ledger = ctx.workspaces.ledger(&workspace.backend).await.map_err(|e| e.fault("reading the ledger"))?;
+        let unchecked = match needed.guard {
+            true => ctx.guard.trouble().await.map_err(|e| e.fault("reading the admission policies"))?,
+            false => None,
+        };
+        let judged_again = match needed.verdict {
+            true => Some(self.verdict().await),
+            false => None,
+        };
+        Ok(Seen::AtGate(Box::new(AtGate {
+            summary,
+            digest,
+            covered: ctx.incidents.look(|index| around::covered(index, &Row::from(self.incident), workspace)),
+            judged_again,
+            unchecked,
+            ledger,
+            // Looked at right before the decision: [`look_around`].
+            opened: Vec::new(),
+            applying: 0,
+            reserved: Reservations::default(),
+        })))
+    }
+
+    async fn verification(&self) -> Result<Seen, Fault> {
+        let workspace = self.place()?;
+        let Install { artifacts, .. } = self.install().await?;
+        let result = match subject::apply_of(self.status) {
+            Some(build) => published(artifacts.result(&workspace.name, uuid_of(build)).await)?,
+            None => None,
+        };
+        let entry = self.ctx.catalog.entry(&self.incident.spec.resource.r#type);
+        let inventory = match subject::needs_inventory(self.status, entry, result.as_ref()) {
+            true => artifacts.inventory(&workspace.name).await?,
+            false => None,
+        };
+        let (incident, known) = ((&self.incident.spec, self.status), (result.as_ref(), inventory.as_deref()));
+        let expect = &self.policy.verification.expect;
+        let Some(subject) = subject::subject(incident, entry, known, expect) else { return Ok(Seen::Nothing) };
+        self.verifier().await?.verify(&subject).await.map(Seen::Verified)
     }
 }
 
@@ -282,120 +353,4 @@ fn published<T>(read: Result<Option<T>, ArtifactError>) -> Result<Option<T>, Fau
         }
         read => read.map_err(ArtifactError::fault),
     }
-}
-
-/// The build that a try has started whose answer nobody saw.
-async fn started_before(
-    ctx: &Context,
-    incident: &Incident,
-    (status, policy): (&IncidentStatus, &RecoveryPolicySpec),
-    kind: BuildKind,
-) -> Result<Option<BuildState>, Fault> {
-    let Some(workspace) = status.workspace.as_ref().filter(|_| may_have_started(&status.recovery)) else {
-        return Ok(None);
-    };
-    let listed = listed(policy, workspace)?;
-    let Install { builds, .. } = install(ctx, incident).await?;
-    builds.find(project_of(listed, kind), &incident.name_any(), status.step.attempt).await
-}
-
-/// The spec as it is judged with the evidence, and the evidence.
-type Judged<'a> = (&'a IncidentSpec, &'a [Evidence]);
-
-async fn judge(ctx: &Context, (spec, reports): Judged<'_>, policy: &RecoveryPolicySpec) -> Classification {
-    let verdict = ctx.classifier.classify(spec, &policy.classification, &ctx.settings.recovery_roles).await;
-    Classification { record: evidence::later_record(spec, reports).map(|r| r.id.clone()), ..verdict }
-}
-
-async fn at_gate(
-    ctx: &Context,
-    incident: &Incident,
-    judged: Judged<'_>,
-    status: &IncidentStatus,
-    policy: &RecoveryPolicySpec,
-) -> Result<Seen, Fault> {
-    let (Some(workspace), Some(plan)) = (&status.workspace, &status.plan) else {
-        return Err(Fault::ours("looking at the Incident", "it has no plan"));
-    };
-    let Install { artifacts, .. } = install(ctx, incident).await?;
-    let found = published(artifacts.summary(&workspace.name, uuid_of(&plan.build)).await)?;
-    let Some((summary, digest)) = found else { return Ok(Seen::PlanGone) };
-    let ledger = ctx.workspaces.ledger(&workspace.backend).await.map_err(|e| e.fault("reading the ledger"))?;
-    let unchecked = if incident.spec.approvals.is_empty() {
-        None
-    } else {
-        ctx.guard.trouble().await.map_err(|e| e.fault("reading the admission policies"))?
-    };
-    let judged_again = if evidence::has_unjudged_record(status, judged.0, judged.1) {
-        Some(judge(ctx, judged, policy).await)
-    } else {
-        None
-    };
-    Ok(Seen::AtGate(Box::new(AtGate {
-        summary,
-        digest,
-        covered: ctx.incidents.look(|index| around::covered(index, &Row::from(incident), workspace)),
-        judged_again,
-        unchecked,
-        ledger,
-        // Looked at in its turn: [`look_around`].
-        opened: Vec::new(),
-        applying: 0,
-    })))
-}
-
-async fn verify(ctx: &Context, incident: &Incident, status: &IncidentStatus, expect: &[String]) -> Result<Seen, Fault> {
-    let Some(workspace) = &status.workspace else {
-        return Err(Fault::ours("looking at the Incident", "it has no workspace"));
-    };
-    let resource = &incident.spec.resource;
-    let entry = ctx.catalog.entry(&resource.r#type);
-    let apply = status.recovery.build.as_ref().filter(|b| b.kind == BuildKind::Apply);
-    let Install { artifacts, .. } = install(ctx, incident).await?;
-    let result = match apply {
-        Some(build) => published(artifacts.result(&workspace.name, uuid_of(&build.id)).await)?,
-        None => None,
-    };
-    let owned = artifacts.inventory(&workspace.name).await?;
-    let listed = owned.iter().flat_map(|inventory| &inventory.resources);
-    let owned: Vec<&Owned> = listed.filter(|r| workspace.addresses.contains(&r.address)).collect();
-    let is_main = |r: &&&Owned| entry.is_some_and(|e| e.terraform_types.contains(&r.r#type));
-    let identifier = |r: &Owned| entry.and_then(|e| r.attributes.get(&e.cloud_control_id).cloned());
-    let cloud_control_id = owned.iter().find(is_main).and_then(|r| identifier(r));
-    let mut now: Vec<ResourceIdentity> = owned
-        .into_iter()
-        .map(|r| ResourceIdentity {
-            id: r.attributes.get("id").cloned(),
-            arn: r.attributes.get("arn").cloned(),
-            address: r.address.clone(),
-            terraform_type: r.r#type.clone(),
-        })
-        .collect();
-    // What the apply itself reports is newer than any inventory.
-    for Changed { address, r#type, id, arn } in result.iter().flat_map(|r| r.resources.clone()) {
-        now.retain(|r| r.address != address);
-        now.push(ResourceIdentity { address, terraform_type: r#type, id, arn });
-    }
-    let empty = match (&result, apply) {
-        // What is not listed may be the resource's all the same.
-        (Some(result), _) if workspace.addresses_unlisted > 0 => result.remaining.is_empty(),
-        (Some(result), _) => !result.remaining.iter().any(|a| workspace.addresses.contains(a)),
-        // Without an apply of its own the Incident came here because its plan was empty.
-        (None, None) => true,
-        (None, Some(_)) => false,
-    };
-    let question = crate::verify::Question {
-        resource_type: &resource.r#type,
-        cloud_formation_type: &resource.cloud_formation_type,
-        verify: entry.map_or(Verify::Plan, |e| e.verify),
-        cloud_control_id: cloud_control_id.as_deref(),
-        expect,
-        change: incident.spec.change,
-        old_id: &resource.id,
-        now: &now,
-        plan_is_empty: empty,
-        stateful: entry.is_none_or(|e| e.stateful),
-        restores_data: status.plan.as_ref().is_some_and(|p| p.restores_data),
-    };
-    verifier(ctx, incident).await?.verify(&question).await.map(Seen::Verified)
 }

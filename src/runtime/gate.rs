@@ -9,7 +9,7 @@ use reforge_api::RecoveryPolicy;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::kube_call;
+use reforge_cluster::kube_call;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);

@@ -28,6 +28,8 @@ pub struct Metrics {
     pub canary_seen: Gauge,
     /// Messages to people that could not be sent.
     pub notifications_failed: Counter,
+    /// 1 while this replica does not lead since one of a newer version has.
+    pub too_old_to_lead: Gauge,
     dropped: Family<Label, Counter>,
     dead_lettered: Family<Label, Counter>,
     refused: Family<Label, Counter>,
@@ -87,6 +89,7 @@ impl Metrics {
         all.register("canary_seen_timestamp_seconds", "When the last canary was written", self.canary_seen.clone());
         all.register("reconcile_errors", "Reconciles that ended in an error", self.reconcile_errors.clone());
         all.register("notifications_failed", "Messages to people not sent", self.notifications_failed.clone());
+        all.register("too_old_to_lead", "1 where a newer version has led", self.too_old_to_lead.clone());
         all
     }
 }

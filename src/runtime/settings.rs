@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use reforge_api::{ClassifierMode, Time, duration_millis};
+use reforge_api::{Time, duration_millis};
 use reforge_core::catalog::Entry;
 use reforge_core::intake::plumbing::{self, Part, Plumbing};
 use reforge_core::policy::approval::Identity;
@@ -12,7 +12,8 @@ use reforge_core::policy::grants::{Grant, Grants};
 use serde::Deserialize;
 use thiserror::Error;
 
-use super::accounts::Account;
+use reforge_aws::accounts::Account;
+use reforge_aws::classifier::ClassifierSettings;
 
 /// Why the settings cannot be used.
 #[derive(Debug, Error)]
@@ -95,24 +96,6 @@ pub struct Settings {
     /// What messages call this cluster.
     #[serde(default)]
     pub cluster_name: Option<String>,
-}
-
-/// Who judges.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct ClassifierSettings {
-    /// Rules, or Bedrock on top of them.
-    pub mode: ClassifierMode,
-    /// A model that Bedrock's Converse API serves.
-    pub model_id: String,
-    /// How long the model may take in all, in seconds.
-    pub timeout_seconds: u64,
-}
-
-impl Default for ClassifierSettings {
-    fn default() -> Self {
-        Self { mode: ClassifierMode::Rules, model_id: "amazon.nova-lite-v1:0".to_owned(), timeout_seconds: 20 }
-    }
 }
 
 /// Where canaries are written to, and how often.

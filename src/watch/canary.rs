@@ -4,30 +4,27 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_sdk_ssm::Client;
-use aws_sdk_ssm::types::ParameterType;
 use reforge_api::{Time, duration_millis};
 use reforge_cluster::Incidents;
 use reforge_core::index::Index;
-use reforge_core::watch::canary::{self, Next};
+use reforge_core::watch::canary::{self, Task};
 use tokio_util::sync::CancellationToken;
 
 use crate::intake::{Intake, open};
-use crate::runtime::KubeCallError;
-use crate::runtime::aws_fault::ask;
-use crate::runtime::clock;
 use crate::runtime::settings::CanarySettings;
+use reforge_aws::parameters::Parameters;
+use reforge_cluster::KubeCallError;
+use reforge_cluster::clock;
 
-use super::Notes;
+use reforge_cluster::Notes;
 
 const NOTE: &str = "canary-sent";
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Writes canaries and waits for them.
 pub struct Canary {
-    /// SSM in the operator's own account and region.
-    pub ssm: Client,
+    /// Where they are written.
+    pub parameters: Parameters,
     /// Where Incidents are opened.
     pub intake: Arc<Intake>,
     /// Those that there are.
@@ -61,9 +58,9 @@ impl Canary {
         let written = self.notes.time(NOTE).await.map_err(noted)?;
         let now = clock::now();
         match canary::next(written, self.seen(), now, every, patience) {
-            Next::Wait => Ok(()),
-            Next::SayLost(written) => self.say_lost(written).await,
-            Next::Write => {
+            Task::Wait => Ok(()),
+            Task::SayLost(written) => self.say_lost(written).await,
+            Task::Write => {
                 // Noted first: one that cannot be written is missed as well.
                 self.notes.note(NOTE, now).await.map_err(noted)?;
                 self.write(now).await
@@ -80,16 +77,8 @@ impl Canary {
     }
 
     async fn write(&self, now: Time) -> Result<(), String> {
-        let call = self
-            .ssm
-            .put_parameter()
-            .name(&self.settings.parameter)
-            .value(now.to_string())
-            .r#type(ParameterType::String)
-            .overwrite(true)
-            .send();
-        let doing = format!("writing to {}", self.settings.parameter);
-        ask(&doing, TIMEOUT, call).await.map(|_| ()).map_err(|fault| fault.to_string())
+        let written = self.parameters.write(&self.settings.parameter, &now.to_string()).await;
+        written.map_err(|fault| fault.to_string())
     }
 
     /// One Incident for each canary that is lost, however often it is looked.

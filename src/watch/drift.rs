@@ -18,10 +18,10 @@ use reforge_core::words::ids::uuid_of;
 use reforge_core::words::text::shorten;
 use sha2::{Digest, Sha256};
 
-use crate::intake::open::{self, Opened};
+use crate::intake::open::{self, Stored};
 use crate::lifecycle::controller::Context;
-use crate::lifecycle::reach::Install;
-use crate::runtime::clock;
+use reforge_aws::clients::Install;
+use reforge_cluster::clock;
 
 /// How long a build that could not be started is tried for, in seconds.
 const GIVE_UP: i64 = 3600;
@@ -97,7 +97,7 @@ async fn owner(
     let granted: Vec<String> = grants.of(&namespace).flat_map(|g| g.accounts.clone()).collect();
     for account in if named.is_empty() { &granted } else { named } {
         // An account that the settings do not have is none of those that the workspace can be in.
-        let Ok(install) = ctx.reach.install(account).await else { continue };
+        let Ok(install) = ctx.clients.install(account).await else { continue };
         if let Some(inventory) = install.artifacts.inventory(&workspace.name).await.map_err(|e| e.to_string())? {
             return Ok(Some((install, inventory)));
         }
@@ -140,8 +140,8 @@ async fn open_all(
             continue;
         }
         match open::open(&ctx.client, &candidate).await {
-            Ok(Opened::New) => ctx.metrics.opened(&resource.r#type),
-            Ok(Opened::Known) => {}
+            Ok(Stored::New) => ctx.metrics.opened(&resource.r#type),
+            Ok(Stored::Known) => {}
             Err(error) => {
                 ctx.metrics.refused(error.set_aside().ok_or_else(|| error.to_string())?);
                 tracing::error!(policy = policy.name_any(), %error, "an Incident of drift cannot be stored");

@@ -3,8 +3,5 @@
 
 pub mod canary;
 pub mod drift;
-mod notes;
 pub mod retention;
 pub mod sweep;
-
-pub use notes::Notes;

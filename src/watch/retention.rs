@@ -13,11 +13,11 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::lifecycle::controller::Context;
-use crate::runtime::clock;
-use crate::runtime::{KubeCallError, kube_call};
+use reforge_cluster::clock;
+use reforge_cluster::{KubeCallError, kube_call};
 
-use super::Notes;
 use super::sweep;
+use reforge_cluster::Notes;
 
 /// How long between two looks.
 const EVERY: Duration = Duration::from_secs(60);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use sandbox::edge::{Parameter, Script};
+use sandbox::edge::{Resource, Script};
 use sandbox::{Caller, name_of};
 use serde_json::{Value, json};
 
@@ -134,7 +134,7 @@ fn a_scripted_build_publishes_what_one_that_runs_terraform_does() {
             locked(world, real_lock, async || by_terraform("delete-object", &[]).await).await,
         );
 
-        let script = Script::of([Parameter::new(ADDRESS, PARAMETER, "secure-mode")]);
+        let script = Script::of([Resource::parameter(ADDRESS, PARAMETER, "secure-mode")]);
         world.sandbox.edge().script("ssm", Some(script.clone()));
         world.sandbox.run_plan("ssm").await.expect("an inventory with the script's serial");
         let said = json!({"id": "3f3b2b1e-0000-4000-8000-00000000abcd", "operation": "OperationTypeApply",

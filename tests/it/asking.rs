@@ -6,11 +6,12 @@ use std::sync::Arc;
 use aws_config::Region;
 use aws_sdk_ssm::types::ParameterType;
 use futures::future::{join_all, ready};
-use reforge::recover::codebuild::Builds;
-use reforge::runtime::accounts::s3_client;
-use reforge::verify::{Question, Verifier};
 use reforge_api::Change;
+use reforge_aws::accounts::s3_client;
+use reforge_aws::builds::Builds;
+use reforge_aws::verify::Verifier;
 use reforge_core::catalog::Verify;
+use reforge_core::incident::subject::Subject;
 use sandbox::Aws;
 use serde_json::json;
 
@@ -19,15 +20,15 @@ use crate::fake::{Fake, answer};
 const GOING: &str = r#"<DescribeInstancesResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/"><reservationSet><item><instancesSet><item><instanceId>i-0a</instanceId><instanceState><code>32</code><name>shutting-down</name></instanceState></item></instancesSet></item></reservationSet></DescribeInstancesResponse>"#;
 
 /// Whether something is back that was deleted, and that no Terraform says more of.
-fn question() -> Question<'static> {
-    Question {
+fn subject() -> Subject<'static> {
+    Subject {
         resource_type: "",
         cloud_formation_type: "",
         verify: Verify::Plan,
         cloud_control_id: None,
         change: Change::Deleted,
         old_id: "",
-        now: &[],
+        now: Vec::new(),
         plan_is_empty: true,
         stateful: false,
         restores_data: false,
@@ -71,8 +72,8 @@ async fn a_parameter_is_found_behind_a_page_with_nothing_on_it() {
     });
     let ssm = ssm.await;
     let verifier = Verifier::new(&ssm.config, s3_client(&ssm.config));
-    let question = Question { resource_type: "ssm", old_id: "/a", ..question() };
-    assert!(verifier.verify(&question).await.expect("an answer").passed());
+    let subject = Subject { resource_type: "ssm", old_id: "/a", ..subject() };
+    assert!(verifier.verify(&subject).await.expect("an answer").passed());
     assert_eq!(ssm.calls().len(), 2);
 }
 
@@ -83,8 +84,8 @@ async fn what_is_there_and_what_is_not_is_told_apart_by_each_service() {
     let config = nobody.config.to_builder().region(Region::new("us-east-1")).endpoint_url(aws.url()).build();
     let verifier = Verifier::new(&config, s3_client(&config));
     let found = async |resource_type: &str, id: &str| {
-        let question = Question { resource_type, old_id: id, ..question() };
-        let verified = verifier.verify(&question).await.expect("an answer");
+        let subject = Subject { resource_type, old_id: id, ..subject() };
+        let verified = verifier.verify(&subject).await.expect("an answer");
         (verified.checks[0].name.clone(), verified.checks[0].passed)
     };
     let says = |name: &str, passed: bool| (name.to_owned(), passed);

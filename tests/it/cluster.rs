@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use kube::api::{Api, PostParams};
-use reforge::lifecycle::status::{self, Written};
-use reforge_api::{Incident, condition};
+use kube::api::{Api, Patch, PatchParams, PostParams};
+use reforge::lifecycle::policies;
+use reforge_api::{ConditionStatus, Incident, RecoveryPolicy, condition};
+use reforge_cluster::status::{self, Written};
 use reforge_cluster::{Incidents, Policies};
-use reforge_core::index::Key;
+use reforge_core::index::{Key, Row};
 use reforge_core::words::ids::Id;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -17,7 +18,7 @@ use crate::world::{client, eventually, namespace, plane};
 /// More than one page of a list.
 const MANY: usize = 130;
 
-async fn create(api: &Api<Incident>, name: &str) -> Incident {
+pub async fn create(api: &Api<Incident>, name: &str) -> Incident {
     let event = envelope("dynamodb.amazonaws.com", "DeleteTable", &json!({"tableName": "orders"}));
     let spec = json!({
         "event": {"id": name, "time": event["time"], "name": "DeleteTable", "source": "dynamodb.amazonaws.com",
@@ -70,7 +71,7 @@ async fn what_the_operator_writes_is_known_at_once_and_wakes_nobody() {
     // The watch is not begun: what is known is known from the write.
     let (incidents, watching) = Incidents::watch(client, stop.clone());
     let written = create(&api, "dynamodb-1").await;
-    incidents.wrote(&written);
+    incidents.writing(Id::of(&written)).done(&written);
     assert!(incidents.look(|index| index.get(&Id::of(&written)).is_some()));
 
     let mut changes = incidents.listen();
@@ -84,6 +85,45 @@ async fn what_the_operator_writes_is_known_at_once_and_wakes_nobody() {
         woken.extend(changes.changed().await);
     }
     assert!(!woken.contains(&Id::of(&written)), "the watch brought what was known");
+    stop.cancel();
+    watching.await.expect("it ends in order");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_that_the_watch_tells_of_before_it_is_answered_wakes_nobody_and_one_of_another_does() {
+    let (client, namespace, stop) = (client(plane()).await, namespace(), CancellationToken::new());
+    let api: Api<Incident> = Api::namespaced(client.clone(), &namespace);
+    let incident = create(&api, "dynamodb-1").await;
+    let id = Id::of(&incident);
+    let (incidents, watching) = Incidents::watch(client, stop.clone());
+    let watching = tokio::spawn(watching);
+    assert!(incidents.ready().await);
+    let mut changes = incidents.listen();
+    changes.changed().await;
+    let labelled = async |name: &str| {
+        let patch = json!({"metadata": {"labels": {name: "x"}}});
+        let labelled = api.patch("dynamodb-1", &PatchParams::default(), &Patch::Merge(patch)).await.expect("labelled");
+        let version = Row::from(&labelled).version;
+        let known = || incidents.look(|index| index.get(&id).map(|row| row.version));
+        eventually("the watch has told of it", async || (known() == Some(version)).then_some(())).await;
+        labelled
+    };
+    let writing = incidents.writing(id.clone());
+    let ours = labelled("ours").await;
+    writing.done(&ours);
+    create(&api, "dynamodb-2").await;
+    let other = Id::new(&namespace, "dynamodb-2");
+    let mut woken = BTreeSet::new();
+    while !woken.contains(&other) {
+        woken.extend(changes.changed().await);
+    }
+    assert!(!woken.contains(&id), "it was our own");
+
+    let writing = incidents.writing(id.clone());
+    let ours = labelled("ours-again").await;
+    labelled("theirs").await;
+    writing.done(&ours);
+    while !changes.changed().await.contains(&id) {}
     stop.cancel();
     watching.await.expect("it ends in order");
 }
@@ -108,6 +148,40 @@ async fn a_policy_that_changes_wakes_its_open_incidents_once_the_change_is_known
     let Some(reforge_cluster::Known::Read(known)) = policies.get(&namespace, "all") else { panic!("it is there") };
     assert!(known.spec.suspend, "nobody is woken for what cannot be seen yet");
     stop.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_that_cannot_be_read_says_so_and_keeps_what_a_newer_version_wrote() {
+    let (client, namespace) = (client(plane()).await, namespace());
+    plane().kubectl_with(&policy(&namespace).to_string(), &["apply", "-f", "-"]).expect("a policy");
+    let condition = |r#type: &str| {
+        json!({"type": r#type, "status": "True", "reason": "Succeeded", "message": "before",
+            "lastTransitionTime": "2026-03-01T12:00:00.000Z"})
+    };
+    let newer = json!({"apiVersion": "reforge.dev/v1alpha1", "kind": "RecoveryPolicy",
+        "metadata": {"name": "all", "namespace": namespace}, "status": {"observedGeneration": 1,
+            "drift": [{"workspace": "shop", "lastScheduleTime": "2026-03-01T12:00:00.000Z"}],
+            "conditions": [condition("Ready"), condition("Stalled"), condition("EventsDelivered")]}});
+    let apply = ["apply", "--server-side", "--subresource=status", "--field-manager=reforge", "-f", "-"];
+    plane().kubectl_with(&newer.to_string(), &apply).expect("a status");
+    let api: Api<RecoveryPolicy> = Api::namespaced(client.clone(), &namespace);
+    let before = api.get("all").await.expect("it is there").status.expect("a status");
+
+    let id = Id::new(&namespace, "all");
+    policies::say_unreadable(&client, &id, "unknown variant").await.expect("it is written");
+    let stored = api.get("all").await.expect("it is there");
+    let status = stored.status.clone().expect("a status");
+    let of = |r#type: &str| status.conditions.iter().find(|c| c.r#type == r#type).expect("it says");
+    assert_eq!((of("Ready").status, of("Ready").reason.as_str()), (ConditionStatus::False, "Unreadable"));
+    assert_eq!((&status.drift, of("EventsDelivered")), (&before.drift, &before.conditions[2]));
+    policies::say_unreadable(&client, &id, "unknown variant").await.expect("it stands there");
+    let again = api.get("all").await.expect("it is there");
+    assert_eq!(again.metadata.resource_version, stored.metadata.resource_version, "and is not written again");
+
+    // Whoever can read it again has the last word.
+    plane().kubectl_with(&newer.to_string(), &[&apply[..], &["--force-conflicts"]].concat()).expect("a status");
+    let after = api.get("all").await.expect("it is there").status.expect("a status");
+    assert_eq!(after, before, "nothing is left of it");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,6 @@
 //! Opening Incidents on a real apiserver.
 
-use reforge::intake::open::{OpenError, Opened, open};
+use reforge::intake::open::{OpenError, Stored, open};
 use reforge_api::Incident;
 use reforge_core::intake::candidate::Candidate;
 use reforge_core::intake::naming::name_of;
@@ -29,8 +29,8 @@ fn candidate(namespace: &str, table: &str) -> Candidate {
 async fn a_redelivered_event_opens_no_second_incident() {
     let (client, namespace) = (client(plane()).await, namespace());
     let candidate = candidate(&namespace, "orders");
-    assert_eq!(open(&client, &candidate).await.expect("stored"), Opened::New);
-    assert_eq!(open(&client, &candidate).await.expect("found"), Opened::Known);
+    assert_eq!(open(&client, &candidate).await.expect("stored"), Stored::New);
+    assert_eq!(open(&client, &candidate).await.expect("found"), Stored::Known);
     let list = plane().kubectl(&["get", "inc", "-n", &namespace, "-o", "name"]).expect("a list");
     assert_eq!(list.lines().count(), 1);
 }
@@ -41,7 +41,7 @@ async fn an_event_that_another_policy_takes_by_now_is_still_the_same_event() {
     let mut candidate = candidate(&namespace, "orders");
     open(&client, &candidate).await.expect("stored");
     candidate.policy.name = "other".into();
-    assert_eq!(open(&client, &candidate).await.expect("found"), Opened::Known);
+    assert_eq!(open(&client, &candidate).await.expect("found"), Stored::Known);
 }
 
 #[tokio::test]

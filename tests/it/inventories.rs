@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::Builder;
 use futures::future::join_all;
-use reforge::recover::artifacts::Artifacts;
-use reforge::recover::inventories::Inventories;
+use reforge_aws::artifacts::Artifacts;
+use reforge_aws::inventories::Inventories;
 use reforge_core::plan::inventory::Inventory;
 use serde_json::json;
 

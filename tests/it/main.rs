@@ -8,9 +8,12 @@ mod docs;
 mod fake;
 mod intake;
 mod inventories;
+mod leading;
 mod output;
+mod pipeline;
 mod queue;
 mod refused;
+mod reservations;
 #[path = "../../crates/core/tests/it/shape.rs"]
 mod shape;
 mod telling;

@@ -4,18 +4,20 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_config::{BehaviorVersion, Region};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::config::Credentials;
 use aws_sdk_sqs::types::QueueAttributeName;
 use reforge::intake::Intake;
-use reforge::intake::queue::{Handled, Queue, QueueState};
-use reforge::lifecycle::reach::Reach;
-use reforge::lifecycle::workspace::Workspaces;
-use reforge::runtime::accounts::{Account, Accounts};
+use reforge::intake::queue::{Handled, QueueState, Receiver};
+use reforge::lifecycle::asked::Asked;
+use reforge::runtime::gate;
 use reforge::runtime::metrics::Metrics;
-use reforge::runtime::{clock, gate};
-use reforge_cluster::{Incidents, Policies};
+use reforge_aws::accounts::{Account, Accounts};
+use reforge_aws::clients::Clients;
+use reforge_aws::queue::Queue;
+use reforge_cluster::Workspaces;
+use reforge_cluster::{Incidents, Policies, clock};
 use reforge_core::catalog::Catalog;
 use reforge_core::intake::plumbing::Plumbing;
 use reforge_core::policy::grants::{Grant, Grants};
@@ -30,6 +32,7 @@ use crate::world::{client, eventually, namespace, plane};
 
 /// An emulated SQS with a queue for events and one for dead letters.
 pub struct Sqs {
+    config: SdkConfig,
     client: Client,
     url: String,
     dead: String,
@@ -50,11 +53,11 @@ impl Sqs {
             client.create_queue().queue_name(name).send().await.expect("a queue").queue_url.expect("its URL")
         };
         let (url, dead) = (create("events").await, create("dead").await);
-        Self { client, url, dead, _aws: aws }
+        Self { config, client, url, dead, _aws: aws }
     }
 
-    fn queue(&self) -> Queue {
-        Queue::new(self.client.clone(), &self.url, &self.dead, Metrics::default())
+    fn queue(&self) -> Receiver {
+        Receiver::new(Queue::new(&self.config, &self.url, &self.dead), Metrics::default())
     }
 
     pub async fn send(&self, body: &str) {
@@ -160,7 +163,7 @@ fn workspaces(client: &kube::Client, namespace: &str) -> Workspaces {
         projects: BTreeMap::new(),
     };
     let accounts = Accounts::new(aws_config::SdkConfig::builder().build(), home, Vec::new());
-    Workspaces::new(client.clone(), namespace, Arc::new(Reach::new(Arc::new(accounts))))
+    Workspaces::new(client.clone(), namespace, Arc::new(Asked(Arc::new(Clients::new(Arc::new(accounts))))))
 }
 
 /// A call of just now: the policies of these tests are no older than the tests.
@@ -362,7 +365,7 @@ async fn nothing_is_received_before_the_policies_are_known() {
 async fn a_missing_queue_is_said_clearly() {
     let sqs = Sqs::start().await;
     let missing = format!("{}-missing", sqs.url);
-    let queue = Queue::new(sqs.client.clone(), &missing, &sqs.dead, Metrics::default());
+    let queue = Receiver::new(Queue::new(&sqs.config, &missing, &sqs.dead), Metrics::default());
     let (open, stop) = (watch::Sender::new(true), CancellationToken::new());
     let mut state = queue.state();
     let task = tokio::spawn(queue.run(open.subscribe(), stop.clone(), |_| async { Handled::Done }));

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use reforge::intake::queue::Handled;
-use reforge::runtime::accounts::{Account, Accounts};
-use reforge::runtime::clock;
 use reforge::runtime::settings::SweepSettings;
-use reforge::watch::Notes;
 use reforge::watch::sweep::Sweep;
+use reforge_aws::accounts::{Account, Accounts};
+use reforge_cluster::Notes;
+use reforge_cluster::clock;
 use reforge_core::intake::detect::Way;
 use reforge_core::intake::event;
 use serde_json::{Value, json};

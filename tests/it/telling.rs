@@ -6,6 +6,7 @@ use kube::runtime::events::{Recorder, Reporter};
 use reforge::notify::Notifier;
 use reforge::runtime::metrics::Metrics;
 use reforge_api::{Incident, Moment};
+use reforge_aws::topics::Topics;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
@@ -17,7 +18,7 @@ const PUBLISHED: &str = r#"<PublishResponse xmlns="http://sns.amazonaws.com/doc/
 async fn notifier(sns: &Fake, metrics: &Metrics) -> Notifier {
     let recorder = Recorder::new(client(plane()).await, Reporter { controller: "reforge".into(), instance: None });
     let topic = Some("arn:aws:sns:eu-west-1:111122223333:reforge".to_owned());
-    Notifier::new(aws_sdk_sns::Client::new(&sns.config), recorder, topic, None, metrics.clone())
+    Notifier::new(Topics::new(&sns.config), recorder, topic, None, metrics.clone())
 }
 
 fn incident(namespace: &str) -> Incident {

@@ -1,6 +1,6 @@
 //! What the gate lets through, and what not.
 
-use sandbox::edge::Parameter;
+use sandbox::edge::Resource;
 use sandbox::incident::{phase, reason};
 use sandbox::{Caller, name_of};
 use serde_json::json;
@@ -11,7 +11,11 @@ use crate::world::{RIGHT, side_by_side};
 fn a_change_that_no_incident_explains_is_refused_where_the_policy_says_so() {
     side_by_side(async |stage| {
         stage.patch_policy(&json!({"plan": {"unexplained": "Refuse"}}));
-        stage.script.declare(Parameter::new("aws_ssm_parameter.other", &format!("{}-other", stage.parameter), "new"));
+        stage.script.declare(Resource::parameter(
+            "aws_ssm_parameter.other",
+            &format!("{}-other", stage.parameter),
+            "new",
+        ));
         let incident = stage.broken_and_ended().await;
         assert_eq!((phase(&incident), reason(&incident)), ("Failed", "Refused"), "{incident:#}");
         assert!(stage.builds(&name_of(&incident), "-recovery").is_empty());

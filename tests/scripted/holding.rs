@@ -1,8 +1,8 @@
 //! What holds work back: holds, storms, windows. Each names what it waits for, and goes on when that is over.
 
 use sandbox::incident::{message, phase, reason};
-use sandbox::{Caller, NAMESPACE};
-use serde_json::json;
+use sandbox::{Caller, NAMESPACE, name_of};
+use serde_json::{Value, json};
 
 use crate::world::side_by_side;
 
@@ -64,6 +64,29 @@ fn a_storm_asks_humans_until_one_says_that_it_is_over() {
         for name in [&first, &name] {
             let incident = here.ended(name).await;
             assert_eq!(phase(&incident), "Recovered", "{incident:#}");
+        }
+    });
+}
+
+#[test]
+fn with_more_workspaces_than_places_each_clear_is_reserved_and_the_place_is_free_after() {
+    side_by_side(async |stage| {
+        let projects = ["recovery", "plan"].map(|kind| format!("aiops-{}-{kind}", stage.name));
+        let workspace = |name: &str| json!({"name": name, "project": projects[0], "planProject": projects[1]});
+        let workspaces = [workspace(&stage.name), workspace("of-nothing")];
+        stage.patch_policy(&json!({"limits": {"maxConcurrent": 1}, "recovery": {"workspaces": workspaces}}));
+        let policy = format!("{}/{}", stage.name, stage.policy);
+        for _ in 0..2 {
+            let incident = stage.broken_and_ended().await;
+            assert_eq!(phase(&incident), "Recovered", "{incident:#}");
+            let leases = stage.kubectl(&["get", "leases", "-n", NAMESPACE, "-o", "json"]);
+            let leases: Value = serde_json::from_str(&leases).expect("JSON");
+            let annotations = leases["items"].as_array().expect("Leases").iter().map(|l| &l["metadata"]["annotations"]);
+            let ours = annotations.filter(|a| a["reforge.dev/policy"] == policy.as_str());
+            let reserved: Vec<&str> = ours.filter_map(|a| a["reforge.dev/reservations"].as_str()).collect();
+            let who = format!("{}/{}", stage.name, name_of(&incident));
+            assert!(matches!(reserved[..], [one] if one.contains(&who)), "{who}: {reserved:?}");
+            assert_eq!(reserved[0].matches("incident").count(), 1, "nobody else has a place: {reserved:?}");
         }
     });
 }

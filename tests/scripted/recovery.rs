@@ -28,3 +28,18 @@ fn two_incidents_of_one_workspace_never_apply_at_once() {
         }
     });
 }
+
+#[test]
+fn what_has_ended_is_four_kilobytes_with_what_was_applied_and_why() {
+    side_by_side(async |stage| {
+        let mut incident = stage.broken_and_ended().await;
+        incident["metadata"].as_object_mut().expect("metadata").remove("managedFields");
+        let size = incident.to_string().len();
+        assert!(size <= 4096, "{size} bytes: {incident:#}");
+        let status = &incident["status"];
+        let build = &status["recovery"]["build"];
+        assert_eq!(status["recovery"]["committedTo"], status["plan"]["digest"]);
+        assert!(build["url"].is_string() && build["status"] == "SUCCEEDED", "{build}");
+        assert!(status["recovery"]["appliedVersion"].is_string() && status["gate"]["decision"] == "Go", "{status:#}");
+    });
+}

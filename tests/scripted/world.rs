@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use sandbox::edge::{Parameter, Script};
+use sandbox::edge::{Resource, Script};
 use sandbox::incident::phase;
 use sandbox::{Caller, Installed, NAMESPACE, Namespace, Programs, Setup};
 use serde_json::{Value, json};
@@ -136,7 +136,7 @@ impl<'a> Stage<'a> {
     async fn set(installed: &'a Installed, name: String) -> Self {
         let number = NUMBER.fetch_add(1, Ordering::SeqCst);
         let (policy, parameter) = (format!("policy-{number}"), format!("/{name}/{number}/mode"));
-        let script = Script::of([Parameter::new(ADDRESS, &parameter, RIGHT)]);
+        let script = Script::of([Resource::parameter(ADDRESS, &parameter, RIGHT)]);
         let stage = Self { installed, name, policy, parameter, script };
         stage.sandbox.edge().script(&stage.name, Some(stage.script.clone()));
         stage.plant(&stage.parameter, RIGHT).await;
@@ -186,7 +186,7 @@ impl<'a> Stage<'a> {
         let (folder, _) = self.parameter.rsplit_once('/').expect("a path");
         let parameter = format!("{folder}/{name}");
         self.plant(&parameter, RIGHT).await;
-        self.script.declare(Parameter::new(&format!("aws_ssm_parameter.{name}"), &parameter, RIGHT));
+        self.script.declare(Resource::parameter(&format!("aws_ssm_parameter.{name}"), &parameter, RIGHT));
         self.script.write_state();
         self.sandbox.run_plan(&self.name).await.expect("an inventory");
         parameter

@@ -11,7 +11,7 @@ use crate::{codegen, layers, machine};
 pub fn lint() -> Result<()> {
     machine::run("cargo", &["fmt", "--all", "--check"])?;
     machine::run("cargo", &["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
-    layers::check()?;
+    layers::check(false)?;
     codegen::check()?;
     compiled_once()?;
     let deny = parts::cargo_deny()?;

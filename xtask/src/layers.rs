@@ -10,6 +10,8 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::machine;
 
+mod drawn;
+
 /// What reaches a network, or waits for it; a dash at the end: every name that begins so.
 const NETWORK: [&str; 16] = [
     "async-std",
@@ -33,13 +35,17 @@ const NETWORK: [&str; 16] = [
 const CLIENTS: [&str; 4] = ["aws-", "kube-client", "kube-runtime", "reforge"];
 /// AWS; the TLS of kube's client, aws-lc-rs, is none of it.
 const AWS: [&str; 4] = ["aws-config", "aws-sdk-", "aws-smithy-", "aws-types"];
+/// The cluster.
+const CLUSTER: [&str; 3] = ["kube-client", "kube-runtime", "reforge-cluster"];
+/// How the SDKs' crates are named in code.
+const SDK: [&str; 4] = ["aws_config::", "aws_sdk_", "aws_smithy_", "aws_types::"];
 /// Modules of `std` that a layer without effects has no use for.
 const EFFECTS: [&str; 5] = ["env", "fs", "net", "process", "thread"];
 /// The layers without effects.
 const LAYERS: [(&str, &str); 2] = [("reforge-api", "crates/api/src"), ("reforge-core", "crates/core/src")];
 
-/// Looks at all of it.
-pub fn check() -> Result<()> {
+/// Looks at all of it. What docs/architecture.md shows of it is compared, or written.
+pub fn check(write: bool) -> Result<()> {
     for (package, folder) in LAYERS {
         brings_none_of(package, &NETWORK)?;
         let files = Files::read(&machine::root().join(folder))?;
@@ -54,6 +60,14 @@ pub fn check() -> Result<()> {
     }
     brings_none_of("reforge-model", &CLIENTS)?;
     brings_none_of("reforge-cluster", &AWS)?;
+    brings_none_of("reforge-aws", &CLUSTER)?;
+    let program = Files::read(&machine::root().join("src"))?;
+    for (module, text) in &program.0 {
+        if let Some(sdk) = SDK.iter().find(|sdk| text.contains(*sdk)) {
+            bail!("src, {}: {sdk} is crates/aws's to use", show(module));
+        }
+    }
+    drawn::check(write)?;
     eprintln!("xtask: the layers hold");
     Ok(())
 }

@@ -10,6 +10,7 @@ mod iam;
 mod layers;
 mod machine;
 mod model_check;
+mod mutants;
 mod outcome;
 mod sandbox_command;
 mod suite;
@@ -41,7 +42,11 @@ enum Command {
     /// Check format, lints, layers, generated files, licences and sources of dependencies.
     Lint,
     /// Check that what decides depends on nothing that reaches out, and that imports go one way.
-    Layers,
+    Layers {
+        /// Write what docs/architecture.md shows of the crates.
+        #[arg(long)]
+        write: bool,
+    },
     /// Measure how fast logs are judged.
     Bench(bench::Bench),
     /// Break resources by the dozen while the operator is killed and its surroundings go away.
@@ -50,6 +55,8 @@ enum Command {
     Iam(iam::Iam),
     /// Explore the model of the lifecycle.
     ModelCheck(model_check::ModelCheck),
+    /// Break what decides in many small ways, and see that a test notices each.
+    Mutants(mutants::Mutants),
     /// Get the sandbox's parts into the cache: what takes long the first time.
     Setup,
 }
@@ -76,8 +83,9 @@ fn run(command: Command) -> Result<()> {
         Command::Chaos(chaos) => chaos.run(),
         Command::Iam(iam) => iam.run(),
         Command::Lint => checks::lint(),
-        Command::Layers => layers::check(),
+        Command::Layers { write } => layers::check(write),
         Command::ModelCheck(check) => check.run(),
+        Command::Mutants(mutants) => mutants.run(),
         Command::Setup => {
             machine::check()?;
             machine::setup()

@@ -157,6 +157,8 @@ pub mod reason {
     pub const NO_RULE: &str = "NoRule";
     /// The policy says something that cannot be used.
     pub const INVALID: &str = "Invalid";
+    /// The policy says something that only a newer version can read.
+    pub const UNREADABLE: &str = "Unreadable";
     /// The policy names what its namespace was not granted.
     pub const NOT_GRANTED: &str = "NotGranted";
 }

@@ -23,6 +23,10 @@ pub use recovery_policy::*;
 pub use safeguards::*;
 pub use time::{Time, duration, duration_millis};
 
+/// Which fields the statuses have: raised with each release that has others. A status is written whole, by one field manager, so
+/// that a version that does not know a field erases it; so no replica leads of one lower than has led.
+pub const STATUS_VERSION: u32 = 1;
+
 /// The API group of every kind here.
 pub const GROUP: &str = "reforge.dev";
 /// The label with the catalogue's resource type.

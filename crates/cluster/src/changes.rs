@@ -28,12 +28,13 @@ impl<K> Default for Changes<K> {
 }
 
 impl<K: Ord> Changes<K> {
-    /// Something has changed.
-    pub fn mark(&self, what: K) {
-        if let Some(marked) = &mut *self.0.marked() {
-            marked.insert(what);
-            self.0.some.notify_one();
-        }
+    /// Something has changed; whether anybody listens.
+    pub fn mark(&self, what: K) -> bool {
+        let mut marked = self.0.marked();
+        let Some(marked) = &mut *marked else { return false };
+        marked.insert(what);
+        self.0.some.notify_one();
+        true
     }
 
     /// Listens from now on, in place of whoever did before; what there is already is for the caller to mark.

@@ -12,19 +12,22 @@ use tokio_util::sync::CancellationToken;
 
 use crate::changes::{Changes, Listener};
 use crate::watch::{Told, follow};
+use crate::writing::{Writes, Writing};
 
 /// The index of all Incidents, kept by one watch and by the operator's own writes.
 #[derive(Clone, Debug)]
 pub struct Incidents {
     index: Arc<RwLock<Index>>,
     changes: Changes<Id>,
+    pub(crate) writes: Writes,
     listed: watch::Sender<bool>,
 }
 
 impl Incidents {
     /// The index, and what keeps it until `stop`.
     pub fn watch(client: Client, stop: CancellationToken) -> (Self, impl Future<Output = ()> + Send + 'static) {
-        let incidents = Self { index: Arc::default(), changes: Changes::default(), listed: watch::Sender::new(false) };
+        let (changes, listed) = (Changes::default(), watch::Sender::new(false));
+        let incidents = Self { index: Arc::default(), changes, writes: Writes::default(), listed };
         let watching = incidents.clone();
         (incidents, follow(Api::<Glimpse>::all(client), stop, move |told| watching.told(told)))
     }
@@ -42,16 +45,21 @@ impl Incidents {
     }
 
     fn take(&self, row: Row) {
-        let (id, is_over) = (row.id.clone(), row.is_over());
-        if self.change(|index| index.put(row)) && !is_over {
+        let (id, version, is_over) = (row.id.clone(), row.version, row.is_over());
+        if self.change(|index| index.put(row)) && !is_over && !self.writes.told(&id, version) {
             self.changes.mark(id);
         }
     }
 
-    /// Takes in what the operator itself has written, so that it is known before the watch brings it; nobody is woken by it.
-    pub fn wrote(&self, incident: &Incident) {
-        let row = Row::from(incident);
-        self.change(|index| index.put(row));
+    /// Takes in one that was read, or written for another's sake: as if the watch had brought it, so that whoever works on it is
+    /// woken by what is new.
+    pub(crate) fn read(&self, incident: &Incident) {
+        self.take(Row::from(incident));
+    }
+
+    /// The operator is about to write an Incident: nobody is woken by what it writes.
+    pub fn writing(&self, id: Id) -> Writing<'_> {
+        Writing::begin(self, id)
     }
 
     /// Forgets one that is gone, as it was known at this resourceVersion: one of the same name that came since is another.
@@ -71,9 +79,9 @@ impl Incidents {
         }
     }
 
-    /// Wakes whoever works on an Incident.
-    pub fn wake(&self, id: Id) {
-        self.changes.mark(id);
+    /// Wakes whoever works on an Incident; whether anybody does here.
+    pub fn wake(&self, id: Id) -> bool {
+        self.changes.mark(id)
     }
 
     /// Every open Incident now, and each that changes from now on.
@@ -92,7 +100,7 @@ impl Incidents {
         question(&self.index.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn change<T>(&self, how: impl FnOnce(&mut Index) -> T) -> T {
+    pub(crate) fn change<T>(&self, how: impl FnOnce(&mut Index) -> T) -> T {
         how(&mut self.index.write().unwrap_or_else(PoisonError::into_inner))
     }
 

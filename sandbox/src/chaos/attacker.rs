@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::scenario::{SCENARIOS, Scenario};
 use crate::{ACCOUNT, Caller, Sandbox};
 
-use super::{OPEN, PARAMETERS, Run, WORKSPACES, has_ended, incidents, text};
+use super::{Builds, OPEN, PARAMETERS, Run, WORKSPACES, has_ended, incidents, text};
 
 const ROLE: &str = "attacker";
 
@@ -103,7 +103,7 @@ impl<'a> Attacker<'a> {
 
     async fn break_one(&mut self) -> Result<()> {
         let scenarios: Vec<Scenario> = SCENARIOS.into_iter().filter(|s| s.name != "ssm").collect();
-        if self.random.u8(0..8) == 0 {
+        if self.run.chaos.builds == Builds::Terraform && self.random.u8(0..8) == 0 {
             let scenario = scenarios[self.random.usize(0..scenarios.len())];
             let id = match scenario.name {
                 "ec2" => crate::scenario::running_instance(self.run.sandbox).await.ok(),
@@ -145,7 +145,9 @@ impl<'a> Attacker<'a> {
 
     async fn attack(&mut self, which: u32) -> Result<&'static str> {
         let mallory = Caller::Mallory.access_key();
-        match which % 4 {
+        // The last needs a build that does what its caller says.
+        let kinds = if self.run.chaos.builds == Builds::Terraform { 4 } else { 3 };
+        match which % kinds {
             0 => {
                 for i in 0..5 {
                     let name = format!("/junk/{i}");

@@ -9,8 +9,8 @@ use serde_json::Value;
 use crate::edge::BuildInfo;
 use crate::{Caller, Sandbox};
 
-use super::attacker::{Attacker, parameters};
-use super::{Summary, has_ended, incidents};
+use super::attacker::parameters;
+use super::{Builds, DECLARED, Run, Summary, has_ended, incidents};
 
 /// Calls that concern the run's policies.
 const EVENTS: [&str; 7] = [
@@ -23,12 +23,14 @@ const EVENTS: [&str; 7] = [
     "UpdateFunctionConfiguration20150331v2",
 ];
 
-pub async fn count(sandbox: &Sandbox, attacker: &Attacker<'_>) -> Result<Summary> {
+/// Of all runs in the sandbox; what was lost, of those since `began`.
+pub async fn count(run: &Run<'_>, began: Timestamp) -> Result<Summary> {
+    let sandbox = run.sandbox;
     let incidents = incidents(sandbox).await?;
     let builds = sandbox.edge().builds();
     let applied = applies(&builds);
     let known: BTreeSet<&str> = incidents.iter().filter_map(|i| i["spec"]["event"]["id"].as_str()).collect();
-    let (theirs, ours) = events(sandbox, attacker.began(), &builds);
+    let (theirs, ours) = events(sandbox, began, &builds);
     let recovered: Vec<&Value> = incidents.iter().filter(|i| i["status"]["phase"] == "Recovered").collect();
     Ok(Summary {
         incidents: number(incidents.len()),
@@ -40,7 +42,7 @@ pub async fn count(sandbox: &Sandbox, attacker: &Attacker<'_>) -> Result<Summary
         recoveries: number(recovered.iter().filter(|i| applied_itself(i)).count()),
         applied_twice: number(more_than_once(applied.iter().map(|b| variable(b, "REFORGE_PLAN_DIGEST")))),
         told_twice: number(told_twice(&sandbox.messages().await?)),
-        left_broken: left_broken(sandbox).await?,
+        left_broken: left_broken(sandbox, run.chaos.builds).await?,
         ..Summary::default()
     })
 }
@@ -109,13 +111,16 @@ fn told_twice(messages: &[String]) -> usize {
     more_than_once(told.iter().map(String::as_str))
 }
 
-/// Asks AWS for each parameter, and for the other four resources.
-async fn left_broken(sandbox: &Sandbox) -> Result<u32> {
+/// Asks AWS for each parameter, and for the other four resources where they are broken too.
+async fn left_broken(sandbox: &Sandbox, builds: Builds) -> Result<u32> {
     let mut broken = 0;
     for name in parameters() {
         let get = ["ssm", "get-parameter", "--output", "text", "--query", "Parameter.Value", "--name", &name];
         let value = sandbox.aws(Caller::Terraform, &get).await.unwrap_or_default();
-        broken += u32::from(value.trim() != "as declared");
+        broken += u32::from(value.trim() != DECLARED);
+    }
+    if builds == Builds::Scripted {
+        return Ok(broken);
     }
     let bucket = format!("aiops-data-bucket-{}", crate::ACCOUNT);
     let rest: [&[&str]; 3] = [

@@ -17,7 +17,7 @@ use anyhow::{Context, Result, bail};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::edge::Times;
+use crate::edge::{Resource, Script, Times};
 use crate::{Caller, NAMESPACE, Sandbox, Setup};
 
 use attacker::Attacker;
@@ -25,6 +25,8 @@ use replicas::Replicas;
 
 /// Parameters beside the five resources, in each of these workspaces.
 const PARAMETERS: u32 = 6;
+/// The value that each is to have.
+const DECLARED: &str = "as declared";
 const WORKSPACES: [&str; 5] = ["ssm", "dynamodb", "s3", "lambda", "ec2"];
 const POLICIES: &str = include_str!("policies.yaml");
 /// Incidents that are open at once, at most.
@@ -32,9 +34,20 @@ const OPEN: usize = 8;
 /// Longer than anything takes once everything is let be.
 const PATIENCE: Duration = Duration::from_secs(900);
 
+/// Who does the work of a build.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Builds {
+    /// Terraform; what is broken is any of the five resources, or a parameter.
+    Terraform,
+    /// A script, in a fraction of the time; only parameters are broken, and nobody starts a build by hand.
+    Scripted,
+}
+
 /// How much chaos.
 #[derive(Clone, Copy, Debug)]
 pub struct Chaos {
+    /// Who does the work of a build.
+    pub builds: Builds,
     /// Resources to break, at least.
     pub incidents: u32,
     /// Kills of the operator.
@@ -108,8 +121,8 @@ impl Run<'_> {
 /// The sandbox that it takes: parameters are the cheapest to break, so each workspace has some.
 pub const SETUP: Setup = Setup { times: Times::DEFAULT, services: &["ssm"], stages: 0 };
 
-/// Runs in a sandbox of [`SETUP`] in which the chart is installed and no operator runs; `program` is the operator, `settings` the
-/// chart's. `say` is told how far it is.
+/// Runs in a sandbox of [`SETUP`] that was [prepared](prepare) for such builds and in which no operator runs; `program` is the
+/// operator, `settings` the chart's. `say` is told how far it is. Several runs may follow each other: what is counted is of all.
 pub async fn run(
     sandbox: &Sandbox,
     program: &Path,
@@ -117,8 +130,7 @@ pub async fn run(
     chaos: Chaos,
     say: impl Fn(&str),
 ) -> Result<Summary> {
-    say(&format!("seed {}; adding {PARAMETERS} parameters to each of {}", chaos.seed, WORKSPACES.join(", ")));
-    prepare(sandbox).await?;
+    say(&format!("seed {}", chaos.seed));
     let kubeconfig = sandbox.operator_kubeconfig()?;
     let replicas = Replicas::start(sandbox, program, &kubeconfig, settings)?;
     replicas.ready().await?;
@@ -145,17 +157,30 @@ pub async fn run(
     let seconds = start.elapsed().as_secs();
     // What is delivered last is looked at as well: nobody may open anything now.
     let ended_by_itself = replicas.stop();
-    let mut summary = count::count(sandbox, &attacker).await?;
+    let mut summary = count::count(&run, attacker.began()).await?;
     summary.kills = run.kills.load(Ordering::Relaxed);
     summary.outages = run.outages.load(Ordering::Relaxed);
     (summary.seed, summary.seconds, summary.ended_by_itself) = (chaos.seed, seconds, ended_by_itself);
     Ok(summary)
 }
 
-/// More to break than five resources; the events of making it are nobody's yet.
-async fn prepare(sandbox: &Sandbox) -> Result<()> {
+/// Makes more to break than five resources, and who may break it; the events of that are nobody's yet.
+pub async fn prepare(sandbox: &Sandbox, builds: Builds) -> Result<()> {
+    match builds {
+        Builds::Terraform => declare(sandbox).await?,
+        Builds::Scripted => script(sandbox).await?,
+    }
+    attacker::make_role(sandbox).await?;
+    let purge = ["sqs", "purge-queue", "--queue-url", &sandbox.outputs().queue_url];
+    sandbox.aws(Caller::Terraform, &purge).await?;
+    sandbox.messages().await?;
+    Ok(())
+}
+
+/// Parameters that Terraform declares beside what each workspace has.
+async fn declare(sandbox: &Sandbox) -> Result<()> {
     let more = format!(
-        "\nresource \"aws_ssm_parameter\" \"chaos\" {{\n  count = {PARAMETERS}\n  name  = \"/chaos/WORKSPACE/${{count.index}}\"\n  type  = \"String\"\n  value = \"as declared\"\n}}\n"
+        "\nresource \"aws_ssm_parameter\" \"chaos\" {{\n  count = {PARAMETERS}\n  name  = \"/chaos/WORKSPACE/${{count.index}}\"\n  type  = \"String\"\n  value = \"{DECLARED}\"\n}}\n"
     );
     for workspace in WORKSPACES {
         let file = format!("environments/sandbox/workspaces/{workspace}/main.tf");
@@ -164,10 +189,23 @@ async fn prepare(sandbox: &Sandbox) -> Result<()> {
         sandbox.apply_workspace(workspace).await?;
         sandbox.run_plan(workspace).await?;
     }
-    attacker::make_role(sandbox).await?;
-    let purge = ["sqs", "purge-queue", "--queue-url", &sandbox.outputs().queue_url];
-    sandbox.aws(Caller::Terraform, &purge).await?;
-    sandbox.messages().await?;
+    Ok(())
+}
+
+/// The same parameters, and a script in the place of each workspace's Terraform.
+async fn script(sandbox: &Sandbox) -> Result<()> {
+    for workspace in WORKSPACES {
+        let declared = (0..PARAMETERS).map(|i| {
+            Resource::parameter(&format!("aws_ssm_parameter.chaos[{i}]"), &format!("/chaos/{workspace}/{i}"), DECLARED)
+        });
+        let declared: Vec<Resource> = declared.collect();
+        for Resource { name, value, .. } in &declared {
+            let put = ["ssm", "put-parameter", "--overwrite", "--type", "String", "--name", name, "--value", value];
+            sandbox.aws(Caller::Terraform, &put).await?;
+        }
+        sandbox.edge().script(workspace, Some(Script::of(declared)));
+        sandbox.run_plan(workspace).await?;
+    }
     Ok(())
 }
 

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::{Operator, Sandbox};
 
-use super::Run;
+use super::{Builds, Run};
 
 const NAMES: [&str; 2] = ["operator-0", "operator-1"];
 
@@ -58,7 +58,8 @@ impl<'a> Replicas<'a> {
     pub async fn kill_at_random(&self, run: &Run<'_>) -> Result<()> {
         let mut random = fastrand::Rng::with_seed(run.chaos.seed ^ 1);
         // Spread over about the time that the Incidents take; what is over early goes on at this pace.
-        let pace = (u64::from(run.chaos.incidents) * 7000 / u64::from(run.chaos.kills.max(1))).clamp(500, 20_000);
+        let each = if run.chaos.builds == Builds::Terraform { 7000 } else { 2500 };
+        let pace = (u64::from(run.chaos.incidents) * each / u64::from(run.chaos.kills.max(1))).clamp(500, 20_000);
         while run.kills.load(Ordering::Relaxed) < run.chaos.kills {
             tokio::time::sleep(Duration::from_millis(random.u64(0..2 * pace))).await;
             let index = random.usize(0..NAMES.len());

@@ -2,9 +2,11 @@
 //!
 //! Everything here takes effect at once and holds until it is taken back.
 
+use super::aimed::{Aim, Aimed, Counted, Manner};
+use super::call::Call;
+use super::http::Request;
 use super::times::Times;
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -42,29 +44,6 @@ pub struct Delivery {
     pub reordered: bool,
 }
 
-/// The calls of a principal that are about one thing.
-#[derive(Debug)]
-struct Watched {
-    service: String,
-    operation: String,
-    principal: String,
-    about: String,
-    left: u32,
-    code: String,
-    calls: Arc<AtomicU64>,
-}
-
-/// How often something was called since it was asked to be counted.
-#[derive(Debug)]
-pub struct Counted(Arc<AtomicU64>);
-
-impl Counted {
-    /// As often, refused calls included.
-    pub fn calls(&self) -> u64 {
-        self.0.load(Ordering::SeqCst)
-    }
-}
-
 #[derive(Debug, Default)]
 struct State {
     model: ModelMode,
@@ -73,7 +52,7 @@ struct State {
     slow: Duration,
     lookup: Duration,
     refusals: HashMap<(String, String), (u32, String)>,
-    watched: Vec<Watched>,
+    aimed: Vec<Aimed>,
     away: HashSet<String>,
     cloud_control: HashMap<(String, String), serde_json::Value>,
     calls: HashMap<(String, String, String), u64>,
@@ -110,7 +89,7 @@ impl Faults {
         state.model = ModelMode::default();
         state.models.clear();
         state.refusals.clear();
-        state.watched.clear();
+        state.aimed.clear();
         state.away.clear();
         (state.lost, state.instance_states) = (false, false);
         drop(state);
@@ -216,12 +195,18 @@ impl Faults {
         about: &str,
         (count, code): (u32, &str),
     ) -> Counted {
-        let calls = Arc::new(AtomicU64::new(0));
-        let [service, operation, principal, about, code] =
-            [service, operation, principal, about, code].map(ToOwned::to_owned);
-        let counted = Arc::clone(&calls);
-        self.state().watched.push(Watched { service, operation, principal, about, left: count, code, calls });
-        Counted(counted)
+        self.aim(&Aim { service, operation: Some(operation), principal, about }, Manner::Code(code.to_owned()), count)
+    }
+
+    /// Has calls go wrong until [`Counted::end`], and counts them.
+    pub fn strike(&self, at: &Aim<'_>, manner: Manner) -> Counted {
+        self.aim(at, manner, u32::MAX)
+    }
+
+    fn aim(&self, at: &Aim<'_>, manner: Manner, count: u32) -> Counted {
+        let (aimed, counted) = Aimed::new(at, manner, count);
+        self.state().aimed.push(aimed);
+        counted
     }
 
     /// Answers every call of the service with a bare 503, unrecorded, until [`Faults::bring_back`].
@@ -270,32 +255,21 @@ impl Faults {
         self.state().away.contains(service)
     }
 
-    /// The code to refuse this call with, if it is to be refused. `says` tells whether a text is in its path or body.
-    pub(super) fn refusal(
-        &self,
-        (service, operation): (&str, &str),
-        principal: &str,
-        says: impl Fn(&str) -> bool,
-    ) -> Option<String> {
+    /// How this call goes wrong, if it is to.
+    pub(super) fn wrong(&self, request: &Request, call: &Call, principal: &str) -> Option<Manner> {
         let mut state = self.state();
-        let is_it = |w: &Watched| {
-            w.service == service && w.operation == operation && w.principal == principal && says(&w.about)
-        };
-        if let Some(watched) = state.watched.iter_mut().find(|watched| is_it(watched)) {
-            watched.calls.fetch_add(1, Ordering::SeqCst);
-            if watched.left > 0 {
-                watched.left -= 1;
-                return Some(watched.code.clone());
-            }
+        let aimed = state.aimed.iter().find(|aimed| aimed.means(request, call, principal));
+        if let Some(manner) = aimed.and_then(Aimed::strike) {
+            return Some(manner);
         }
-        let key = (service.to_owned(), operation.to_owned());
+        let key = (call.service.clone(), call.operation.clone());
         let (left, code) = state.refusals.get_mut(&key)?;
         let code = code.clone();
         *left = left.saturating_sub(1);
         if *left == 0 {
             state.refusals.remove(&key);
         }
-        Some(code)
+        Some(Manner::Code(code))
     }
 
     pub(super) fn model(&self, prompt: &str) -> ModelMode {

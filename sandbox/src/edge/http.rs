@@ -2,8 +2,10 @@
 //!
 //! Given a hyper request, it gives a [`Request`] in origin form; it never changes a body or a signed header.
 
-use http_body_util::{BodyExt, Full};
-use hyper::body::Bytes;
+use futures::stream;
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::{Bytes, Frame};
 use hyper::header::{HOST, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, StatusCode, Uri};
 use jiff::Timestamp;
@@ -87,6 +89,9 @@ fn origin_form(uri: &Uri) -> String {
     uri.path_and_query().map_or_else(|| "/".to_owned(), |p| p.as_str().to_owned())
 }
 
+/// What hyper sends: all of it, or only its first half.
+pub type Body = BoxBody<Bytes, std::io::Error>;
+
 /// A whole response.
 #[derive(Debug, Clone)]
 pub struct Reply {
@@ -96,9 +101,16 @@ pub struct Reply {
     pub headers: HeaderMap,
     /// The body.
     pub body: Bytes,
+    /// The connection breaks off in the middle of the body.
+    broken_off: bool,
 }
 
 impl Reply {
+    /// A response as it came.
+    pub fn of(status: u16, headers: HeaderMap, body: Bytes) -> Self {
+        Self { status, headers, body, broken_off: false }
+    }
+
     /// A response of the given content type, with a request id as AWS sends one.
     pub fn new(status: u16, content_type: &'static str, body: impl Into<Bytes>) -> Self {
         let mut headers = HeaderMap::new();
@@ -106,7 +118,7 @@ impl Reply {
         if let Ok(id) = HeaderValue::from_str(&uuid::Uuid::new_v4().to_string()) {
             headers.insert("x-amzn-requestid", id);
         }
-        Self { status, headers, body: body.into() }
+        Self::of(status, headers, body.into())
     }
 
     /// A successful answer of a JSON protocol.
@@ -156,9 +168,23 @@ impl Reply {
             .map_or_else(|| uuid::Uuid::new_v4().to_string(), str::to_owned)
     }
 
+    /// The same answer, of which only the first half arrives.
+    #[must_use]
+    pub fn broken_off(self) -> Self {
+        Self { broken_off: true, ..self }
+    }
+
     /// What hyper sends.
-    pub fn into_hyper(self) -> hyper::Response<Full<Bytes>> {
-        let mut response = hyper::Response::new(Full::new(self.body));
+    pub fn into_hyper(mut self) -> hyper::Response<Body> {
+        let body = if self.broken_off {
+            self.headers.insert("content-length", HeaderValue::from(self.body.len()));
+            let half = self.body.slice(..self.body.len() / 2);
+            let ends = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
+            BodyExt::boxed(StreamBody::new(stream::iter([Ok(Frame::data(half)), Err(ends)])))
+        } else {
+            Full::new(self.body).map_err(|never| match never {}).boxed()
+        };
+        let mut response = hyper::Response::new(body);
         *response.status_mut() = StatusCode::from_u16(self.status).unwrap_or(StatusCode::BAD_GATEWAY);
         *response.headers_mut() = self.headers;
         response

@@ -7,6 +7,7 @@
 //! The edge keeps its state in memory and knows nothing of Reforge beyond the names of three access keys (`principal`) and what scripted builds
 //! publish (`codebuild::scripted`).
 
+mod aimed;
 mod bedrock;
 mod call;
 mod cloud_control;
@@ -28,8 +29,9 @@ mod slow;
 mod times;
 mod upstream;
 
-pub use codebuild::{BuildInfo, Ending, Mode, Parameter, PhaseInfo, Script};
-pub use faults::{Counted, Delivery, Faults, ModelMode};
+pub use aimed::{Aim, Counted, Manner};
+pub use codebuild::{BuildInfo, Ending, Kind, Mode, PhaseInfo, Resource, Script};
+pub use faults::{Delivery, Faults, ModelMode};
 pub use iam::{ActorReport, Denied, IamReport, Seen};
 pub use limits::rows as limit_rows;
 pub use model::Input;
@@ -46,7 +48,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
-use upstream::Scope;
+use upstream::{Scope, Upstream};
 
 /// A Git server that stands in for CodeCommit and GitHub: their repositories are below `<url>/<host>/`, as in
 /// `<url>/github.com/acme/infra.git`.
@@ -102,6 +104,8 @@ impl Config {
 pub struct Edge {
     url: String,
     proxy: Arc<Proxy>,
+    /// For calls of the edge's own holder.
+    client: Upstream,
     /// Aborted when dropped: the server and the delivery of events.
     tasks: JoinSet<()>,
 }
@@ -122,7 +126,7 @@ impl Edge {
         let mut tasks = JoinSet::new();
         tasks.spawn(deliveries);
         tasks.spawn(serve(listener, Arc::clone(&proxy)));
-        Ok(Self { url, proxy, tasks })
+        Ok(Self { client: Upstream::new(&url), url, proxy, tasks })
     }
 
     /// `http://localhost:PORT`: the endpoint of all AWS clients, and the `HTTP_PROXY` of those that put an account id or a bucket before the host.
@@ -150,6 +154,11 @@ impl Edge {
         self.proxy.trail().records().iter().cloned().collect()
     }
 
+    /// The last CloudTrail record that is as wanted.
+    pub fn last_record(&self, wanted: impl Fn(&serde_json::Value) -> bool) -> Option<serde_json::Value> {
+        self.proxy.trail().records().iter().rev().find(|record| wanted(record)).cloned()
+    }
+
     /// What IAM was asked so far, by role and service, and what it answered.
     pub fn iam(&self) -> IamReport {
         self.proxy.iam().report()
@@ -175,6 +184,29 @@ impl Edge {
         input: &serde_json::Value,
     ) -> anyhow::Result<serde_json::Value> {
         self.proxy.upstream().call(service, target, &Scope::default(), input).await
+    }
+
+    /// Calls an operation of a JSON protocol through the edge, as whoever has this access key. `target` is the whole
+    /// `X-Amz-Target`.
+    ///
+    /// # Errors
+    /// When the edge refuses the call.
+    pub async fn call(
+        &self,
+        access_key: &str,
+        service: &str,
+        target: &str,
+        input: &serde_json::Value,
+    ) -> anyhow::Result<serde_json::Value> {
+        let builder = hyper::Request::post(self.client.at("/"))
+            .header("content-type", "application/x-amz-json-1.1")
+            .header("x-amz-target", target);
+        let reply = self
+            .client
+            .send((access_key, principal::DEFAULT_REGION), service, builder, input.to_string().into())
+            .await?;
+        anyhow::ensure!(reply.is_success(), "{target} was refused with {}: {}", reply.status, reply.text());
+        Ok(reply.json_body())
     }
 
     /// Sends an event of AWS's own, of account 000000000000 and us-east-1, to the default bus, from now: it is delivered promptly and is in no trail.

@@ -1,6 +1,7 @@
 //! The way of one request through the edge, and nothing else: each step is a module of its own.
 
 use super::Config;
+use super::aimed::{self, Manner};
 use super::bedrock;
 use super::call::{Call, Kind};
 use super::cloud_control;
@@ -8,7 +9,7 @@ use super::cloudtrail::Trail;
 use super::codebuild::CodeBuild;
 use super::eventbridge::Bus;
 use super::faults::{Faults, status_of};
-use super::http::{Reply, Request};
+use super::http::{Body, Reply, Request};
 use super::iam::Iam;
 use super::instance_states::InstanceStates;
 use super::limits::Limits;
@@ -18,8 +19,7 @@ use super::model::Models;
 use super::principal::{Credential, Principals};
 use super::slow::SlowDeletes;
 use super::upstream::Upstream;
-use http_body_util::Full;
-use hyper::body::{Bytes, Incoming};
+use hyper::body::Incoming;
 use std::sync::Arc;
 
 /// The parts of one edge.
@@ -101,7 +101,7 @@ impl Proxy {
         &self,
         request: hyper::Request<Incoming>,
         peer: String,
-    ) -> Result<hyper::Response<Full<Bytes>>, hyper::Error> {
+    ) -> Result<hyper::Response<Body>, hyper::Error> {
         let request = Request::read(request, peer).await?;
         let reply = match Call::of(&request) {
             _ if request.path().starts_with("/_sandbox/builds/") => self.codebuild.log_page(request.path()).await,
@@ -123,12 +123,15 @@ impl Proxy {
         if self.faults.is_away(&call.service) {
             return Reply::new(503, "text/plain", "");
         }
-        let says = |text: &str| {
-            request.target.contains(text) || request.body.windows(text.len()).any(|part| part == text.as_bytes())
-        };
-        let reply = match self.faults.refusal((&call.service, &call.operation), &principal, says) {
-            Some(code) => call.refusal(status_of(&code), &code, "Refused by the sandbox, as it was told to."),
-            None => self.validated(request, call).await,
+        let wrong = self.faults.wrong(request, call, &principal);
+        let reply = match &wrong {
+            Some(Manner::Code(code)) => {
+                call.refusal(status_of(code), code, "Refused by the sandbox, as it was told to.")
+            }
+            Some(Manner::Denied) => self.iam.denial(request, call).await,
+            Some(Manner::Throttled) => aimed::throttled(call),
+            Some(Manner::ServerError) => aimed::failed(call),
+            Some(Manner::Slow | Manner::Half) | None => self.validated(request, call).await,
         };
         if reply.is_success() {
             self.learn(request, call, &reply);
@@ -136,6 +139,11 @@ impl Proxy {
         }
         if call.kind == Kind::Write {
             self.trail.write(request, call, self.principals.identity(&call.credential), &reply);
+        }
+        match wrong {
+            Some(Manner::Slow) => Manner::late().await,
+            Some(Manner::Half) => return reply.broken_off(),
+            _ => {}
         }
         reply
     }

@@ -59,7 +59,7 @@ impl Upstream {
         let response = self.client.request(outgoing).await.context("reach the emulator")?;
         let (parts, body) = response.into_parts();
         let body = body.collect().await.context("read the emulator's answer")?.to_bytes();
-        Ok(Reply { status: parts.status.as_u16(), headers: end_to_end(parts.headers), body })
+        Ok(Reply::of(parts.status.as_u16(), end_to_end(parts.headers), body))
     }
 
     async fn own(
@@ -99,7 +99,7 @@ impl Upstream {
             self.client.request(outgoing).await.with_context(|| format!("reach the emulator's {service}"))?;
         let (parts, body) = response.into_parts();
         let body = body.collect().await.with_context(|| format!("read the answer of {service}"))?.to_bytes();
-        Ok(Reply { status: parts.status.as_u16(), headers: end_to_end(parts.headers), body })
+        Ok(Reply::of(parts.status.as_u16(), end_to_end(parts.headers), body))
     }
 
     /// Calls an operation of a JSON protocol; `target` is the whole `X-Amz-Target`.

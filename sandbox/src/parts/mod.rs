@@ -4,6 +4,7 @@
 mod apiserver;
 mod aws_cli;
 mod cargo_deny;
+mod cargo_mutants;
 mod duckdb;
 mod hadolint;
 mod helm;
@@ -21,6 +22,7 @@ use anyhow::{Context, Result, bail};
 pub use apiserver::apiserver;
 pub use aws_cli::{api_models, aws_cli};
 pub use cargo_deny::cargo_deny;
+pub use cargo_mutants::cargo_mutants;
 pub use duckdb::duckdb;
 pub use hadolint::hadolint;
 pub use helm::helm;

@@ -4,33 +4,20 @@
 //! together with a status that differs from the one before. A restart between any two instructions therefore finds
 //! either the old status, and decides the same again, or the new one, and goes on from there.
 
-use reforge_api::{
-    BuildKind, ConditionStatus, Data, Handling, IncidentStatus, Judge, Moment, Phase, Plan, PlannedChange,
-    RecoveryPolicySpec, StepName, Time, Verdict, condition, duration, duration_millis, reason,
-};
+use reforge_api::{Handling, IncidentStatus, Moment, Phase, StepName, duration, reason};
 
 use crate::intake::plumbing::CANARY_LOST;
-use crate::plan::gate;
-use crate::plan::inventory::Location;
-use crate::plan::summary::PlanChange;
 
-use super::builds::{build_failed, build_ref, describe};
-use super::evidence::{self, RECORD_COMES};
 use super::fences::{is_held, works};
-use super::pace;
-use super::permit::{self, at_gate};
-use super::transition::{Ending, end, failed, progress, record_build, say, stall, want};
+use super::step::{apply, classify, gate, locate, plan, settle, verify};
+use super::transition::{Ending, end, progress, stall};
 use super::view::{Effect, PolicyState, Seen, Step, View};
-use super::{start, trouble, word};
+use super::{evidence, start, trouble, word};
 
 /// How long until it is looked again where nothing was seen.
 const POLL_AGAIN: i64 = 1_000;
 /// How long until something is tried again that is not there or does not answer.
-const POLL_TROUBLE: i64 = 10_000;
-/// How long until it is looked again whether a record has come, should nothing tell of it.
-const POLL_RECORD: i64 = 60_000;
-/// The most changes that a status shows.
-const MAX_SHOWN: usize = 32;
+pub const POLL_TROUBLE: i64 = 10_000;
 
 /// Decides.
 pub fn decide(view: &View) -> Step {
@@ -43,7 +30,7 @@ pub fn decide(view: &View) -> Step {
 }
 
 fn next(view: &View) -> Step {
-    let mut step = Step { status: view.status.clone(), effects: Vec::new(), wake: Some(0) };
+    let mut step = Step { reserve: None, status: view.status.clone(), effects: Vec::new(), wake: Some(0) };
     step.status.observed_generation = view.generation;
     if step.status.timeline.detected_at.is_none() {
         detected(view, &mut step.status);
@@ -58,7 +45,7 @@ fn next(view: &View) -> Step {
         return step;
     }
     (step.status.evidence, step.status.evidence_total) = view.evidence.clone();
-    if let Some(elder) = view.elder.as_ref().filter(|_| view.status.step.name == StepName::Locate) {
+    if let Some(elder) = view.elder.as_ref().filter(|_| evidence::may_give_way(&view.status)) {
         duplicate(view, elder, &mut step);
         return step;
     }
@@ -85,13 +72,13 @@ fn next(view: &View) -> Step {
         step.status.trouble = None;
     }
     match view.status.step.name {
-        StepName::Locate => locate(view, &mut step),
-        StepName::Classify => classify(view, &mut step),
-        StepName::Settle => settle(view, &mut step),
-        StepName::Plan => plan(view, policy, &mut step),
-        StepName::Gate => at_gate(view, policy, &mut step),
-        StepName::Apply => apply(view, policy, &mut step),
-        StepName::Verify => verify(view, policy, &mut step),
+        StepName::Locate => locate::locate(view, &mut step),
+        StepName::Classify => classify::classify(view, &mut step),
+        StepName::Settle => settle::settle(view, &mut step),
+        StepName::Plan => plan::plan(view, policy, &mut step),
+        StepName::Gate => gate::at_gate(view, policy, &mut step),
+        StepName::Apply => apply::apply(view, policy, &mut step),
+        StepName::Verify => verify::verify(view, policy, &mut step),
         StepName::Ended => {}
     }
     finish(view, &mut step);
@@ -200,193 +187,5 @@ fn held(view: &View, policy: &PolicyState, mut step: Step) -> Step {
     step
 }
 
-fn locate(view: &View, step: &mut Step) {
-    let Seen::Location(location) = &view.seen else { return };
-    let status = &mut step.status;
-    match location {
-        Location::Owned(workspace) => {
-            if let Some((build, until)) = maybe_own(view) {
-                let message = format!(
-                    "The build {build} of ours was at work on it then, and may have done this; a record until {until} may say otherwise"
-                );
-                progress(status, reason::WAITING, &message, view.now);
-                step.wake = Some(until.millis_since(view.now).clamp(1, POLL_RECORD));
-                return;
-            }
-            let message = format!("Workspace {} owns it as {}", workspace.name, workspace.addresses.join(", "));
-            say(status, condition::LOCATED, ConditionStatus::True, reason::IN_INVENTORY, &message, view.now);
-            status.workspace = Some(workspace.clone());
-            status.step.name = StepName::Classify;
-            progress(status, reason::PROGRESSING, "Judging the event", view.now);
-            step.effects.push(Effect::LabelWorkspace);
-        }
-        Location::NotManaged => {
-            let message = "No inventory of the policy's workspaces lists the resource: Terraform does not own it";
-            say(status, condition::LOCATED, ConditionStatus::False, reason::NOT_MANAGED, message, view.now);
-            end(status, Ending::Dismissed, reason::NOT_MANAGED, message, view.now);
-        }
-        Location::Missing(workspaces) => {
-            let message = format!(
-                "No inventory of {} was published yet; its next plan build does so: aws codebuild start-build --project-name <the policy's planProject>",
-                workspaces.join(", ")
-            );
-            say(status, condition::LOCATED, ConditionStatus::Unknown, reason::INVENTORY_MISSING, &message, view.now);
-            stall(status, reason::INVENTORY_MISSING, &message, view.now);
-            step.wake = Some(POLL_TROUBLE);
-        }
-    }
-}
-
-/// The apply of ours that may have done what nobody else is known to have done, and until when a record may come. After that
-/// a plan says whether there is anything to put back.
-fn maybe_own(view: &View) -> Option<(&str, Time)> {
-    let until = view.spec.event.time.plus_seconds(RECORD_COMES);
-    let build = view.own_build.as_deref().filter(|_| !evidence::has_record(&view.evidence.0))?;
-    (view.now < until).then_some((build, until))
-}
-
-fn classify(view: &View, step: &mut Step) {
-    let Seen::Verdict(classification) = &view.seen else { return };
-    let status = &mut step.status;
-    let why = match classification.by {
-        Judge::Rules => reason::BY_RULES,
-        Judge::Bedrock => reason::BY_BEDROCK,
-    };
-    say(status, condition::CLASSIFIED, ConditionStatus::True, why, &classification.reason, view.now);
-    status.timeline.classified_at = Some(view.now);
-    status.classification = Some(classification.clone());
-    if classification.verdict == Verdict::Normal {
-        return end(status, Ending::Dismissed, reason::NORMAL, &classification.reason, view.now);
-    }
-    status.step.name = StepName::Settle;
-    progress(status, reason::SETTLING, "Waiting until AWS has carried the change out", view.now);
-    step.effects.push(Effect::Tell(Moment::Detected));
-}
-
-fn settle(view: &View, step: &mut Step) {
-    let Seen::Settling(settling) = &view.seen else { return };
-    if let Some(detail) = settling {
-        let message = format!("Waiting until AWS has carried the change out: {detail}");
-        progress(&mut step.status, reason::SETTLING, &message, view.now);
-        let since = view.status.timeline.classified_at.unwrap_or(view.now);
-        step.wake = Some(pace::next_look(since, view.now));
-        return;
-    }
-    let status = &mut step.status;
-    status.timeline.settled_at = Some(view.now);
-    status.step.name = StepName::Plan;
-    want(status, BuildKind::Plan, Vec::new(), view.now);
-    progress(status, reason::PLANNING, "A plan is wanted", view.now);
-}
-
-fn plan(view: &View, policy: &RecoveryPolicySpec, step: &mut Step) {
-    if let Some(build) = start::wait_for_build(view, policy, BuildKind::Plan, step) {
-        let message = format!("The plan build {} ended as {}", build.id, describe(&build));
-        record_build(&mut step.status, build_ref(BuildKind::Plan, &build));
-        return build_failed(view, policy, &build, &message, step);
-    }
-    let Seen::Planned(build, published) = &view.seen else { return };
-    record_build(&mut step.status, build_ref(BuildKind::Plan, build));
-    let Some((summary, digest)) = published.as_deref() else {
-        let message = format!("The plan build {} ended well but published no summary", build.id);
-        return failed(&mut step.status, &view.retries(policy), reason::BUILD_FAILED, &message, view.now);
-    };
-    if summary.incident != view.name || summary.attempt != view.status.step.attempt {
-        let message = format!("The summary of {} is of another Incident or attempt", build.id);
-        return failed(&mut step.status, &view.retries(policy), reason::BUILD_FAILED, &message, view.now);
-    }
-    let PolicyState::Stands { uid, generation, .. } = &view.policy else { return };
-    let status = &mut step.status;
-    let own = status.workspace.as_ref().map(|w| w.addresses.clone()).unwrap_or_default();
-    let plan = Plan {
-        build: build.id.clone(),
-        digest: digest.to_string(),
-        change_digest: summary.change_digest(uid, *generation),
-        source_version: summary.source_version.clone(),
-        policy_generation: *generation,
-        policy_uid: uid.clone(),
-        targets: summary.targets.iter().take(MAX_SHOWN).cloned().collect(),
-        restores_data: summary.restore.as_ref().is_some_and(|r| r.declared),
-        changes_total: u32::try_from(summary.changes.len()).unwrap_or(u32::MAX),
-        changes: summary.changes.iter().take(MAX_SHOWN).map(shown).collect(),
-        unexplained: gate::unexplained(summary, &own).into_iter().take(MAX_SHOWN).collect(),
-    };
-    permit::renew(status, view.status.plan.as_ref(), &plan);
-    status.plan = Some(plan);
-    status.timeline.planned_at = Some(view.now);
-    status.recovery.intent = None;
-    status.step.name = StepName::Gate;
-    let message = format!("The plan has {} changes", summary.changes.len());
-    say(status, condition::PLANNED, ConditionStatus::True, reason::SUCCEEDED, &message, view.now);
-    // What was said of the plan before does not hold for this one.
-    say(status, condition::APPROVED, ConditionStatus::Unknown, reason::PROGRESSING, "Judging the plan", view.now);
-    progress(status, reason::PROGRESSING, "Judging the plan", view.now);
-}
-
-fn apply(view: &View, policy: &RecoveryPolicySpec, step: &mut Step) {
-    let Some(build) = start::wait_for_build(view, policy, BuildKind::Apply, step) else { return };
-    record_build(&mut step.status, build_ref(BuildKind::Apply, &build));
-    if build.succeeded() {
-        let status = &mut step.status;
-        status.recovery.intent = None;
-        status.recovery.applied_version = status.plan.as_ref().map(|p| p.source_version.clone());
-        status.step.name = StepName::Verify;
-        progress(status, reason::VERIFYING, "The plan was applied; asking AWS whether the resource is back", view.now);
-        step.effects.push(Effect::ReleaseWorkspace);
-        return;
-    }
-    let message = format!("The apply build {} ended as {}", build.id, describe(&build));
-    build_failed(view, policy, &build, &message, step);
-}
-
-fn verify(view: &View, policy: &RecoveryPolicySpec, step: &mut Step) {
-    let Seen::Verified(verification) = &view.seen else { return };
-    let status = &mut step.status;
-    status.verification = Some(verification.clone());
-    if verification.passed() {
-        let message = match verification.data {
-            Data::Empty => "The resource is back in its shape; its data is not: it is empty",
-            Data::Unknown => {
-                "The resource is back; its Terraform was offered a restore of the data: look whether it is there"
-            }
-            Data::Intact => "The resource is back",
-        };
-        return end(status, Ending::Recovered, reason::VERIFIED, message, view.now);
-    }
-    let open: Vec<String> =
-        verification.checks.iter().filter(|c| !c.passed).map(|c| format!("{}: {}", c.name, c.detail)).collect();
-    let since = status.recovery.build.as_ref().and_then(|b| b.end).or(status.timeline.planned_at).unwrap_or(view.now);
-    if view.now.millis_since(since) >= duration_millis(&policy.verification.timeout).unwrap_or(0) {
-        let message = format!("AWS does not confirm that the resource is back: {}", open.join("; "));
-        return failed(status, &view.retries(policy), reason::VERIFICATION_FAILED, &message, view.now);
-    }
-    progress(status, reason::VERIFYING, &format!("Waiting for AWS: {}", open.join("; ")), view.now);
-    step.wake = Some(pace::next_look(since, view.now));
-}
-
-fn shown(change: &PlanChange) -> PlannedChange {
-    PlannedChange {
-        address: change.address.clone(),
-        r#type: change.r#type.clone(),
-        actions: change.actions.clone(),
-        attributes: change.attributes.iter().take(64).cloned().collect(),
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::incident::fixture::{self, ready};
-
-    #[test]
-    fn what_no_terraform_owns_is_one_write_and_nobody_hears_of_it() {
-        let mut view = fixture::view(StepName::Locate);
-        view.status.workspace = None;
-        view.seen = Seen::Location(Location::NotManaged);
-        let step = decide(&view);
-        assert_eq!((step.status.step.name, ready(&step.status).0), (StepName::Ended, reason::NOT_MANAGED));
-        assert!(step.effects.iter().all(|effect| *effect == Effect::ReleaseWorkspace), "{:?}", step.effects);
-        view.spec.handling = Handling::Alert;
-        assert!(decide(&view).effects.contains(&Effect::Tell(Moment::Failed)), "an alert is told");
-    }
-}
+mod tests;

@@ -1,9 +1,11 @@
 //! Whether two Incidents are about the same change, told by different sources; and whether a build of ours made it.
 
-use reforge_api::{Evidence, Handling, Incident, IncidentSpec, IncidentStatus, Origin, Time, WorkspaceRef};
+use reforge_api::{Evidence, Handling, Incident, IncidentSpec, IncidentStatus, Origin, StepName, Time, WorkspaceRef};
 
 use crate::index::{Build, Ended, How, Index, Key, Row};
 use crate::words::ids::Id;
+
+use super::fences::may_have_started;
 
 /// How long a record may come after what another source told, in seconds. CloudTrail delivers within 5 minutes on average
 /// and gives no guarantee (CloudTrail User Guide, "How CloudTrail works"); this is three times that.
@@ -35,6 +37,17 @@ fn is_twice(a: &Row, b: &Row) -> bool {
 
 fn is_one_resource(a: &Row, b: &Row) -> bool {
     [a.handling, b.handling] == [Some(Handling::Recover); 2] && a.resource == b.resource && a.region == b.region
+}
+
+/// Whether an Incident can still give way to an older one: no build of it is under way, and no apply is cleared. An older one is
+/// not always known first: of two that were created in the same second the name decides, and a watch that begins anew tells in
+/// the order of names.
+pub fn may_give_way(status: &IncidentStatus) -> bool {
+    match status.step.name {
+        StepName::Locate | StepName::Classify | StepName::Settle | StepName::Gate => true,
+        StepName::Plan => status.recovery.build.is_none() && !may_have_started(&status.recovery),
+        StepName::Apply | StepName::Verify | StepName::Ended => false,
+    }
 }
 
 /// The older Incident about the same change, which goes on in place of this one. One that ended before this was reported,

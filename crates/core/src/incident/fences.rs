@@ -66,3 +66,52 @@ pub fn still_stands(status: &IncidentStatus, policy_uid: &str, policy_generation
             && status.recovery.committed_to.as_deref() == Some(plan.digest.as_str())
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::incident::fixture::{planned, policy, view};
+    use reforge_api::BuildKind;
+
+    #[test]
+    fn what_was_tried_before_or_long_ago_is_looked_for_before_it_is_started() {
+        let looks = |tries: u32, seconds: i64| {
+            let since = Time(0);
+            let intent = Intent { kind: BuildKind::Plan, targets: Vec::new(), since, tries, last_try_time: None };
+            looks_first(&intent, Time(seconds * 1000))
+        };
+        assert!(!looks(1, 0) && !looks(1, 240), "the token alone finds it");
+        assert!(looks(2, 0) && looks(1, 241));
+    }
+
+    #[test]
+    fn a_plan_stands_while_it_is_committed_to_under_the_policy_that_it_was_judged_by() {
+        let status = planned(StepName::Apply, &["t.a"]).status;
+        assert!(still_stands(&status, "u", 1, false));
+        assert!(!still_stands(&status, "another", 1, false));
+        assert!(!still_stands(&status, "u", 2, false));
+        assert!(!still_stands(&status, "u", 1, true), "it is suspended");
+        let with = |committed: Option<&str>| {
+            let mut status = status.clone();
+            status.recovery.committed_to = committed.map(str::to_owned);
+            still_stands(&status, "u", 1, false)
+        };
+        assert!(!with(None) && !with(Some("another")));
+        assert!(!still_stands(&IncidentStatus::default(), "u", 1, false), "there is no plan");
+    }
+
+    #[test]
+    fn on_hold_nothing_is_begun_and_what_was_applied_is_verified() {
+        let held = |step: StepName| {
+            let mut view = view(step);
+            policy(&mut view).suspend = true;
+            let spec = policy(&mut view).clone();
+            is_held(&view.status, &spec, None)
+        };
+        assert!(
+            [StepName::Locate, StepName::Classify, StepName::Plan, StepName::Gate, StepName::Apply].map(held)
+                == [true; 5]
+        );
+        assert!(!held(StepName::Verify));
+    }
+}

@@ -1,14 +1,18 @@
 //! An Incident for tests: a table that is lost, its plan, and people who may decide.
 
 use reforge_api::{
-    Approval, BuildKind, Decision, IncidentStatus, Plan, RecoveryPolicySpec, StepName, Time, WorkspaceRef, condition,
+    Actor, Approval, BuildKind, BuildRef, Decision, Evidence, IncidentStatus, Origin, Plan, RecoveryPolicySpec,
+    StepName, Time, WorkspaceRef, condition,
 };
 use serde_json::json;
 
+use crate::plan::build::{BuildState, BuildStatus};
 use crate::plan::summary::{PlanChange, PlanDigest, Summary};
 use crate::policy::limits::Ledger;
+use crate::policy::reserve::Reservations;
 
-use super::permit::renew;
+use super::builds::build_ref;
+use super::step::gate::renew;
 use super::transition::want;
 use super::view::{AtGate, PolicyState, Seen, View};
 
@@ -85,8 +89,22 @@ pub fn planned(step: StepName, addresses: &[&str]) -> View {
         ledger: Ledger::default(),
         opened: Vec::new(),
         applying: 0,
+        reserved: Reservations::default(),
     }));
     view
+}
+
+/// What another source told of the same change.
+pub fn report(origin: Origin) -> Evidence {
+    Evidence {
+        time: Time(1000),
+        origin,
+        id: "r".into(),
+        name: "DeleteTable".into(),
+        source: "s".into(),
+        actor: Actor::default(),
+        incident: "n/r".into(),
+    }
 }
 
 /// The policy, to be changed.
@@ -105,4 +123,10 @@ pub fn decides(view: &mut View, by: &str, decision: Decision) {
 pub fn ready(status: &IncidentStatus) -> (&str, &str) {
     let ready = status.conditions.iter().find(|c| c.r#type == condition::READY).expect("it says");
     (&ready.reason, &ready.message)
+}
+
+/// A build of the Incident that runs.
+pub fn running(kind: BuildKind) -> BuildRef {
+    let state = BuildState { id: "p:1".into(), status: BuildStatus::InProgress, ..BuildState::default() };
+    build_ref(kind, &state)
 }

@@ -89,3 +89,6 @@ fn token(incident: &Incident, attempt: u32, kind: BuildKind) -> String {
     let text = format!("{}/{attempt}/{kind:?}", incident.uid().unwrap_or_default());
     hex::encode(Sha256::digest(text))
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,7 @@ use crate::plan::build::{BuildState, BuildStatus};
 use super::builds::{POLL_WORKSPACE, runs, started};
 use super::evidence::LONGEST_BUILD;
 use super::fences::may_have_started;
-use super::permit::at_gate;
+use super::step::gate::at_gate;
 use super::transition::{back_to_the_gate, progress};
 use super::view::{Effect, PolicyState, Seen, Step, View};
 
@@ -21,7 +21,7 @@ const LISTED_BY_THEN: i64 = 120;
 /// How long until it is looked again for a build that may have been started.
 const POLL_STARTED: i64 = 5_000;
 /// How long until a build's state is asked for again, should no event tell of it.
-const POLL_BUILD: i64 = 5_000;
+pub const POLL_BUILD: i64 = 5_000;
 
 /// Starts the wanted build, or waits for it. Gives the build back once it is over; a plan build only if it failed,
 /// since what it published is looked at instead.
@@ -100,6 +100,8 @@ fn try_apply(view: &View, policy: &RecoveryPolicySpec, step: &mut Step) {
         // What was noted of decisions and records stays noted.
         step.status.approval = again.status.approval;
         step.status.classification = again.status.classification;
+        // A storm may have come since.
+        step.reserve = again.reserve;
         return try_start(view, BuildKind::Apply, step);
     }
     if may_start_be_unseen(&view.status, view.now) {

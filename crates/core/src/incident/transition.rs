@@ -209,6 +209,8 @@ mod tests {
             assert!((least..=least * 6 / 5).contains(&pause), "{pause} for {least}");
         }
         assert_ne!(pauses("a"), pauses("b"), "not all come at once");
+        let spread: Vec<i64> = (0..50).map(|i| spread(1000, &format!("i{i}"), 1)).collect();
+        assert!(spread.iter().all(|p| (1000..=1200).contains(p)) && spread.iter().any(|p| *p > 1150), "{spread:?}");
         assert_eq!(pauses("a"), pauses("a"), "and a restart changes nothing");
     }
 
@@ -225,6 +227,35 @@ mod tests {
         assert_eq!((status.step.name, status.recovery.rolled_back_to.as_deref()), (StepName::Plan, Some("good")));
         fail(&mut status, &policy, "a");
         assert_eq!((status.step.name, status.phase), (StepName::Ended, Phase::Failed));
+    }
+
+    #[test]
+    fn the_phase_follows_from_the_step_and_from_what_the_conditions_say() {
+        let phase = |step: StepName, says: &[(&str, ConditionStatus, &str)]| {
+            let mut status = IncidentStatus::default();
+            status.step.name = step;
+            for (r#type, holds, why) in says {
+                say(&mut status, r#type, *holds, why, "", Time(0));
+            }
+            phase_of(&status)
+        };
+        let classified = (condition::CLASSIFIED, ConditionStatus::True, reason::BY_RULES);
+        let asked = (condition::APPROVED, ConditionStatus::False, reason::APPROVAL_NEEDED);
+        let stalled = (condition::STALLED, ConditionStatus::True, reason::APPROVAL_NEEDED);
+        assert_eq!(phase(StepName::Locate, &[]), Phase::Detected);
+        assert_eq!(phase(StepName::Settle, &[classified]), Phase::Classified);
+        assert_eq!(phase(StepName::Gate, &[classified]), Phase::Classified);
+        let judging = (condition::APPROVED, ConditionStatus::Unknown, reason::PROGRESSING);
+        assert_eq!(phase(StepName::Gate, &[classified, judging]), Phase::Classified);
+        assert_eq!(phase(StepName::Gate, &[classified, asked]), Phase::AwaitingApproval);
+        assert_eq!(phase(StepName::Plan, &[classified, asked]), Phase::Classified);
+        assert_eq!(phase(StepName::Gate, &[classified, stalled]), Phase::Classified, "people are not asked by that");
+        assert_eq!(phase(StepName::Apply, &[classified]), Phase::Recovering);
+        assert_eq!(phase(StepName::Verify, &[classified]), Phase::Recovering);
+        let recovered = (condition::RECOVERED, ConditionStatus::True, reason::VERIFIED);
+        assert_eq!(phase(StepName::Ended, &[recovered]), Phase::Recovered);
+        assert_eq!(phase(StepName::Ended, &[stalled]), Phase::Failed);
+        assert_eq!(phase(StepName::Ended, &[]), Phase::Dismissed);
     }
 
     #[test]

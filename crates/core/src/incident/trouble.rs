@@ -105,6 +105,12 @@ mod tests {
         note(&mut status, FaultClass::Denied, "a", Time(3_600_000));
         assert_eq!(pause(&status, Time(0)), None, "the clock of whoever wrote it was an hour ahead");
         assert!(pause(&status, Time(3_600_000)).is_some());
+        let longest = 720_000;
+        status.trouble.as_mut().expect("it is told").next_try_time = Time(longest);
+        assert_eq!(
+            [-1, 0, longest - 1, longest].map(|now| pause(&status, Time(now))),
+            [None, Some(longest), Some(1), None]
+        );
     }
 
     #[test]

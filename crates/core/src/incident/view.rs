@@ -3,7 +3,7 @@
 use kube::ResourceExt;
 use reforge_api::{
     BuildKind, BuildRef, Classification, Evidence, IncidentSpec, IncidentStatus, Moment, RecoveryPolicy,
-    RecoveryPolicySpec, Time, Verification,
+    RecoveryPolicySpec, StepName, Time, Verification,
 };
 
 use crate::incident::transition::Retries;
@@ -13,6 +13,7 @@ use crate::plan::summary::{PlanDigest, Summary};
 use crate::policy::approval::Identity;
 use crate::policy::grants::Grants;
 use crate::policy::limits::{Ledger, Opened};
+use crate::policy::reserve::{Reservations, Reserve};
 use crate::policy::select;
 use crate::words::fault::Fault;
 
@@ -33,7 +34,7 @@ pub struct View {
     pub spec: IncidentSpec,
     /// What else was told of the same change, and how many reports there are.
     pub evidence: (Vec<Evidence>, u32),
-    /// The older Incident that is about the same change, as namespace/name; looked for when this one is new.
+    /// The older Incident that is about the same change, as namespace/name; looked for while this one may give way.
     pub elder: Option<String>,
     /// An apply of ours that may have done what was told without an actor.
     pub own_build: Option<String>,
@@ -139,6 +140,9 @@ impl PolicyState {
     }
 }
 
+/// A plan as its build has published it, and the digest of that.
+pub type Published = (Summary, PlanDigest);
+
 /// What was looked at for the step that the Incident is in.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Seen {
@@ -157,7 +161,7 @@ pub enum Seen {
     /// The build that runs, or that a try to start it was found to have started; None: CodeBuild does not know it.
     Build(Option<BuildState>),
     /// The plan that the plan build published, once it has ended well.
-    Planned(Box<BuildState>, Option<Box<(Summary, PlanDigest)>>),
+    Planned(Box<BuildState>, Option<Box<Published>>),
     /// The plan, and what else the gate depends on: at the gate, and right before the start of an apply in a free workspace.
     AtGate(Box<AtGate>),
     /// What the plan build had published is no longer there.
@@ -167,6 +171,15 @@ pub enum Seen {
 }
 
 impl Seen {
+    /// The plan that was read: what a build has published is read once for as long as an Incident goes on without a pause.
+    pub fn published(&self) -> Option<Published> {
+        match self {
+            Self::Planned(_, published) => published.as_deref().cloned(),
+            Self::AtGate(seen) => Some((seen.summary.clone(), seen.digest.clone())),
+            _ => None,
+        }
+    }
+
     /// Since when the state is locked that a build has found locked: who left the lock is then looked for.
     pub fn locked_at(&self) -> Option<Time> {
         let Self::Build(Some(build)) = self else { return None };
@@ -191,19 +204,38 @@ pub struct AtGate {
     pub ledger: Ledger,
     /// The Incidents of the policy that were opened lately, this one among them.
     pub opened: Vec<Opened>,
-    /// How many other Incidents of the policy apply right now.
+    /// How many other Incidents of the policy apply right now, or have been cleared to.
     pub applying: u32,
+    /// What the clears of the policy have taken.
+    pub reserved: Reservations,
 }
 
 /// What happens next.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Step {
+    /// What is taken before anything is written, where the gate clears.
+    pub reserve: Option<Reserve>,
     /// The status to write first; the same as before: nothing is written, and nothing is done.
     pub status: IncidentStatus,
     /// What to do once it is written, in order.
     pub effects: Vec<Effect>,
     /// When to look again, in milliseconds; 0: at once, None: when something changes.
     pub wake: Option<i64>,
+}
+
+impl Step {
+    /// Whether what comes next can be decided at once and be written together with this: nothing that is to be done waits for the
+    /// write, and nobody else counts on it. What the gate says is written before anything else, since others at the gate do.
+    pub fn can_be_written_later(&self, view: &View) -> bool {
+        let waits = |effect: &Effect| match effect {
+            Effect::StartBuild(_) | Effect::NoteBuild => true,
+            // Who has applied is done with the workspace; who has failed may want it again at once.
+            Effect::ReleaseWorkspace => self.status.step.name != StepName::Verify,
+            Effect::LabelWorkspace | Effect::NoteSuccess | Effect::Tell(_) | Effect::Wake(_) => false,
+        };
+        let moves = self.wake == Some(0) && self.status != view.status;
+        moves && !matches!(view.seen, Seen::AtGate(_)) && !self.effects.iter().any(waits)
+    }
 }
 
 /// Something to do.
@@ -223,4 +255,20 @@ pub enum Effect {
     Tell(Moment),
     /// Wake another Incident, as namespace/name, which this one is evidence for.
     Wake(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::published::{Failure, Lock};
+
+    #[test]
+    fn who_left_a_lock_is_looked_for_by_the_time_that_terraform_names() {
+        let created = "1970-01-01 00:00:05.000000000 +0000 UTC".to_owned();
+        let failure = Failure { said: String::new(), lock: Some(Lock { created, ..Lock::default() }) };
+        let build = BuildState { failure: Some(Box::new(failure)), ..BuildState::default() };
+        assert_eq!(Seen::Build(Some(build)).locked_at(), Some(Time(5000)));
+        assert_eq!(Seen::Build(Some(BuildState::default())).locked_at(), None);
+        assert_eq!(Seen::Nothing.locked_at(), None);
+    }
 }

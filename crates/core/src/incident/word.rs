@@ -7,7 +7,7 @@ use crate::plan::gate::rules;
 use crate::policy::approval::{Ballot, Word, word_of};
 
 use super::fences::may_have_started;
-use super::permit::{denied, expired};
+use super::step::gate::{denied, expired};
 use super::transition::back_to_the_gate;
 use super::view::{Seen, View};
 

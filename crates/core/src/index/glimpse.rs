@@ -27,7 +27,7 @@ pub struct Glimpse {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct Spec {
-    pub event: Event,
+    pub event: EventGlimpse,
     pub resource: About,
     #[serde(deserialize_with = "known")]
     pub change: Option<Change>,
@@ -38,7 +38,7 @@ pub(super) struct Spec {
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub(super) struct Event {
+pub(super) struct EventGlimpse {
     #[serde(default = "recorded", deserialize_with = "known")]
     pub origin: Option<Origin>,
     pub id: String,
@@ -220,7 +220,7 @@ impl From<&IncidentSpec> for Spec {
     fn from(spec: &IncidentSpec) -> Self {
         let event = &spec.event;
         Self {
-            event: Event {
+            event: EventGlimpse {
                 origin: Some(event.origin),
                 id: event.id.clone(),
                 time: Some(event.time),

@@ -139,10 +139,9 @@ impl Index {
         self.open.iter().filter_map(|(_, slot)| self.at(*slot))
     }
 
-    /// How many of a policy apply right now, beside one.
-    pub fn applying_beside(&self, me: &Row) -> u32 {
-        let others = self.in_set(&self.applying, me.policy).filter(|row| row.id != me.id);
-        u32::try_from(others.count()).unwrap_or(u32::MAX)
+    /// Those of a policy that apply right now.
+    pub fn applying(&self, policy: Key) -> impl Iterator<Item = &Row> {
+        self.in_set(&self.applying, policy)
     }
 
     /// Whether a build, by its UUID, is one of ours that was at work at that time.

@@ -133,7 +133,7 @@ fn answers(index: &Index) -> Vec<String> {
         format!("{} {} {:?}", index.len(), index.open_count(), index.oldest()),
         format!("{}", index.waiting_for("plan:1").is_some()),
     ];
-    answers.extend(index.open().map(|row| format!("{}: {}", row.id, index.applying_beside(row))));
+    answers.extend(index.open().map(|row| format!("{}: {}", row.id, index.applying(row.policy).count())));
     answers.sort();
     answers
 }

@@ -262,3 +262,6 @@ fn resource(entry: &Entry, id: &str, event: &Event) -> Resource {
 fn is_own(event: &Event, around: &Surroundings<'_>) -> Ours {
     claimed_build(event, around.recovery_roles).map_or(Ours::No, |uuid| (around.is_own_build)(uuid, event.time))
 }
+
+#[cfg(test)]
+mod tests;

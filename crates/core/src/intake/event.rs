@@ -17,10 +17,10 @@ pub enum Message {
     ApiCall(Box<Record>),
     /// What another source tells of a resource.
     Notice(Box<Notice>),
-    /// What another source tells that is no loss: an instance that starts, a rule that is kept again.
+    /// What another source tells that is no loss: an instance that starts, a rule that is kept again, a build that begins.
     Harmless,
-    /// A CodeBuild build changed its state; a hint to look.
-    BuildChange {
+    /// A CodeBuild build is over; a hint to look.
+    BuildOver {
         /// `<project>:<uuid>`.
         build_id: String,
     },
@@ -76,7 +76,9 @@ pub fn parse(body: &str) -> Result<Message, Unreadable> {
         "CodeBuild Build State Change" => {
             let arn = text(&envelope.detail, "build-id").ok_or(Unreadable::Part("build-id"))?;
             let build_id = arn.rsplit('/').next().unwrap_or(&arn).to_owned();
-            Ok(Message::BuildChange { build_id })
+            // That one has begun is known to whoever has started it.
+            let runs = text(&envelope.detail, "build-status").is_some_and(|status| status == "IN_PROGRESS");
+            Ok(if runs { Message::Harmless } else { Message::BuildOver { build_id } })
         }
         kind @ (INSTANCE_STATE | CONFIG_ITEM | CONFIG_RULE) => {
             account(&envelope.account)?;
@@ -168,3 +170,6 @@ fn actor(detail: &Value) -> Actor {
 fn text(value: &Value, field: &str) -> Option<String> {
     value.get(field)?.as_str().map(str::to_owned)
 }
+
+#[cfg(test)]
+mod tests;

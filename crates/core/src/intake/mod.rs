@@ -12,3 +12,6 @@ pub mod pattern;
 pub mod plumbing;
 pub mod redact;
 pub mod unreadable;
+
+#[cfg(test)]
+mod fixture;

@@ -107,3 +107,25 @@ fn event(envelope: &Envelope<'_>, origin: Origin, name: &str, source: &str) -> R
 fn text<'a>(value: &'a Value, field: &'static str) -> Result<&'a str, Unreadable> {
     value[field].as_str().filter(|t| !t.is_empty()).ok_or(Unreadable::Part(field))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_aws_config_sees_made_or_only_looked_at_is_no_loss() {
+        let told = |status: &str, change: &str| {
+            let detail = json!({
+                "configurationItem": {"configurationItemStatus": status, "resourceType": "AWS::SQS::Queue", "resourceName": "q"},
+                "configurationItemDiff": {"changeType": change},
+            });
+            let envelope =
+                Envelope { id: "e", time: "2026-01-02T03:04:05Z", account: "1", region: "r", detail: &detail };
+            read(CONFIG_ITEM, &envelope).expect("it can be read").map(|notice| notice.change)
+        };
+        assert_eq!(told("OK", "UPDATE"), Some(Change::Modified));
+        assert_eq!((told("OK", "CREATE"), told("OK", "")), (None, None));
+        assert_eq!(told("ResourceDeleted", "DELETE"), Some(Change::Deleted));
+    }
+}

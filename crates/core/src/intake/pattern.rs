@@ -130,11 +130,35 @@ mod tests {
     }
 
     #[test]
+    fn events_share_a_pattern_as_long_as_it_has_room() {
+        let of = |length: usize| {
+            let name = "B".repeat(length);
+            patterns(&BTreeMap::from([("s.amazonaws.com", BTreeSet::from(["A", name.as_str()]))]))
+        };
+        let [one] = &of(1)[..] else { panic!("two names are no reason for two patterns") };
+        let room = MAX_CHARACTERS - one.len();
+        let full: Vec<usize> = of(1 + room).iter().map(String::len).collect();
+        assert_eq!((full, of(2 + room).len()), (vec![MAX_CHARACTERS], 2));
+    }
+
+    #[test]
+    fn a_name_of_lambdas_is_let_through_with_the_version_of_its_api() {
+        let delete = BTreeMap::from([("lambda.amazonaws.com", BTreeSet::from(["DeleteFunction"]))]);
+        assert!(patterns(&delete)[0].contains(r#""eventName":["DeleteFunction",{"prefix":"DeleteFunction20"}]"#));
+    }
+
+    #[test]
     fn what_no_pattern_lets_through_is_named() {
         let all = wanted(Catalog::builtin(), &[]);
         let few = BTreeMap::from([("lambda.amazonaws.com", BTreeSet::from(["DeleteFunction"]))]);
         let missing = undelivered(&all, &patterns(&few));
         assert!(!missing.contains(&"lambda.amazonaws.com DeleteFunction".to_owned()));
         assert!(missing.contains(&"dynamodb.amazonaws.com DeleteTable".to_owned()));
+        let delete = |source| BTreeMap::from([(source, BTreeSet::from(["DeleteTable"]))]);
+        let sent = patterns(&delete("dynamodb.amazonaws.com"));
+        assert_eq!(undelivered(&delete("dynamodb.amazonaws.com"), &sent), Vec::<String>::new());
+        assert_eq!(undelivered(&delete("other.amazonaws.com"), &sent), ["other.amazonaws.com DeleteTable"]);
+        let update = BTreeMap::from([("dynamodb.amazonaws.com", BTreeSet::from(["UpdateTable"]))]);
+        assert_eq!(undelivered(&update, &sent), ["dynamodb.amazonaws.com UpdateTable"]);
     }
 }

@@ -88,6 +88,7 @@ pub fn account_of(queue_url: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::intake::fixture;
 
     fn plumbing() -> Plumbing {
         let part = |r#type: &str, id: &str, account: Option<&str>| Part {
@@ -135,9 +136,23 @@ mod tests {
     }
 
     #[test]
+    fn a_record_of_the_canary_is_known_before_anything_else_is_looked_at() {
+        let is_canary = |call: &str, name: &str| {
+            let envelope = fixture::envelope("ssm.amazonaws.com", call, &serde_json::json!({"name": name}));
+            plumbing().is_canary(Catalog::builtin(), &fixture::read(&envelope))
+        };
+        assert!(is_canary("PutParameter", "/reforge/canary"));
+        assert!(!is_canary("PutParameter", "/shop/flags"));
+        assert!(!is_canary("DeleteParameter", "/reforge/canary"));
+        assert!(!is_canary("DescribeParameters", "/reforge/canary"));
+    }
+
+    #[test]
     fn the_own_account_stands_in_the_queues_url() {
         assert_eq!(account_of("https://sqs.eu-west-1.amazonaws.com/111122223333/q"), Some("111122223333"));
         assert_eq!(account_of("http://localhost:4566/000000000000/q"), Some("000000000000"));
-        assert_eq!(account_of("https://example.com/q"), None);
+        for other in ["https://example.com/q", "https://sqs/11112222333/q", "https://sqs/11112222333x/q"] {
+            assert_eq!(account_of(other), None, "{other}");
+        }
     }
 }

@@ -95,6 +95,7 @@ mod tests {
     #[test]
     fn what_is_not_whole_says_so() {
         assert!(is_whole(&parameters(&json!({"list": vec!["x"; 100], "secret": "y"})).unwrap()));
+        assert!(is_whole(&parameters(&json!({"text": "x".repeat(1024)})).unwrap()));
         for cut in [json!({"list": vec!["x"; 101]}), json!({"deep": [{"text": "x".repeat(1025)}]})] {
             assert!(!is_whole(&parameters(&cut).unwrap()), "{cut}");
         }

@@ -214,7 +214,65 @@ impl BuildState {
 
 #[cfg(test)]
 mod tests {
-    use super::{BuildError, BuildStatus};
+    use super::{BuildError, BuildState, BuildStatus, MAX_VALUE, Order, RestorePoint};
+    use crate::catalog::Undo;
+    use reforge_api::Time;
+
+    /// What tells a build only whom it is for.
+    fn order() -> Order {
+        Order {
+            project: "shop-plan".into(),
+            incident: "i".into(),
+            attempt: 2,
+            token: "t".into(),
+            source_version: None,
+            targets: Vec::new(),
+            undo: None,
+            restore: None,
+            plan: None,
+        }
+    }
+
+    #[test]
+    fn a_build_is_told_what_it_is_for_and_nothing_else() {
+        let told = |order: &Order| {
+            let variables = order.variables().expect("there is room");
+            variables.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>()
+        };
+        let always = ["REFORGE_INCIDENT=i", "REFORGE_ATTEMPT=2", "REFORGE_TARGETS=[]"];
+        assert_eq!(told(&order()), always);
+        let restore = Some(RestorePoint { time: "2026-01-02T03:04:04Z".into(), snapshot: None });
+        let plan = Order { undo: Some((Undo::StartInstances, vec!["a.b".into()])), restore, ..order() };
+        let undo = r#"REFORGE_UNDO={"addresses":["a.b"],"verb":"StartInstances"}"#;
+        assert_eq!(told(&plan)[3..], [undo, r#"REFORGE_RESTORE={"time":"2026-01-02T03:04:04Z"}"#]);
+        let apply = Order { plan: Some(("uuid".into(), "digest".into())), ..order() };
+        assert_eq!(told(&apply)[3..], ["REFORGE_PLAN_BUILD=uuid", "REFORGE_PLAN_DIGEST=digest"]);
+    }
+
+    #[test]
+    fn what_is_longer_than_codebuild_takes_is_a_fault_that_names_it() {
+        let with = |length: usize| Order { targets: vec!["x".repeat(length - r#"[""]"#.len())], ..order() }.variables();
+        assert!(with(MAX_VALUE).is_ok());
+        let said = with(MAX_VALUE + 1).expect_err("there is no room").to_string();
+        for part in ["starting CodeBuild project shop-plan", "REFORGE_TARGETS has 4097 characters"] {
+            assert!(said.contains(part), "{said}");
+        }
+    }
+
+    #[test]
+    fn data_comes_back_from_the_second_before_it_was_lost() {
+        let lost = Time::parse("2026-01-02T03:04:05.678Z").expect("a time");
+        assert_eq!(RestorePoint::before(lost, None).time, "2026-01-02T03:04:04Z");
+    }
+
+    #[test]
+    fn a_build_is_over_in_whatever_way_it_ended() {
+        let is_over = |status| BuildState { status, ..BuildState::default() }.is_over();
+        assert!(!is_over(BuildStatus::InProgress));
+        for ended in [BuildStatus::Succeeded, BuildStatus::Failed, BuildStatus::Stopped, BuildStatus::Unknown] {
+            assert!(is_over(ended), "{ended:?}");
+        }
+    }
 
     #[test]
     fn a_word_that_nobody_knows_is_no_end_that_anybody_knows() {

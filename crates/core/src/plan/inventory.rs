@@ -138,6 +138,22 @@ mod tests {
     }
 
     #[test]
+    fn a_resource_is_found_by_its_name_where_terraform_keeps_its_arn() {
+        let mut inventory = Inventory::clone(&inventory("111122223333"));
+        let arn = "arn:aws:lambda:eu-west-1:111122223333:function:orders";
+        inventory.resources = vec![Owned {
+            address: "aws_lambda_function.orders".into(),
+            r#type: "aws_lambda_function".into(),
+            attributes: [("function_name".to_owned(), arn.to_owned())].into(),
+        }];
+        let entry = Catalog::builtin().entry("lambda").unwrap();
+        let inventories = [("shop".to_owned(), Some(Arc::new(inventory)))];
+        let found = |id: &str| locate(&inventories, entry, "111122223333", "eu-west-1", id);
+        assert!(matches!(found("orders"), Location::Owned(w) if w.addresses == ["aws_lambda_function.orders"]));
+        assert_eq!(found("users"), Location::NotManaged);
+    }
+
+    #[test]
     fn how_many_addresses_are_not_listed_is_kept() {
         let mut inventory = Inventory::clone(&inventory("111122223333"));
         let rule = Owned { address: String::new(), ..inventory.resources[1].clone() };

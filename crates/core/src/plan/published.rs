@@ -80,3 +80,17 @@ pub struct Changed {
     #[serde(default)]
     pub arn: Option<String>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Failure;
+
+    #[test]
+    fn the_end_of_what_terraform_said_is_kept_and_gives_a_terminal_no_orders() {
+        let tail = |said: &str| Failure { said: said.to_owned(), lock: None }.tail();
+        assert_eq!(tail("Error:\n\u{1b}[31m no such bucket"), "Error:\n\\u{1b}[31m no such bucket");
+        let long = tail(&format!("first\n{}last", "x\n".repeat(2000)));
+        assert_eq!(long.chars().count(), 2000);
+        assert!(long.ends_with("x\nlast"), "{long}");
+    }
+}

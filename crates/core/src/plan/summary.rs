@@ -167,3 +167,6 @@ impl Summary {
         hex::encode(hash.finalize())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -245,6 +245,21 @@ mod tests {
     }
 
     #[test]
+    fn what_is_just_small_enough_is_answered() {
+        let long = format!("change == '{}'", "a".repeat(MAX_BYTES - "change == ''".len()));
+        assert_eq!((long.len(), holds(&long, &facts())), (MAX_BYTES, Ok(false)));
+        let patterns: Vec<String> = (0..MAX_PATTERNS).map(|i| format!("change.matches('{i}')")).collect();
+        assert_eq!(holds(&patterns.join(" || "), &facts()), Ok(false));
+        let mut facts = facts();
+        facts.insert("change", json!("a".repeat(MAX_TEXT)));
+        assert_eq!(holds("change.matches('b')", &facts), Ok(false));
+        facts.insert("change", json!(""));
+        let room = MAX_FACTS - serde_json::to_vec(&facts).unwrap().len();
+        facts.insert("change", json!("a".repeat(room)));
+        assert_eq!(holds("size(change) == 1", &facts), Ok(false));
+    }
+
+    #[test]
     fn however_deep_an_expression_is_it_is_read_or_refused() {
         for (open, close) in [("(", ")"), ("[", "]"), ("!", ""), ("-", ""), ("change ? ", " : change"), ("size(", ")")]
         {

@@ -7,22 +7,22 @@
 pub fn matches_glob(glob: &str, text: &str) -> bool {
     let (glob, text): (Vec<char>, Vec<char>) = (glob.chars().collect(), text.chars().collect());
     let (mut g, mut t) = (0, 0);
+    // Where the glob goes on after its last star, and the text after what that star takes.
     let mut star: Option<(usize, usize)> = None;
     while t < text.len() {
         match glob.get(g) {
             Some('*') => {
-                star = Some((g, t));
                 g += 1;
+                star = Some((g, t));
             }
             Some(&c) if c == '?' || c == text[t] => {
                 g += 1;
                 t += 1;
             }
             _ => {
-                let Some((at, from)) = star else { return false };
-                star = Some((at, from + 1));
-                g = at + 1;
-                t = from + 1;
+                let Some((after, from)) = &mut star else { return false };
+                *from += 1;
+                (g, t) = (*after, *from);
             }
         }
     }

@@ -87,3 +87,59 @@ impl Grant {
         self.has_account(account) && self.has_region(region)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Grant, Grants};
+
+    fn words(words: &[&str]) -> Vec<String> {
+        words.iter().map(|word| (*word).to_owned()).collect()
+    }
+
+    fn grants() -> Grants {
+        let grant = |namespace: &str, accounts: &[&str], regions: &[&str], projects: &[&str]| {
+            Grant::new(namespace.to_owned(), words(accounts), words(regions), words(projects))
+        };
+        Grants(vec![
+            grant("shop", &["1", "2"], &["eu", "us"], &["shop-*"]),
+            grant("shop", &["3"], &["ap"], &[]),
+            grant("bank", &["4"], &["eu"], &["bank-apply"]),
+        ])
+    }
+
+    #[test]
+    fn a_namespace_has_what_one_of_its_own_grants_gives_it() {
+        for (namespace, account, region, allowed) in [
+            ("shop", "1", "eu", true),
+            ("shop", "2", "us", true),
+            ("shop", "3", "ap", true),
+            ("shop", "3", "eu", false),
+            ("shop", "1", "ap", false),
+            ("shop", "4", "eu", false),
+            ("bank", "4", "eu", true),
+            ("elsewhere", "1", "eu", false),
+        ] {
+            assert_eq!(grants().allows(namespace, account, region), allowed, "{namespace} {account} {region}");
+        }
+        for (namespace, project, allowed) in
+            [("shop", "shop-plan", true), ("shop", "bank-apply", false), ("bank", "bank-apply", true)]
+        {
+            assert_eq!(grants().allows_project(namespace, project), allowed, "{namespace} {project}");
+        }
+    }
+
+    #[test]
+    fn an_account_and_a_region_are_known_where_they_were_granted_together() {
+        assert!(grants().knows("1", "eu") && grants().knows("4", "eu"));
+        assert!(!grants().knows("4", "us") && !grants().knows("5", "eu"));
+        let scopes: Vec<String> = grants().scopes().into_iter().map(|(a, r)| format!("{a} {r}")).collect();
+        assert_eq!(scopes, ["1 eu", "1 us", "2 eu", "2 us", "3 ap", "4 eu"]);
+    }
+
+    #[test]
+    fn in_a_backtest_a_namespace_has_everything_and_no_other_has() {
+        let grants = Grants(vec![Grant::everything("shop".to_owned())]);
+        assert!(grants.allows("shop", "1", "eu") && grants.allows_project("shop", "any"));
+        assert!(!grants.allows("bank", "1", "eu") && !grants.allows_project("bank", "any"));
+    }
+}

@@ -81,6 +81,16 @@ mod tests {
     }
 
     #[test]
+    fn people_read_why_or_that_nobody_said_why() {
+        let reason = |data: &[(&str, &str)]| {
+            let data = data.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+            Hold::parse(&data).reason().to_owned()
+        };
+        assert_eq!(reason(&[("reason", " maintenance\n")]), "maintenance");
+        assert_eq!(reason(&[]), "no reason was given");
+    }
+
+    #[test]
     fn a_hold_covers_what_any_of_its_globs_does() {
         assert!(covers(&[("resources", "users\norders*\n")]));
         assert!(covers(&[("actors", "arn:aws:iam::*:role/admin")]));

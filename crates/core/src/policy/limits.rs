@@ -5,12 +5,14 @@
 //! neither a restart nor a deleted Incident or policy resets a limit. A limit asks a human rather than wait wherever an
 //! attacker could use up what the real target needs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use reforge_api::{Actor, Criticality, IncidentSpec, LimitsPolicy, Time, duration, duration_millis};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+
+use super::reserve::{MAX_RESERVATIONS, Reservations};
 
 /// What is remembered of applies: at most so many, and for a day.
 const MAX_APPLIES: usize = 256;
@@ -71,8 +73,10 @@ pub struct Lately<'a> {
     pub ledger: &'a Ledger,
     /// The Incidents of this policy that were opened lately, this one among them.
     pub opened: &'a [Opened],
-    /// How many other Incidents of this policy apply right now.
+    /// How many other Incidents of this policy apply right now, or have been cleared to.
     pub applying: u32,
+    /// What the clears of this policy have taken.
+    pub reserved: &'a Reservations,
     /// This Incident, as namespace and name.
     pub incident: &'a str,
     /// Its resource.
@@ -94,6 +98,8 @@ pub struct Held {
     pub busy: Option<String>,
     /// Whether the same actor breaks the same resource again and again.
     pub tug_of_war: bool,
+    /// Whether it goes on in a storm, by what that leaves to critical resources.
+    pub in_storm: bool,
 }
 
 /// What the limits say of it.
@@ -135,7 +141,16 @@ pub fn hold(lately: &Lately<'_>) -> Held {
             "{MAX_APPLIES} applies or more within a day are more than are remembered, so that no limit can be told to hold"
         ));
     }
-    held.ask.extend(storm(lately, &others));
+    if lately.reserved.is_full() && lately.reserved.of(lately.incident).is_none() {
+        held.ask.push(format!(
+            "{MAX_RESERVATIONS} applies of the policy are cleared or count in a storm, and more are not remembered, so that no limit can be told to hold"
+        ));
+    }
+    match storm(lately, &others) {
+        Some(Storm::Asks(why)) => held.ask.push(why),
+        Some(Storm::Draws) => held.in_storm = true,
+        None => {}
+    }
     if lately.applying >= limits.max_concurrent {
         held.busy = Some(format!(
             "{} Incidents of the policy are being applied, and limits.maxConcurrent is {}",
@@ -145,16 +160,23 @@ pub fn hold(lately: &Lately<'_>) -> Held {
     held
 }
 
+/// What a storm means for one.
+enum Storm {
+    /// A human is asked; why.
+    Asks(String),
+    /// It draws on what is left to critical resources.
+    Draws,
+}
+
 /// More Incidents within the window than the policy takes for normal, now or until it was quiet for as long.
 ///
 /// An actor whose Incidents alone make the storm is set apart: only theirs are asked about. Else a quarter of the
-/// threshold is kept for critical resources, and everything else is asked about.
-fn storm(lately: &Lately<'_>, others: &[&Apply]) -> Option<String> {
+/// threshold is kept for critical resources, all workspaces of the policy together, and everything else is asked about.
+fn storm(lately: &Lately<'_>, others: &[&Apply]) -> Option<Storm> {
     let threshold = lately.limits.storm_threshold as usize;
-    let window = duration_millis(&lately.limits.storm_window).unwrap_or(i64::MAX);
-    // A storm lasts until no window that ended within the last window had too many: two windows are all that counts.
-    let counts = |o: &&Opened| o.at <= lately.now && lately.now.millis_since(o.at) < window.saturating_mul(2);
-    let mut times: Vec<&Opened> = lately.opened.iter().filter(counts).collect();
+    let window = storm_window(lately.limits);
+    // A storm lasts until no window that ended within the last window had too many.
+    let mut times: Vec<&Opened> = lately.opened.iter().filter(|o| o.at <= lately.now).collect();
     times.sort_by_key(|o| o.at);
     let peak = peak(&times, window, lately.now).filter(|peak| peak.len() > threshold)?;
     let mut by: BTreeMap<&str, usize> = BTreeMap::new();
@@ -165,31 +187,35 @@ fn storm(lately: &Lately<'_>, others: &[&Apply]) -> Option<String> {
     let count = peak.len();
     if count - most <= threshold && most * 2 > count {
         return (flooding == lately.actor).then(|| {
-            format!(
+            Storm::Asks(format!(
                 "{most} of the {count} Incidents within {} are this actor's: a flood. {STORM_ENDS}",
                 lately.limits.storm_window
-            )
+            ))
         });
     }
-    let spent = others.iter().filter(|a| lately.now.millis_since(a.at) < window).count();
-    if lately.criticality == Criticality::Critical && spent < (threshold / 4).max(1) {
-        return None;
+    let applied = others.iter().filter(|a| lately.now.millis_since(a.at) < window).map(|a| a.incident.as_str());
+    let mut spent: BTreeSet<&str> = applied.collect();
+    spent.extend(lately.reserved.drawn_beside(lately.incident, lately.now.plus_millis(-window)));
+    if lately.criticality == Criticality::Critical && spent.len() < (threshold / 4).max(1) {
+        return Some(Storm::Draws);
     }
-    Some(format!(
+    Some(Storm::Asks(format!(
         "{count} Incidents within {} are more than limits.stormThreshold of {threshold}: a storm. {STORM_ENDS}",
         lately.limits.storm_window
-    ))
+    )))
+}
+
+/// The window of a storm, in milliseconds.
+pub fn storm_window(limits: &LimitsPolicy) -> i64 {
+    duration_millis(&limits.storm_window).unwrap_or(i64::MAX)
 }
 
 /// The most of these, in the order of their times, that any window has which ended within the last window.
 fn peak<'a, 'b>(times: &'b [&'a Opened], window: i64, now: Time) -> Option<&'b [&'a Opened]> {
-    let mut from = 0;
-    let ends = times.iter().enumerate().map(|(i, end)| {
-        while from < i && end.at.millis_since(times[from].at) >= window {
-            from += 1;
-        }
+    let ends = times.iter().map(|end| {
+        let from = times.partition_point(|o| end.at.millis_since(o.at) >= window);
         // Those of the same instant are all in it.
-        let to = i + times[i..].partition_point(|o| o.at == end.at);
+        let to = times.partition_point(|o| o.at <= end.at);
         (end.at, &times[from..to])
     });
     ends.filter(|(end, _)| now.millis_since(*end) < window).map(|(_, peak)| peak).max_by_key(|peak| peak.len())

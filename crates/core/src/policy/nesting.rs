@@ -126,10 +126,32 @@ mod tests {
         for text in [
             "size(plan.changes.filter(c, (c.type == 'x' && !(c.address.startsWith('y')))))",
             "event.name.matches(r'^\\(\\(\\(\\(\\(\\(\\(\\(\\(\\($') || event.name in ['((((((((((', \"[[[[[[[[[[[\"]",
+            "size(b'((((((((((') == 10 && change                                   == 'Deleted'",
             "change == '''a\n'b' ((((((((((''' // ((((((((((\n && change != 'it\\'s (((((((((('",
         ] {
             assert_eq!(refusal(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn an_expression_is_read_up_to_a_depth_and_no_further() {
+        let sum = |count: usize| vec!["1"; count + 1].join(" + ");
+        for (read, refused) in [
+            ("(".repeat(8), "(".repeat(9)),
+            (format!("{}change ? 1 : 2", "(".repeat(7)), format!("{}change ? 1 : 2", "(".repeat(8))),
+            (sum(24), sum(25)),
+            (format!("({}) + {}", sum(11), sum(11)), format!("({}) + {}", sum(11), sum(12))),
+            (format!("{}{}", "(".repeat(8), sum(16)), format!("{}{}", "(".repeat(8), sum(17))),
+            (format!("a{}", " in a".repeat(24)), format!("a{}", " in a".repeat(25))),
+        ] {
+            assert_eq!(refusal(&read), None, "{read}");
+            assert!(refusal(&refused).is_some_and(|why| why.contains("too deep")), "{refused}");
+        }
+        assert_eq!(
+            refusal(&format!("[{}]", vec![sum(5); 20].join(", "))),
+            None,
+            "what stands side by side is not deep"
+        );
     }
 
     #[test]
@@ -148,6 +170,7 @@ mod tests {
             format!("r'\\' {deep} ''"),
             format!("''' ' {deep} '"),
             format!("// '\n{deep} '"),
+            format!("1 / {deep}"),
             format!("event.`a//b` {deep}"),
             format!(")))) {deep}"),
         ] {

@@ -27,11 +27,10 @@ fn next_after(crontab: &cronexpr::Crontab, time: Time) -> Option<Time> {
 
 /// The last time of the schedule after `last` that has come; those before it are passed over.
 fn due(crontab: &cronexpr::Crontab, last: Time, now: Time) -> Option<Time> {
-    let mut due = next_after(crontab, last).filter(|t| *t <= now)?;
-    if let Some(recent) = next_after(crontab, now.plus_seconds(-DAY)).filter(|t| *t > due && *t <= now) {
-        due = recent;
-    }
-    while let Some(later) = next_after(crontab, due).filter(|t| *t <= now) {
+    let come = |after: Time| next_after(crontab, after).filter(|t| *t <= now);
+    // What was due before the last day is not gone through one by one, unless nothing was since.
+    let mut due = come(last.max(now.plus_seconds(-DAY))).or_else(|| come(last))?;
+    while let Some(later) = come(due) {
         due = later;
     }
     Some(due)
@@ -87,6 +86,37 @@ pub(crate) mod tests {
         assert_eq!(due("2026-01-02T06:00:00Z", "2026-01-03T05:59:00Z"), None);
         assert_eq!(due("2026-01-02T06:00:00Z", "2026-01-03T06:00:00Z").as_deref(), Some("2026-01-03T06:00:00.000Z"));
         assert_eq!(due("2026-01-02T06:00:00Z", "2026-02-09T12:00:00Z").as_deref(), Some("2026-02-09T06:00:00.000Z"));
+    }
+
+    #[test]
+    fn what_is_due_seldom_is_due_once_its_time_has_come() {
+        let monday = crontab(&DriftPolicy { schedule: "0 6 * * 1".into(), time_zone: None }).expect("a schedule");
+        let due = |last: &str, now: &str| due(&monday, at(last), at(now)).map(|t| t.to_string());
+        let friday = "2026-01-16T12:00:00Z";
+        assert_eq!(due("2025-12-01T00:00:00Z", friday).as_deref(), Some("2026-01-12T06:00:00.000Z"));
+        assert_eq!(due("2026-01-12T06:00:00Z", friday), None);
+    }
+
+    #[test]
+    fn what_is_made_up_for_begins_now() {
+        let begun = |now: &str| {
+            let mut drift = Vec::new();
+            schedule(&policy(), &mut drift, at(now));
+            drift.first().map(|d| d.last_schedule_time)
+        };
+        assert_eq!(begun("2026-01-01T06:10:00Z"), Some(at("2026-01-01T06:00:00Z")));
+        assert_eq!(begun("2026-01-01T06:10:00.001Z"), Some(at("2026-01-01T06:10:00.001Z")), "nobody was there in time");
+    }
+
+    #[test]
+    fn who_asks_is_told_when_it_is_due_next() {
+        let next = |now: &str| schedule(&policy(), &mut Vec::new(), at(now));
+        assert_eq!(next("2026-01-01T05:00:00Z"), Some(3_600_000));
+        assert_eq!(next("2026-01-01T06:00:10Z"), Some(POLL), "a plan is under way");
+        let mut yearly = policy();
+        yearly.spec.drift = Some(DriftPolicy { schedule: "0 6 1 7 *".into(), time_zone: None });
+        let looks = schedule(&yearly, &mut Vec::new(), at("2026-01-01T00:00:00Z"));
+        assert_eq!(looks, Some(86_400_000), "it is looked again each day, since clocks are set");
     }
 
     #[test]

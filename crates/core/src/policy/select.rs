@@ -132,3 +132,6 @@ fn is_match(wanted: &Match, event: &Event, resource: &Resource) -> bool {
         && any(&wanted.accounts, &event.account_id)
         && any(&wanted.regions, &event.region)
 }
+
+#[cfg(test)]
+mod tests;

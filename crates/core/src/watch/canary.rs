@@ -10,7 +10,7 @@ const CLOCKS: i64 = 5;
 
 /// What is to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Next {
+pub enum Task {
     /// Write one.
     Write,
     /// The one of that time has not come back: tell people.
@@ -21,16 +21,16 @@ pub enum Next {
 
 /// `written` and `seen` are the times of the last canary that was written and of the last that came back. `every` and
 /// `patience` are in milliseconds.
-pub fn next(written: Option<Time>, seen: Option<Time>, now: Time, every: i64, patience: i64) -> Next {
-    let Some(written) = written else { return Next::Write };
+pub fn next(written: Option<Time>, seen: Option<Time>, now: Time, every: i64, patience: i64) -> Task {
+    let Some(written) = written else { return Task::Write };
     let age = now.millis_since(written);
     let is_back = seen.is_some_and(|seen| seen.plus_seconds(CLOCKS) >= written);
     if age >= every {
-        Next::Write
+        Task::Write
     } else if !is_back && age >= patience {
-        Next::SayLost(written)
+        Task::SayLost(written)
     } else {
-        Next::Wait
+        Task::Wait
     }
 }
 
@@ -66,12 +66,12 @@ mod tests {
         let next = |written: Option<i64>, seen: Option<i64>, now: i64| {
             super::next(written.map(at), seen.map(at), at(now), 86_400_000, 1_800_000)
         };
-        assert_eq!(next(None, None, 0), Next::Write);
-        assert_eq!(next(Some(0), None, 1799), Next::Wait);
-        assert_eq!(next(Some(0), None, 1800), Next::SayLost(at(0)));
-        assert_eq!(next(Some(0), Some(-5), 1800), Next::Wait, "records have whole seconds");
-        assert_eq!(next(Some(0), Some(-100), 1800), Next::SayLost(at(0)), "that was the one before");
-        assert_eq!(next(Some(0), Some(0), 86_400), Next::Write);
-        assert_eq!(next(Some(0), None, 86_400), Next::Write, "a lost one is no reason to stop");
+        assert_eq!(next(None, None, 0), Task::Write);
+        assert_eq!(next(Some(0), None, 1799), Task::Wait);
+        assert_eq!(next(Some(0), None, 1800), Task::SayLost(at(0)));
+        assert_eq!(next(Some(0), Some(-5), 1800), Task::Wait, "records have whole seconds");
+        assert_eq!(next(Some(0), Some(-100), 1800), Task::SayLost(at(0)), "that was the one before");
+        assert_eq!(next(Some(0), Some(0), 86_400), Task::Write);
+        assert_eq!(next(Some(0), None, 86_400), Task::Write, "a lost one is no reason to stop");
     }
 }

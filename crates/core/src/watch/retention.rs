@@ -37,9 +37,7 @@ impl Retention {
         match how {
             // It opens once more if its event comes again, and ends as before.
             How::Noise if !is_duplicate => self.noise.max(self.limits),
-            How::Noise | How::Recovered | How::Failed | How::Dismissed => {
-                self.ended.max(self.queues).max(self.limits)
-            }
+            How::Noise | How::Recovered | How::Failed | How::Dismissed => self.ended.max(self.queues).max(self.limits),
         }
     }
 
@@ -152,7 +150,11 @@ mod tests {
         let named = |index: &Index| -> Vec<String> {
             KEPT.due(index, NOW, &BTreeSet::new(), 9).into_iter().map(|(id, _)| id.name.to_string()).collect()
         };
-        assert_eq!(named(&index), ["canary-before"], "an archive brings its event again, and its elder may have failed");
+        assert_eq!(
+            named(&index),
+            ["canary-before"],
+            "an archive brings its event again, and its elder may have failed"
+        );
         put(&mut index, "duplicate-2", "Duplicate", 720);
         assert_eq!(named(&index), ["duplicate-2", "canary-before"]);
     }

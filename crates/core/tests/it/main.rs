@@ -8,3 +8,4 @@ mod gate_properties;
 mod hostile;
 mod records;
 mod shape;
+mod status_version;

@@ -18,7 +18,7 @@ mod source;
 mod start;
 mod state_change;
 
-pub use scripted::{Ending, Mode, Parameter, Script};
+pub use scripted::{Ending, Kind, Mode, Resource, Script};
 pub use start::TOKEN_MINUTES;
 
 use super::Config;

@@ -36,7 +36,7 @@ use super::upstream::{Scope, Upstream};
 use action::Ask;
 use anyhow::Context as _;
 use caller::Known;
-use judge::{Held, Why, judge};
+use judge::{Held, Kind, Why, judge};
 use policies::Policies;
 use policy::{Asked, Policy, account_of};
 use report::Counts;
@@ -96,6 +96,16 @@ impl Iam {
                 tracing::warn!(operation = call.operation, error = format!("{error:#}"), "a call could not be judged");
                 Some(words::refusal(call, 503, "ServiceUnavailable", &format!("IAM: {error:#}")))
             }
+        }
+    }
+
+    /// The refusal of a call as if no policy of its caller's allowed it, in AWS's words; nothing is counted.
+    pub async fn denial(&self, request: &Request, call: &Call) -> Reply {
+        let known = caller::signer(&self.policies, &self.principals, request, call).await;
+        let asked = action::of(&Ask::new(request, call)).accesses.into_iter().next();
+        match (known, asked) {
+            (Ok(known), Some(access)) => denial(&known, &access, Why::Missing(Kind::Identity)).reply(call),
+            _ => words::unsigned(call),
         }
     }
 

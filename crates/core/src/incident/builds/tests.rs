@@ -66,6 +66,9 @@ fn a_lock_that_an_ended_build_of_ours_left_is_shown_with_the_command_that_frees_
         start: Some(Time(1000)),
         end: Some(Time(9000)),
     }];
+    (view.builds_here[0].start, view.builds_here[0].end) = (Some(Time(6000)), Some(Time(9000)));
+    assert!(!ready(&decide(&view).status).1.contains("force-unlock"), "it began after the lock was taken");
+    view.builds_here[0].start = Some(Time(1000));
     let step = decide(&view);
     let said = ready(&step.status).1;
     assert!(said.contains("apply:0") && said.contains("terraform force-unlock 4711"), "{said}");
@@ -135,7 +138,8 @@ fn only_an_apply_of_ours_that_succeeded_makes_an_empty_plan_read_as_put_back() {
 #[test]
 fn a_commit_whose_apply_never_began_is_forgotten_with_its_attempt() {
     let view = fixture::planned(StepName::Apply, &["t.a"]);
-    assert_eq!(overtaken(&view.status, view.now).recovery.committed_to, None);
+    let status = overtaken(&view.status, view.now);
+    assert_eq!((status.step.name, status.step.attempt, status.recovery.committed_to), (StepName::Plan, 2, None));
 }
 
 #[test]
@@ -204,4 +208,62 @@ fn what_happened_before_its_policy_was_created_never_goes_by_itself() {
     let status = decide(&view).status;
     assert_eq!(status.phase, Phase::AwaitingApproval);
     assert!(ready(&status).1.contains("before the policy was created at 1970-01-01T00:08:20"), "{}", ready(&status).1);
+}
+
+#[test]
+fn people_read_how_a_build_ended_and_where_its_log_is() {
+    let mut ended = build("FAILED", Some("ApplyFailed"));
+    assert_eq!(describe(&ended), "FAILED (ApplyFailed)");
+    ended.url = Some("https://log".into());
+    assert_eq!(describe(&ended), "FAILED (ApplyFailed), log: https://log");
+    ended.error = None;
+    assert_eq!(describe(&ended), "FAILED, log: https://log");
+    assert!(ready(&decide(&view(ended)).status).1.contains("apply:1 ended as FAILED, log: https://log"));
+}
+
+#[test]
+fn a_build_that_was_started_is_said_to_be_at_work() {
+    for (kind, said) in [(BuildKind::Plan, "Build apply:1 plans"), (BuildKind::Apply, "Build apply:1 applies the plan")]
+    {
+        let status = started(&fixture::view(StepName::Plan).status, kind, &build("IN_PROGRESS", None), Time(0));
+        assert_eq!(ready(&status).1, said);
+    }
+}
+
+#[test]
+fn the_longer_others_work_on_a_state_the_later_it_is_planned_again() {
+    let pause = |attempt: u32| {
+        let mut status = IncidentStatus::default();
+        status.step.attempt = attempt;
+        replan_later(&mut status, reason::STATE_LOCKED, "Locked", Time(0));
+        status.recovery.next_attempt_time.map(|at| at.0 / 1000)
+    };
+    assert_eq!([1, 2, 3, 4, 5, 6, 19].map(pause), [30, 60, 120, 240, 480, 600, 600].map(Some));
+    assert_eq!(pause(20), None, "a human is needed");
+}
+
+#[test]
+fn a_start_that_did_not_come_about_says_why_and_counts_where_it_may_have_all_the_same() {
+    let fault = |class| Fault::new("starting CodeBuild project shop", class, "no");
+    let cases = [
+        (NotStarted::Busy("n/other is at work".into()), reason::WORKSPACE_BUSY, 0),
+        (NotStarted::OnHold("on hold".into()), reason::ON_HOLD, 0),
+        (NotStarted::Changed("it is not as it was".into()), reason::PROJECT_CHANGED, 0),
+        (NotStarted::Fault(fault(FaultClass::Transient)), fault(FaultClass::Transient).reason(), 0),
+        (NotStarted::Asked(fault(FaultClass::Denied)), reason::ACCESS_DENIED, 0),
+        (NotStarted::Asked(fault(FaultClass::Transient)), fault(FaultClass::Transient).reason(), 1),
+    ];
+    for (why, word, tries) in cases {
+        let mut view = fixture::planned(StepName::Apply, &["t.a"]);
+        view.status.recovery.intent.as_mut().expect("it is wanted").tries = 1;
+        let (status, pause) = not_started(&view.status, &why, "i", Time(0));
+        assert_eq!(
+            (ready(&status).0, status.recovery.intent.as_ref().map(|i| i.tries)),
+            (word, Some(tries)),
+            "{why:?}"
+        );
+        assert_eq!(status.recovery.next_attempt_time, Some(Time(pause)), "{why:?}");
+        let stalled = status.conditions.iter().find(|c| c.r#type == "Stalled").expect("it says").status;
+        assert_eq!(stalled == reforge_api::ConditionStatus::True, word == reason::PROJECT_CHANGED, "{why:?}");
+    }
 }

@@ -73,6 +73,37 @@ fn the_record_of_what_was_told_of_is_the_younger_ones_and_its_evidence() {
 }
 
 #[test]
+fn of_two_of_the_same_second_one_goes_on_whichever_was_known_first() {
+    let mut two = [incident("a", "StateChange", 100), incident("b", "CloudTrail", 100)];
+    for first in 0..2 {
+        let second = 1 - first;
+        assert_eq!(elder(&two[first], &[&two[first]]), None, "nobody knows of another yet");
+        let mut begun = IncidentStatus::default();
+        begun.step.name = StepName::Settle;
+        two[first].status = Some(begun.clone());
+        let goes_on = |i: usize| {
+            let status = two[i].status.clone().unwrap_or_default();
+            !may_give_way(&status) || elder(&two[i], &[&two[0], &two[1]]).is_none()
+        };
+        assert_eq!([goes_on(first), goes_on(second)].iter().filter(|goes| **goes).count(), 1);
+        two[first].status = None;
+    }
+}
+
+#[test]
+fn who_has_a_build_under_way_or_is_cleared_gives_way_to_nobody_any_more() {
+    let mut status = IncidentStatus::default();
+    let mut gives_way = |step, tries| {
+        status.step.name = step;
+        super::super::transition::want(&mut status, BuildKind::Plan, Vec::new(), Time(0));
+        status.recovery.intent.as_mut().expect("it is wanted").tries = tries;
+        may_give_way(&status)
+    };
+    assert!(gives_way(StepName::Plan, 0) && gives_way(StepName::Gate, 0));
+    assert!(!gives_way(StepName::Plan, 1) && !gives_way(StepName::Apply, 0));
+}
+
+#[test]
 fn what_is_not_the_same_change_is_no_duplicate() {
     let me = incident("b", "CloudTrail", 160);
     let same_source = incident("a", "CloudTrail", 100);
@@ -113,6 +144,11 @@ fn an_incident_that_stands_for_nothing_takes_nobodys_place() {
     };
     assert!(of(reason::VERIFIED, Phase::Recovered, 200), "it put back what this is about");
     assert!(!of(reason::VERIFIED, Phase::Recovered, 150), "it was put back before, and is gone again");
+    let mut planned_before = having_ended(incident("a", "StateChange", 100), reason::VERIFIED, Phase::Recovered, 200);
+    for (planned, stands) in [(159, false), (160, true)] {
+        planned_before.status.as_mut().expect("it ended").timeline.planned_at = Some(Time(planned * 1000));
+        assert_eq!(elder(&me, &[&planned_before]).is_some(), stands, "planned at {planned} s");
+    }
     assert!(!of(reason::DUPLICATE, Phase::Dismissed, 200));
     assert!(!of(reason::APPROVAL_EXPIRED, Phase::Failed, 200));
 }
@@ -138,6 +174,42 @@ fn one_event_in_two_namespaces_goes_on_once() {
     other.metadata.uid = Some("z".into());
     assert_eq!(elder(&other, &[&elder_one]), Some("shop/a".to_owned()));
     assert_eq!(elder(&elder_one, &[&other]), None);
+    other.spec.event.id = "another".into();
+    assert_eq!(elder(&other, &[&elder_one]), None, "another event");
+}
+
+#[test]
+fn an_alert_is_about_something_else_than_a_recovery() {
+    let (mut alert, record) = (incident("a", "StateChange", 100), incident("b", "CloudTrail", 160));
+    assert!(elder(&record, &[&alert]).is_some());
+    alert.spec.handling = Handling::Alert;
+    assert_eq!(elder(&record, &[&alert]), None);
+}
+
+#[test]
+fn a_record_of_another_change_takes_no_notices_place() {
+    let (told, record) = (incident("a", "StateChange", 100), incident("b", "CloudTrail", 160));
+    let mut stopped = incident("c", "CloudTrail", 120);
+    stopped.spec.change = reforge_api::Change::Stopped;
+    assert_eq!(elder(&record, &[&told, &stopped, &record]), Some("shop/a".to_owned()));
+}
+
+#[test]
+fn a_record_that_came_later_is_judged_once() {
+    use crate::incident::fixture::report;
+    let (told, recorded) = (incident("a", "StateChange", 100).spec, incident("b", "CloudTrail", 100).spec);
+    let (record, notice) = (report(Origin::CloudTrail), report(Origin::Config));
+    assert!(has_record(&[notice.clone(), record.clone()]) && !has_record(std::slice::from_ref(&notice)));
+    let mut status = IncidentStatus::default();
+    assert!(has_unjudged_record(&status, &told, std::slice::from_ref(&record)));
+    assert!(!has_unjudged_record(&status, &told, &[notice]), "it does not say who did it");
+    assert!(!has_unjudged_record(&status, &recorded, std::slice::from_ref(&record)), "it was known who did it");
+    assert!(!has_unjudged_record(&status, &told, &[record.clone(), record.clone()]), "nobody can tell which");
+    let verdict = |record: &str| json!({"verdict": "Failure", "confidencePercent": 90, "by": "Rules", "record": record, "reason": "x"});
+    for (judged, again) in [("r", false), ("another", true)] {
+        status.classification = Some(serde_json::from_value(verdict(judged)).unwrap());
+        assert_eq!(has_unjudged_record(&status, &told, std::slice::from_ref(&record)), again, "{judged}");
+    }
 }
 
 #[test]
@@ -197,6 +269,9 @@ fn a_record_is_kept_however_many_other_reports_there_are() {
     me.status = Some(IncidentStatus { evidence: known, evidence_total, ..IncidentStatus::default() });
     let record = incident("r", "CloudTrail", 160);
     all.push(&record);
+    let read =
+        asked(&me, &all, |index, row| super::reports(index, row, &me.status.as_ref().expect("it stands").evidence).0);
+    assert_eq!(read.iter().map(ToString::to_string).collect::<Vec<_>>(), ["shop/r"], "for others there is no room");
     let (found, total) = evidence(&me, &all);
     assert_eq!((found.len(), total), (MAX_EVIDENCE, 21));
     assert!(has_record(&found), "it says who did it");

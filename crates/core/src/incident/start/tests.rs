@@ -8,6 +8,7 @@ use crate::incident::fixture::{decides, planned, policy, ready, view};
 use crate::incident::view::Seen;
 use crate::plan::build::{BuildError, BuildStatus};
 use crate::policy::limits::Opened;
+use crate::policy::reserve::Reserve;
 use crate::words::fault::Fault;
 
 use super::*;
@@ -158,6 +159,21 @@ fn its_own_place_among_the_applies_of_the_policy_is_not_asked_for_twice() {
 }
 
 #[test]
+fn what_clears_says_what_it_takes_also_where_a_storm_has_come_since() {
+    let gate = planned(StepName::Gate, &["t.a"]);
+    let alone = Reserve { in_storm: false, is_stored: false };
+    assert_eq!(decide(&gate).reserve, Some(alone), "one workspace has one writer");
+    let mut view = cleared(0);
+    assert_eq!(decide(&view).reserve, Some(alone));
+    overdone(&mut view);
+    assert_eq!(decide(&view).reserve, None, "it asks");
+    policy(&mut view).classification.criticality = Criticality::Critical;
+    let step = decide(&view);
+    assert!(starts(&step));
+    assert_eq!(step.reserve, Some(Reserve { in_storm: true, is_stored: true }));
+}
+
+#[test]
 fn the_pauses_of_a_start_that_does_not_go_well_grow_though_the_gate_is_asked_in_between() {
     let mut view = cleared(0);
     let refused = NotStarted::Fault(Fault::new("starting", FaultClass::Denied, "no"));
@@ -269,4 +285,72 @@ fn without_a_policy_a_start_that_may_have_been_carried_out_keeps_the_workspace_u
     let step = decide(&view);
     assert_eq!((ready(&step.status).0, works(&step.status)), (reason::POLICY_GONE, false));
     assert_eq!(step.effects, [Effect::ReleaseWorkspace]);
+}
+
+#[test]
+fn a_next_attempt_begins_at_its_time_and_not_before() {
+    let mut view = cleared(0);
+    let at = |ms: i64| Some(Time(1_000_000 + ms));
+    view.status.recovery.next_attempt_time = at(1);
+    let waits = decide(&view);
+    assert_eq!((starts(&waits), waits.wake), (false, Some(1)));
+    for come in [at(0), at(-1)] {
+        view.status.recovery.next_attempt_time = come;
+        assert!(starts(&decide(&view)), "{come:?}");
+    }
+}
+
+#[test]
+fn who_waits_for_the_workspace_says_for_whom() {
+    let mut view = cleared(0);
+    view.seen = Seen::Workspace(Some("n/other".into()));
+    let step = decide(&view);
+    assert_eq!((ready(&step.status).0, step.wake), (reason::WORKSPACE_BUSY, Some(POLL_WORKSPACE)));
+    assert!(ready(&step.status).1.contains("n/other"));
+}
+
+#[test]
+fn a_build_that_runs_is_looked_at_again_and_said_to_be_at_work_once_that_is_seen() {
+    let mut runs = view(StepName::Apply);
+    let running = BuildState { id: "apply:1".into(), ..BuildState::default() };
+    runs.status = started(&runs.status, BuildKind::Apply, &running, runs.now);
+    runs.seen = Seen::Build(Some(running));
+    let step = decide(&runs);
+    assert_eq!((step.status.step.name, step.wake), (StepName::Apply, Some(POLL_BUILD)));
+    assert_eq!(step.status.recovery.failures, 0);
+    let fault = Fault::new("asking CodeBuild", FaultClass::Transient, "no");
+    super::super::trouble::tell(&mut runs.status, &fault, "i", Time(0));
+    runs.now = Time(100_000);
+    let step = decide(&runs);
+    assert_eq!((ready(&step.status).1, step.wake), ("Build apply:1 applies the plan", Some(POLL_BUILD)));
+}
+
+#[test]
+fn what_is_being_started_and_what_is_looked_for_is_named_by_its_kind() {
+    for (kind, name, why) in
+        [(BuildKind::Plan, StepName::Plan, reason::PLANNING), (BuildKind::Apply, StepName::Apply, reason::APPLYING)]
+    {
+        let mut view = cleared(0);
+        view.status.step.name = name;
+        if kind == BuildKind::Plan {
+            view.seen = Seen::Workspace(None);
+        }
+        let step = decide(&view);
+        assert_eq!((ready(&step.status).0, step.effects), (why, vec![Effect::StartBuild(kind)]));
+        let intent = view.status.recovery.intent.as_mut().expect("it is wanted");
+        (intent.tries, intent.last_try_time) = (1, Some(Time(990_000)));
+        policy(&mut view).suspend = true;
+        let step = decide(&view);
+        assert!(!starts(&step), "{kind:?}");
+        assert_eq!(ready(&step.status).0, why);
+        assert!(ready(&step.status).1.ends_with("the policy is suspended"), "{}", ready(&step.status).1);
+    }
+}
+
+#[test]
+fn a_plan_is_started_by_no_look_at_the_gate() {
+    let mut view = cleared(0);
+    view.status.step.name = StepName::Plan;
+    let step = decide(&view);
+    assert_eq!((starts(&step), step.status.step.name), (false, StepName::Plan));
 }

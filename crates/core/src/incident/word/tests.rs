@@ -49,3 +49,25 @@ fn an_approval_that_counts_is_not_too_late_while_nothing_can_be_looked_at() {
     decides(&mut view, "ann", Decision::Approve);
     assert_eq!(decide(&view).status.step.name, StepName::Gate);
 }
+
+#[test]
+fn a_denial_counts_before_a_start_though_nothing_can_be_looked_at() {
+    let mut view = planned(StepName::Apply, &["t.a"]);
+    view.seen = Seen::Trouble(Fault::new("reading the summary", FaultClass::Denied, "no"));
+    decides(&mut view, "ben", Decision::Deny);
+    assert_eq!(ready(&decide(&view).status).0, reason::DENIED);
+    view.status.recovery.intent.as_mut().expect("it is wanted").tries = 1;
+    assert_eq!(decide(&view).status.step.name, StepName::Apply, "a start may have been carried out");
+}
+
+#[test]
+fn nobodys_time_runs_out_who_is_not_asked() {
+    let mut view = asked("6m");
+    assert_eq!(time_left(&view), Some(60_000));
+    let mut applies = view.clone();
+    applies.status.step.name = StepName::Apply;
+    assert_eq!(time_left(&applies), None, "it was approved");
+    let waiting = view.status.conditions.iter_mut().find(|c| c.r#type == condition::APPROVED).expect("it says");
+    waiting.reason = reason::WAITING.into();
+    assert_eq!(time_left(&view), None, "it waits for its window");
+}

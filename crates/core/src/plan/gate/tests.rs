@@ -145,6 +145,28 @@ fn replacing_what_is_gone_already_destroys_nothing() {
 }
 
 #[test]
+fn what_is_gone_elsewhere_makes_no_replacement_harmless() {
+    let mut plan = summary(vec![change("aws_table.a", &["delete", "create"])]);
+    plan.drift = vec![
+        Drift { address: "aws_table.b".into(), actions: vec!["delete".into()] },
+        Drift { address: "aws_table.a".into(), actions: vec!["update".into()] },
+    ];
+    assert!(matches!(ask(&plan, &policy(), Change::Deleted, &[]), Gate::Refuse(_)));
+}
+
+#[test]
+fn an_attachment_may_be_replaced_and_not_removed() {
+    let own = ["aws_attachment.a".to_owned()];
+    let (policy, spec, limits) = (policy(), incident(Change::Modified, &[]), Held::default());
+    let judged = |actions: &[&str]| {
+        let plan = summary(vec![change(&own[0], actions)]);
+        answer(&Question { own: &own, ..question(&plan, &policy, &spec, &limits) })
+    };
+    assert_eq!(judged(&["delete", "create"]), Gate::Go(Cleared::ByPolicy));
+    assert!(matches!(judged(&["delete"]), Gate::Refuse(_)));
+}
+
+#[test]
 fn what_nobody_explains_is_left_out_by_planning_again() {
     let plan = summary(vec![change("aws_table.a", &["create"]), change("aws_table.b", &["delete"])]);
     let Gate::PlanAgain { targets, .. } = ask(&plan, &policy(), Change::Deleted, &[]) else { panic!() };
@@ -180,9 +202,27 @@ fn a_change_that_only_follows_a_lost_resource_is_explained_by_it() {
 }
 
 #[test]
+fn what_would_be_destroyed_or_does_not_say_what_differs_follows_nothing() {
+    let follower = |actions: &[&str], attributes: &[&str]| {
+        let mut follower = change("aws_rule.r", actions);
+        follower.attributes = attributes.iter().map(|a| (*a).to_owned()).collect();
+        follower.references.insert("name".into(), ["aws_table.a".to_owned()].into());
+        summary(vec![change("aws_table.a", &["create"]), follower])
+    };
+    let follows = follower(&["update"], &["name"]);
+    assert_eq!(unexplained(&follows, &*OWN), Vec::<String>::new());
+    for stranger in [follower(&["delete", "create"], &["name"]), follower(&["update"], &[])] {
+        assert_eq!(unexplained(&stranger, &*OWN), ["aws_rule.r"]);
+        let Gate::PlanAgain { targets, .. } = ask(&stranger, &policy(), Change::Deleted, &[]) else { panic!() };
+        assert_eq!(targets, ["aws_table.a"]);
+    }
+}
+
+#[test]
 fn more_changes_than_the_policy_allows_need_a_human() {
     let mut policy = policy();
     policy.plan.max_changes = 1;
+    assert_eq!(ask(&lost(), &policy, Change::Deleted, &[]), Gate::Go(Cleared::ByPolicy), "as many as it allows");
     let mut follower = change("aws_rule.r", &["update"]);
     follower.references.insert("name".into(), ["aws_table.a".to_owned()].into());
     let plan = summary(vec![change("aws_table.a", &["create"]), follower]);
@@ -217,6 +257,9 @@ fn an_empty_plan_restores_nothing_and_a_modification_it_does_not_see_is_said_so(
     plan.unchanged.insert("aws_table.a".into());
     assert_eq!(ask(&plan, &policy(), Change::Deleted, &[]), Gate::Nothing(Nothing::ToRestore));
     assert_eq!(ask(&plan, &policy(), Change::Modified, &[]), Gate::Nothing(Nothing::CoveredByTerraform));
+    let (policy, stopped, limits) = (policy(), incident(Change::Stopped, &[]), Held::default());
+    let with_verb = answer(&Question { has_verb: true, ..question(&plan, &policy, &stopped, &limits) });
+    assert_eq!(with_verb, Gate::Nothing(Nothing::ToRestore), "its verb would be in the plan, had it been of use");
 }
 
 fn lost() -> Summary {

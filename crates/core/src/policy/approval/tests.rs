@@ -125,3 +125,13 @@ fn both_the_question_and_the_answer_expire() {
     assert_eq!(late.word(), Word::Expired);
     assert_eq!(deadlines(&silent.policy, Time(0)), (Time(2 * hours), Time(4 * hours)));
 }
+
+#[test]
+fn when_somebody_decided_on_an_older_plan_makes_their_word_on_this_one_no_older() {
+    let hours = 3_600_000;
+    let mut again = Setting::new(&[("ann", Approve)]);
+    let seen = |by: &str, digest: &str| SeenApproval { by: by.into(), change_digest: digest.into(), at: Time(0) };
+    again.now = 5 * hours;
+    again.seen = vec![seen("ann", "old"), seen("ben", "d")];
+    assert_eq!(again.word(), Word::Given(vec!["ann".into()]));
+}

@@ -1,5 +1,7 @@
 //! The course of a scripted build: the phases of a real one, and in BUILD what the script says.
 
+use super::carried_out;
+use super::resource::Resource;
 use super::session::Session;
 use super::terraform::{self, About, Place, Plan};
 use super::{Change, Ending, Mode, Script, variable};
@@ -90,18 +92,19 @@ impl<'a> Job<'a> {
         let text = |name: &str| variable(build, name).to_owned();
         let own = build.project["sourceVersion"].as_str().filter(|version| !version.is_empty());
         let source_version = own.map_or_else(|| script.world().source_version.clone(), ToOwned::to_owned);
+        let region = script.world().region.clone().unwrap_or_else(|| build.scope.region.clone());
         let about = About {
             workspace: text("REFORGE_WORKSPACE"),
             build: build.uuid.clone(),
             incident: text("REFORGE_INCIDENT"),
             attempt: variable(build, "REFORGE_ATTEMPT").parse().unwrap_or_default(),
             source_version,
-            place: Place { account: build.scope.account.clone(), region: build.scope.region.clone() },
+            place: Place { account: build.scope.account.clone(), region: region.clone() },
             backend: (text("REFORGE_STATE_BUCKET"), text("REFORGE_STATE_KEY")),
         };
         Self {
             script,
-            session: Session::of(codebuild, build, variable(build, "REFORGE_BUCKET")),
+            session: Session::of(codebuild, build, variable(build, "REFORGE_BUCKET"), &region),
             about,
             targets: serde_json::from_str(variable(build, "REFORGE_TARGETS")).unwrap_or_default(),
             order: (text("REFORGE_PLAN_BUILD"), text("REFORGE_PLAN_DIGEST")),
@@ -128,9 +131,9 @@ impl<'a> Job<'a> {
             (world.declared.clone(), world.state.clone())
         };
         let mut now = BTreeMap::new();
-        for parameter in declared.values().chain(state.held.values()) {
-            if let Some(value) = self.session.parameter(&parameter.name).await? {
-                now.insert(parameter.name.clone(), value);
+        for resource in declared.values().chain(state.held.values()) {
+            if let Some(value) = carried_out::value(&self.session, resource).await? {
+                now.insert(resource.name.clone(), value);
             }
         }
         Ok(Plan::of(&declared, &state, &now, &self.targets))
@@ -190,7 +193,7 @@ impl<'a> Job<'a> {
         let mut refused = None;
         for change in &plan.changes {
             match self.carry_out(change).await {
-                Ok(()) => self.hold(change),
+                Ok(name) => self.hold(change, name),
                 Err(error) => refused = Some(format!("Error: {error:#}")),
             }
         }
@@ -208,23 +211,29 @@ impl<'a> Job<'a> {
         }
     }
 
-    async fn carry_out(&self, change: &Change) -> anyhow::Result<()> {
+    /// Gives the name back that the resource has now.
+    async fn carry_out(&self, change: &Change) -> anyhow::Result<Option<String>> {
         if let Some(before) = change.before.as_ref().filter(|_| change.actions.iter().any(|action| action == "delete"))
         {
-            self.session.delete_parameter(&before.name).await?;
+            carried_out::delete(&self.session, before).await?;
         }
         match &change.after {
-            Some(after) => self.session.put_parameter(&after.name, &after.value).await,
-            None => Ok(()),
+            Some(after) => carried_out::put(&self.session, after).await.map(Some),
+            None => Ok(None),
         }
     }
 
-    /// The state as it is after a change.
-    fn hold(&self, change: &Change) {
-        let held = &mut self.script.world().state.held;
-        match &change.after {
-            Some(after) => held.insert(change.address.clone(), after.clone()),
-            None => held.remove(&change.address),
+    /// The state as it is after a change. What is declared goes by the name that AWS gave it.
+    fn hold(&self, change: &Change, name: Option<String>) {
+        let mut world = self.script.world();
+        match (&change.after, name) {
+            (Some(after), Some(name)) => {
+                if let Some(declared) = world.declared.get_mut(&change.address) {
+                    declared.name.clone_from(&name);
+                }
+                world.state.held.insert(change.address.clone(), Resource { name, ..after.clone() })
+            }
+            _ => world.state.held.remove(&change.address),
         };
     }
 }

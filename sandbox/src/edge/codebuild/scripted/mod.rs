@@ -1,16 +1,19 @@
 //! Builds that follow a script in place of a shell, for tests that are not about Terraform.
 //!
-//! A scripted workspace declares SSM parameters and nothing else. Its builds publish what real ones would publish of them,
+//! A scripted workspace declares SSM parameters, tables, functions and instances, and nothing else. Its builds publish what real ones would publish of them,
 //! make their calls through the edge under their own sessions, with the rights of their roles, and so leave records and
-//! events as real ones do; or they end as the script says. `terraform` decides (pure), `course` does, `session` calls.
+//! events as real ones do; or they end as the script says. `terraform` decides (pure) about each `resource`, `course` does, `session`
+//! calls, `carried_out` knows what to call for each type.
 //! An end-to-end test compares what both kinds of builds publish.
 
+mod carried_out;
 mod course;
+mod resource;
 mod session;
 mod terraform;
 
 pub use course::run;
-pub use terraform::Parameter;
+pub use resource::{Kind, Resource};
 
 use super::build::Build;
 use jiff::Timestamp;
@@ -54,21 +57,23 @@ struct Inner {
 
 #[derive(Debug)]
 struct World {
-    declared: BTreeMap<String, Parameter>,
+    declared: BTreeMap<String, Resource>,
     state: State,
     source_version: String,
+    /// Where the resources are, if it is not where the builds run.
+    region: Option<String>,
     lock: Option<Value>,
     plans: VecDeque<Ending>,
     applies: VecDeque<Ending>,
 }
 
 impl Script {
-    /// A workspace that declares these parameters, and has applied them.
-    pub fn of(declared: impl IntoIterator<Item = Parameter>) -> Self {
-        let declared: BTreeMap<String, Parameter> = declared.into_iter().map(|p| (p.address.clone(), p)).collect();
+    /// A workspace that declares these resources, and has applied them.
+    pub fn of(declared: impl IntoIterator<Item = Resource>) -> Self {
+        let declared: BTreeMap<String, Resource> = declared.into_iter().map(|p| (p.address.clone(), p)).collect();
         let state = State { held: declared.clone(), serial: 1, modified: Timestamp::now() };
         let (plans, applies) = (VecDeque::new(), VecDeque::new());
-        let world = World { declared, state, source_version: "1".to_owned(), lock: None, plans, applies };
+        let world = World { declared, state, source_version: "1".to_owned(), region: None, lock: None, plans, applies };
         Self(Arc::new(Inner { world: Mutex::new(world), paused: watch::Sender::new(false) }))
     }
 
@@ -76,12 +81,17 @@ impl Script {
         self.0.world.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Declares one more parameter, or the one at its address otherwise.
-    pub fn declare(&self, parameter: Parameter) {
-        self.world().declared.insert(parameter.address.clone(), parameter);
+    /// Its resources are in another region than its builds.
+    pub fn elsewhere(&self, region: &str) {
+        self.world().region = Some(region.to_owned());
     }
 
-    /// Declares the parameter at an address no more.
+    /// Declares one more resource, or the one at its address otherwise.
+    pub fn declare(&self, resource: Resource) {
+        self.world().declared.insert(resource.address.clone(), resource);
+    }
+
+    /// Declares the resource at an address no more.
     pub fn drop_declaration(&self, address: &str) {
         self.world().declared.remove(address);
     }

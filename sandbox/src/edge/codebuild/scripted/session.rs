@@ -4,9 +4,9 @@
 use crate::edge::codebuild::{CodeBuild, build::Build, environment};
 use crate::edge::http::Reply;
 use crate::edge::upstream::Upstream;
-use anyhow::{Context as _, ensure};
+use anyhow::ensure;
 use hyper::body::Bytes;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// A build's session.
 #[derive(Debug)]
@@ -14,16 +14,19 @@ pub struct Session {
     edge: Upstream,
     access_key: String,
     region: String,
+    /// The region of the resources, which the state need not be in.
+    resources: String,
     bucket: String,
 }
 
 impl Session {
-    /// That of a build which publishes into `bucket`.
-    pub fn of(codebuild: &CodeBuild, build: &Build, bucket: &str) -> Self {
+    /// That of a build which publishes into `bucket`, and whose resources are in a region.
+    pub fn of(codebuild: &CodeBuild, build: &Build, bucket: &str, resources: &str) -> Self {
         Self {
             edge: Upstream::new(&codebuild.url),
             access_key: environment::access_key(&build.uuid),
             region: build.scope.region.clone(),
+            resources: resources.to_owned(),
             bucket: bucket.to_owned(),
         }
     }
@@ -69,44 +72,44 @@ impl Session {
         Ok(reply.body)
     }
 
-    async fn ssm(&self, operation: &str, input: &Value) -> anyhow::Result<Reply> {
+    /// Calls an operation of a JSON protocol, about a resource.
+    ///
+    /// # Errors
+    /// When the edge can't be reached.
+    pub async fn json(&self, service: &str, target: &str, input: &Value) -> anyhow::Result<Reply> {
         let builder = hyper::Request::post(self.edge.at("/"))
             .header("content-type", "application/x-amz-json-1.1")
-            .header("x-amz-target", format!("AmazonSSM.{operation}"));
-        self.send("ssm", builder, input.to_string().into()).await
+            .header("x-amz-target", target);
+        self.about_resources(service, builder, input.to_string()).await
     }
 
-    /// A parameter's value; None: there is no such parameter.
+    /// The same of a Query protocol.
     ///
     /// # Errors
-    /// What SSM said, if it refuses.
-    pub async fn parameter(&self, name: &str) -> anyhow::Result<Option<String>> {
-        let reply = self.ssm("GetParameter", &json!({"Name": name})).await?;
-        if reply.text().contains("ParameterNotFound") {
-            return Ok(None);
-        }
-        ensure!(reply.is_success(), "reading the parameter {name}: {}", reply.text());
-        reply.json_body()["Parameter"]["Value"].as_str().map(|v| Some(v.to_owned())).context("a parameter has a value")
+    /// When the edge can't be reached.
+    pub async fn query(&self, service: &str, pairs: &[(&str, &str)]) -> anyhow::Result<Reply> {
+        let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+        let builder =
+            hyper::Request::post(self.edge.at("/")).header("content-type", "application/x-www-form-urlencoded");
+        self.about_resources(service, builder, form).await
     }
 
-    /// Writes a parameter, whether or not it is there.
+    /// The same of a REST protocol; null: a call without a body.
     ///
     /// # Errors
-    /// What SSM said, if it refuses.
-    pub async fn put_parameter(&self, name: &str, value: &str) -> anyhow::Result<()> {
-        let input = json!({"Name": name, "Value": value, "Type": "String", "Overwrite": true});
-        let reply = self.ssm("PutParameter", &input).await?;
-        ensure!(reply.is_success(), "writing the parameter {name}: {}", reply.text());
-        Ok(())
+    /// When the edge can't be reached.
+    pub async fn rest(&self, method: &str, service: &str, path: &str, input: &Value) -> anyhow::Result<Reply> {
+        let builder = hyper::Request::builder().method(method).uri(self.edge.at(path));
+        let body = if input.is_null() { String::new() } else { input.to_string() };
+        self.about_resources(service, builder.header("content-type", "application/json"), body).await
     }
 
-    /// Deletes a parameter.
-    ///
-    /// # Errors
-    /// What SSM said, if it refuses.
-    pub async fn delete_parameter(&self, name: &str) -> anyhow::Result<()> {
-        let reply = self.ssm("DeleteParameter", &json!({"Name": name})).await?;
-        ensure!(reply.is_success(), "deleting the parameter {name}: {}", reply.text());
-        Ok(())
+    async fn about_resources(
+        &self,
+        service: &str,
+        builder: hyper::http::request::Builder,
+        body: String,
+    ) -> anyhow::Result<Reply> {
+        self.edge.send((&self.access_key, &self.resources), service, builder, body.into()).await
     }
 }

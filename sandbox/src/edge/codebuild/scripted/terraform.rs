@@ -1,47 +1,19 @@
-//! What Terraform and `terraform/modules/reforge/build` would make of declared SSM parameters. Pure.
+//! What Terraform and `terraform/modules/reforge/build` would make of declared resources. Pure.
 //!
 //! Given what is declared, what the state holds and what AWS has, it gives a plan, and the documents that builds publish.
 
+use super::resource::{Kind, Resource};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
-const TYPE: &str = "aws_ssm_parameter";
-
-/// An SSM parameter of a Terraform configuration.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Parameter {
-    /// Its address.
-    pub address: String,
-    /// Its name in AWS.
-    pub name: String,
-    /// Its value.
-    pub value: String,
-}
-
-impl Parameter {
-    /// A parameter.
-    pub fn new(address: &str, name: &str, value: &str) -> Self {
-        Self { address: address.to_owned(), name: name.to_owned(), value: value.to_owned() }
-    }
-
-    /// What identifies one that is there: a text that is not encrypted has no key.
-    fn identity(&self, place: &Place) -> Value {
-        json!({"id": self.name, "arn": self.arn(place), "name": self.name, "key_id": ""})
-    }
-
-    fn arn(&self, place: &Place) -> String {
-        format!("arn:aws:ssm:{}:{}:parameter/{}", place.region, place.account, self.name.trim_start_matches('/'))
-    }
-}
-
 /// A Terraform state.
 #[derive(Debug, Clone)]
 pub struct State {
     /// What it holds, by address.
-    pub held: BTreeMap<String, Parameter>,
+    pub held: BTreeMap<String, Resource>,
     /// Its serial.
     pub serial: u64,
     /// When it was written.
@@ -56,7 +28,7 @@ impl State {
     }
 }
 
-/// Where the parameters are.
+/// Where the resources are.
 #[derive(Debug)]
 pub struct Place {
     /// The account.
@@ -73,9 +45,9 @@ pub struct Change {
     /// As Terraform's JSON has them.
     pub actions: Vec<String>,
     /// What is there and goes, or is changed.
-    pub before: Option<Parameter>,
+    pub before: Option<Resource>,
     /// What is there afterwards.
-    pub after: Option<Parameter>,
+    pub after: Option<Resource>,
 }
 
 /// A plan; as JSON it is what a real one's tar is.
@@ -87,14 +59,14 @@ pub struct Plan {
     pub changes: Vec<Change>,
     /// Addresses that it leaves alone.
     pub unchanged: Vec<String>,
-    /// What was changed outside of Terraform: address and action.
-    pub drift: Vec<(String, String)>,
+    /// What was changed outside of Terraform: address, type and action.
+    pub drift: Vec<(String, Kind, String)>,
 }
 
 impl Plan {
     /// A plan of `declared` on `state`, where AWS has the values `now` by name; for `targets` only, unless there are none.
     pub fn of(
-        declared: &BTreeMap<String, Parameter>,
+        declared: &BTreeMap<String, Resource>,
         state: &State,
         now: &BTreeMap<String, String>,
         targets: &[String],
@@ -103,8 +75,10 @@ impl Plan {
         let mut plan = Self { serial: state.serial, changes: Vec::new(), unchanged: Vec::new(), drift: Vec::new() };
         for (address, held) in state.held.iter().filter(|(address, _)| is_wanted(address)) {
             match now.get(&held.name) {
-                None => plan.drift.push((address.clone(), "delete".to_owned())),
-                Some(value) if *value != held.value => plan.drift.push((address.clone(), "update".to_owned())),
+                None => plan.drift.push((address.clone(), held.kind, "delete".to_owned())),
+                Some(value) if *value != held.value => {
+                    plan.drift.push((address.clone(), held.kind, "update".to_owned()));
+                }
                 Some(_) => {}
             }
         }
@@ -118,7 +92,7 @@ impl Plan {
             let held = state
                 .held
                 .get(address)
-                .and_then(|held| now.get(&held.name).map(|value| Parameter::new(address, &held.name, value)));
+                .and_then(|held| now.get(&held.name).map(|value| Resource { value: value.clone(), ..held.clone() }));
             let (before, after) = (held, declared.get(address).cloned());
             let actions: &[&str] = match (&before, &after) {
                 (None, None) => continue,
@@ -180,7 +154,7 @@ pub fn summary(about: &About, plan: &Plan, targets: &[String], tar: &[u8], state
         "targets": targets,
         "tarSha256": sha256(tar),
         "changeDigestKeyed": sha256(values.as_bytes()),
-        "drift": plan.drift.iter().map(|(address, action)| json!({"address": address, "type": TYPE, "actions": [action]})).collect::<Vec<_>>(),
+        "drift": plan.drift.iter().map(|(address, kind, action)| json!({"address": address, "type": kind.terraform(), "actions": [action]})).collect::<Vec<_>>(),
         "state": {"serial": state.serial, "known": known, "modified": whole_seconds(state.modified)},
         "unchanged": plan.unchanged,
         "restore": null,
@@ -192,22 +166,25 @@ pub fn summary(about: &About, plan: &Plan, targets: &[String], tar: &[u8], state
 }
 
 fn summary_change(change: &Change, place: &Place) -> Value {
-    let (attributes, replaced): (&[&str], &[&str]) = match (&change.before, &change.after) {
+    let Some(kind) = change.after.as_ref().or(change.before.as_ref()).map(|resource| resource.kind) else {
+        return Value::Null;
+    };
+    let (attributes, replaced): (Vec<&str>, &[&str]) = match (&change.before, &change.after) {
         (Some(before), Some(after)) if before.name != after.name && before.value != after.value => {
-            (&["name", "value"], &["name"])
+            (vec!["name", kind.value()], &["name"])
         }
-        (Some(before), Some(after)) if before.name != after.name => (&["name"], &["name"]),
-        (Some(_), Some(_)) => (&["value"], &[]),
-        _ => (&["description", "name", "region", "tags", "tags_all", "type", "value"], &[]),
+        (Some(before), Some(after)) if before.name != after.name => (vec!["name"], &["name"]),
+        (Some(_), Some(_)) => (vec![kind.value()], &[]),
+        _ => (kind.attributes().to_vec(), &[]),
     };
     let identity = match (&change.before, &change.after) {
         (Some(before), _) => before.identity(place),
-        (None, Some(after)) => json!({"name": after.name}),
+        (None, Some(after)) => after.identity_to_be(),
         (None, None) => json!({}),
     };
     json!({
         "address": change.address,
-        "type": TYPE,
+        "type": kind.terraform(),
         "mode": "managed",
         "actions": change.actions,
         "attributes": attributes,
@@ -223,7 +200,7 @@ pub fn inventory(about: &About, state: &State) -> Value {
     let resources = state.held.values().map(|held| {
         let arn = held.arn(&about.place);
         json!({
-            "address": held.address, "type": TYPE, "id": held.name, "arn": arn, "name": held.name,
+            "address": held.address, "type": held.kind.terraform(), "id": held.name, "arn": arn, "name": held.name,
             "attributes": held.identity(&about.place),
         })
     });
@@ -247,7 +224,7 @@ pub fn result(about: &About, digest: &str, plan: &Plan, applied: bool, remaining
     let changed = plan.changes.iter().filter(|change| change.after.is_some());
     let resources = changed
         .filter_map(|change| state.held.get(&change.address))
-        .map(|held| json!({"address": held.address, "type": TYPE, "id": held.name, "arn": held.arn(&about.place)}));
+        .map(|held| json!({"address": held.address, "type": held.kind.terraform(), "id": held.name, "arn": held.arn(&about.place)}));
     json!({
         "version": 1,
         "workspace": about.workspace,
@@ -271,11 +248,11 @@ mod tests {
 
     const MODE: &str = "aws_ssm_parameter.mode";
 
-    fn all(parameters: &[Parameter]) -> BTreeMap<String, Parameter> {
+    fn all(parameters: &[Resource]) -> BTreeMap<String, Resource> {
         parameters.iter().map(|p| (p.address.clone(), p.clone())).collect()
     }
 
-    fn plan(declared: &[Parameter], held: &[Parameter], now: &[(&str, &str)], targets: &[&str]) -> Plan {
+    fn plan(declared: &[Resource], held: &[Resource], now: &[(&str, &str)], targets: &[&str]) -> Plan {
         let state = State { held: all(held), serial: 1, modified: Timestamp::UNIX_EPOCH };
         let now = now.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         let targets: Vec<String> = targets.iter().map(|&t| t.to_owned()).collect();
@@ -288,22 +265,24 @@ mod tests {
 
     #[test]
     fn each_difference_has_terraforms_actions() {
-        let mode = Parameter::new(MODE, "/mode", "right");
+        let mode = Resource::parameter(MODE, "/mode", "right");
         let held = [mode.clone()];
         assert_eq!(actions(&plan(&held, &held, &[("/mode", "right")], &[])), []);
         assert_eq!(actions(&plan(&held, &held, &[("/mode", "wrong")], &[])), [(MODE, "update".to_owned())]);
         let gone = plan(&held, &held, &[], &[]);
         assert_eq!(actions(&gone), [(MODE, "create".to_owned())]);
-        assert_eq!(gone.drift, [(MODE.to_owned(), "delete".to_owned())]);
+        assert_eq!(gone.drift, [(MODE.to_owned(), Kind::Parameter, "delete".to_owned())]);
         assert_eq!(actions(&plan(&[], &held, &[("/mode", "right")], &[])), [(MODE, "delete".to_owned())]);
-        let renamed = [Parameter::new(MODE, "/mode-2", "right")];
+        let renamed = [Resource::parameter(MODE, "/mode-2", "right")];
         assert_eq!(actions(&plan(&renamed, &held, &[("/mode", "right")], &[])), [(MODE, "delete,create".to_owned())]);
     }
 
     #[test]
     fn a_plan_for_targets_leaves_the_rest_out() {
-        let declared =
-            [Parameter::new(MODE, "/mode", "right"), Parameter::new("aws_ssm_parameter.other", "/other", "x")];
+        let declared = [
+            Resource::parameter(MODE, "/mode", "right"),
+            Resource::parameter("aws_ssm_parameter.other", "/other", "x"),
+        ];
         let targeted = plan(&declared, &declared, &[("/mode", "wrong"), ("/other", "wrong")], &[MODE]);
         assert_eq!(actions(&targeted), [(MODE, "update".to_owned())]);
         assert_eq!(targeted.drift.len(), 1);
