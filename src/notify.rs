@@ -30,7 +30,7 @@ const EACH: usize = 2 * 1024;
 /// Events, and messages, that are sent at once.
 const AT_ONCE: usize = 4;
 /// How long is waited before what did not go through is sent again.
-const PAUSES: [Duration; 3] = [Duration::from_secs(2), Duration::from_secs(20), Duration::from_secs(120)];
+const PAUSES: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(4), Duration::from_secs(15)];
 /// How long what waits may still be sent when the operator stops, which ends 25 s later at the latest.
 const GRACE: Duration = Duration::from_secs(20);
 

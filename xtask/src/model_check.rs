@@ -14,7 +14,7 @@ pub struct ModelCheck {
     json: Option<PathBuf>,
     /// About how many states to look at for each kind of trouble, the same ones over again among them; fewer where there are no
     /// more, and all where they are few.
-    #[arg(long, default_value_t = 80_000)]
+    #[arg(long, default_value_t = 60_000)]
     states: usize,
 }
 

@@ -17,7 +17,7 @@ use crate::machine;
 /// Programs that run at once.
 const LANES: usize = 2;
 /// The longest, which begin first.
-const LONGEST: [&str; 5] = ["e2e", "faults", "scripted", "chaos", "terraform_modules"];
+const LONGEST: [&str; 4] = ["e2e", "scripted", "chaos", "terraform_modules"];
 /// So many tests run at once in the program that is named, where a test waits more than it works. Else as many as there are
 /// cores.
 const THREADS: (&str, &str) = ("scripted", "6");

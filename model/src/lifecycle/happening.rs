@@ -17,6 +17,8 @@ pub enum Happening {
     Decide(usize, usize),
     /// A replica goes one step further with what it is in the middle of.
     Proceed(usize),
+    /// What a replica looks at next takes its time: it writes first what it has decided.
+    WriteFirst(usize),
     /// A replica is killed, or its call fails.
     Crash(usize),
     /// CodeBuild starts what a replica asks for, and its answer is lost.
@@ -46,7 +48,7 @@ pub enum Happening {
 impl Happening {
     /// Whether it is the operator's own doing, and nothing of its world changes but by that.
     fn is_the_operators(&self) -> bool {
-        matches!(self, Self::Decide(..) | Self::Proceed(_) | Self::Crash(_) | Self::Unanswered(_))
+        matches!(self, Self::Decide(..) | Self::Proceed(_) | Self::WriteFirst(_) | Self::Crash(_) | Self::Unanswered(_))
     }
 }
 
@@ -59,6 +61,9 @@ impl Rules {
                 list.extend((0..INCIDENTS).filter(open).map(|i| Happening::Decide(r, i)));
             } else {
                 list.push(Happening::Proceed(r));
+                if matches!(replica, Replica::Deciding(..)) {
+                    list.push(Happening::WriteFirst(r));
+                }
                 if world.budget.crashes > 0 {
                     list.push(Happening::Crash(r));
                 }
@@ -127,6 +132,11 @@ impl Rules {
             Happening::Echo(b) => self.echo(&mut world, *b)?,
             Happening::Decide(r, i) => self.decide(&mut world, *r, *i)?,
             Happening::Proceed(r) => self.proceed(&mut world, *r),
+            Happening::WriteFirst(r) => {
+                if let Replica::Deciding(task, effects) = std::mem::take(&mut world.replicas[*r]) {
+                    world.replicas[*r] = Replica::Decided(task, effects);
+                }
+            }
             Happening::Crash(r) => {
                 world.budget.crashes -= 1;
                 world.replicas[*r] = Replica::Idle;

@@ -110,7 +110,7 @@ fn troubles() -> Vec<Trouble> {
         alone(with(
             "killed between a try and its start, a plan denied",
             &[F::DeniesAtTheGateOnly],
-            Budget { crashes: 1, ticks: 2, denials: 1, ..unasked },
+            Budget { crashes: 1, ticks: 1, denials: 1, ..unasked },
         )),
         alone(with(
             "killed, work put on hold",

@@ -63,23 +63,29 @@ impl Rules {
 
     /// A replica looks at an Incident and decides.
     pub fn decide(&self, world: &mut World, replica: usize, incident: usize) -> Option<()> {
-        let mut version = world.incidents[incident].as_ref()?.version();
-        let (mut view, mut step) = self.step(world, incident)?;
-        // The first steps have no effects and concern nobody else: taken as one.
-        while view.status.step.name < StepName::Plan
-            && step.status.step.name > view.status.step.name
-            && step.effects.iter().all(is_harmless)
-        {
-            self.write(world, incident, version, &step.status);
-            version = world.incidents[incident].as_ref()?.version();
-            (view, step) = self.step(world, incident)?;
-        }
-        if step.status == view.status {
-            return Some(());
-        }
-        let effects = step.effects.into_iter().filter(|e| !is_harmless(e)).collect();
-        world.replicas[replica] = Replica::Decided(Task { incident, version, status: step.status }, effects);
+        let stored = world.incidents[incident].as_ref()?;
+        let task = Task { incident, version: stored.version(), status: stored.status.clone() };
+        world.replicas[replica] = self.go_on(world, task, Vec::new());
         Some(())
+    }
+
+    /// Decides on what was decided last, whether that is written yet or not. The first steps concern nobody else: taken as one.
+    fn go_on(&self, world: &World, mut task: Task, mut effects: Vec<Effect>) -> Replica {
+        loop {
+            let Some((view, step)) = self.step(&with_status(world, &task), task.incident) else { return Replica::Idle };
+            let (goes_on, is_early) = (step.can_be_written_later(&view), view.status.step.name < StepName::Plan);
+            if step.status != view.status {
+                effects.extend(step.effects.into_iter().filter(|e| !is_harmless(e)));
+                task.status = step.status;
+            }
+            if !goes_on {
+                let is_new = world.incidents[task.incident].as_ref().is_some_and(|s| s.status != task.status);
+                return if is_new { Replica::Decided(task, effects) } else { Replica::Idle };
+            }
+            if !is_early {
+                return Replica::Deciding(task, effects);
+            }
+        }
     }
 
     fn break_it(&self, view: &View, status: &mut IncidentStatus, effects: &mut Vec<Effect>) {
@@ -128,6 +134,7 @@ impl Rules {
     pub fn proceed(&self, world: &mut World, replica: usize) {
         world.replicas[replica] = match std::mem::take(&mut world.replicas[replica]) {
             Replica::Idle => Replica::Idle,
+            Replica::Deciding(task, effects) => self.go_on(world, task, effects),
             Replica::Decided(task, effects) => {
                 if self.write(world, task.incident, task.version, &task.status) {
                     carry_on(world, task, effects)
@@ -161,6 +168,15 @@ impl Rules {
             }
         };
     }
+}
+
+/// The world to who has decided, and not written.
+fn with_status(world: &World, task: &Task) -> World {
+    let mut world = world.clone();
+    if let Some(stored) = &mut world.incidents[task.incident] {
+        stored.status.clone_from(&task.status);
+    }
+    world
 }
 
 /// The world to who forgets that a start was tried.

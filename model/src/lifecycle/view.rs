@@ -6,8 +6,8 @@ use reforge_api::{
     Approval, ApprovalMode, ApprovalPolicy, BuildKind, Classification, Data, Decision, Hours, IncidentSpec,
     IncidentStatus, Judge, Mode, RecoveryPolicySpec, StepName, Time, Verdict, Verification, Window, WorkspaceRef,
 };
-use reforge_core::incident::fences::{is_held, may_have_started, works};
-use reforge_core::incident::trouble;
+use reforge_core::incident::fences::works;
+use reforge_core::incident::needs::{Known, Need, needs};
 use reforge_core::incident::view::{AtGate, PolicyState, Seen, View};
 use reforge_core::plan::build::{BuildError, BuildState, BuildStatus};
 use reforge_core::plan::inventory::Location;
@@ -141,11 +141,17 @@ impl Stage {
             spec: Box::new(spec.clone()),
         });
         let hold = world.hold.then(|| "On hold; to go on: lift it".to_owned());
-        let pauses = trouble::pause(&stored.status, now(world)).is_some();
-        let held = is_held(&stored.status, spec, hold.as_deref());
-        let free = matches!(policy, PolicyState::Stands { .. }) && !held && !pauses;
         let of = IncidentSpec { approvals: stored.approvals.clone(), ..self.specs[incident].clone() };
-        let seen = if free { look(world, incident, &stored.status) } else { Seen::Nothing };
+        let need = needs(&Known {
+            status: &stored.status,
+            policy: &policy,
+            spec: &of,
+            evidence: &[],
+            hold: hold.as_deref(),
+            has_elder: false,
+            now: now(world),
+        });
+        let seen = look(world, incident, &stored.status, &need);
         let view = View::alone(&format!("i{incident}"), of, stored.status.clone(), policy, now(world));
         Some(View { seen, hold, ..view })
     }
@@ -156,6 +162,7 @@ impl Stage {
     }
 }
 
+<<<<<<< HEAD
 /// Whether AWS is asked before the next decision.
 fn asks_aws(world: &World, incident: usize, status: &IncidentStatus) -> bool {
     let recovery = &status.recovery;
@@ -165,21 +172,32 @@ fn asks_aws(world: &World, incident: usize, status: &IncidentStatus) -> bool {
         StepName::Plan | StepName::Classify | StepName::Ended => false,
         StepName::Apply => held_by_other(world, incident).is_none(),
         StepName::Locate | StepName::Settle | StepName::Gate | StepName::Verify => true,
+=======
+/// Whether AWS is asked.
+fn asks_aws(world: &World, incident: usize, need: &Need) -> bool {
+    match need {
+        Need::Nothing | Need::Verdict => false,
+        Need::Workspace { may_have_started: true, .. } => true,
+        // Only where the workspace is free the gate's plan is read.
+        Need::Workspace { gate, .. } => gate.is_some() && held_by_other(world, incident).is_none(),
+        Need::Location | Need::Settling | Need::Build(_) | Need::Gate(_) | Need::Verification => true,
+>>>>>>> model
     }
 }
 
-fn look(world: &World, incident: usize, status: &IncidentStatus) -> Seen {
-    if let Some(fault) = fault_of(world).filter(|_| asks_aws(world, incident, status)) {
+fn look(world: &World, incident: usize, status: &IncidentStatus, need: &Need) -> Seen {
+    if let Some(fault) = fault_of(world).filter(|_| asks_aws(world, incident, need)) {
         return Seen::Trouble(fault);
     }
-    match status.step.name {
-        StepName::Locate => Seen::Location(Location::Owned(WorkspaceRef {
+    match need {
+        Need::Nothing => Seen::Nothing,
+        Need::Location => Seen::Location(Location::Owned(WorkspaceRef {
             name: "shop".to_owned(),
             backend: BACKEND.to_owned(),
             addresses: vec![address(incident)],
             addresses_unlisted: 0,
         })),
-        StepName::Classify => Seen::Verdict(Classification {
+        Need::Verdict => Seen::Verdict(Classification {
             verdict: Verdict::Failure,
             confidence_percent: 90,
             by: Judge::Rules,
@@ -189,10 +207,13 @@ fn look(world: &World, incident: usize, status: &IncidentStatus) -> Seen {
             input_tokens: 0,
             output_tokens: 0,
         }),
-        StepName::Settle => Seen::Settling(None),
-        StepName::Plan | StepName::Apply => build(world, incident, status),
-        StepName::Gate => at_gate(world, incident, status).unwrap_or(Seen::Nothing),
-        StepName::Verify => Seen::Verified(Verification {
+        Need::Settling => Seen::Settling(None),
+        Need::Build(kind) => build(world, status, *kind),
+        Need::Workspace { kind, may_have_started, .. } => {
+            before_start(world, incident, status, (*kind, *may_have_started))
+        }
+        Need::Gate(_) => at_gate(world, incident, status).unwrap_or(Seen::Nothing),
+        Need::Verification => Seen::Verified(Verification {
             checks: vec![reforge_api::Check {
                 name: "table is ACTIVE".to_owned(),
                 passed: !world.lost[incident],
@@ -202,31 +223,28 @@ fn look(world: &World, incident: usize, status: &IncidentStatus) -> Seen {
             new_arn: None,
             data: Data::Empty,
         }),
-        StepName::Ended => Seen::Nothing,
     }
 }
 
-fn build(world: &World, incident: usize, status: &IncidentStatus) -> Seen {
-    if status.recovery.next_attempt_time.is_some_and(|at| at > now(world)) {
-        return Seen::Nothing;
-    }
-    let Some(known) = &status.recovery.build else { return before_start(world, incident, status) };
-    let Some(index) = build_index(&known.id).filter(|i| *i < world.builds.len()) else { return Seen::Build(None) };
+fn build(world: &World, status: &IncidentStatus, kind: BuildKind) -> Seen {
+    let known = status.recovery.build.as_ref().and_then(|b| build_index(&b.id));
+    let Some(index) = known.filter(|i| *i < world.builds.len()) else { return Seen::Build(None) };
     let state = state_of(index, &world.builds[index]);
     match summary(world, index) {
-        Some(published) if status.step.name == StepName::Plan => {
-            Seen::Planned(Box::new(state), Some(Box::new(published)))
-        }
+        Some(published) if kind == BuildKind::Plan => Seen::Planned(Box::new(state), Some(Box::new(published))),
         _ => Seen::Build(Some(state)),
     }
 }
 
 /// A build that a try has started, who has the workspace, or the gate's question.
-fn before_start(world: &World, incident: usize, status: &IncidentStatus) -> Seen {
-    let kind = if status.step.name == StepName::Plan { BuildKind::Plan } else { BuildKind::Apply };
+fn before_start(
+    world: &World,
+    incident: usize,
+    status: &IncidentStatus,
+    (kind, may_have_started): (BuildKind, bool),
+) -> Seen {
     let same = |b: &Build| (b.incident, b.attempt, b.kind) == (incident, status.step.attempt, kind);
-    let started = world.builds.iter().position(same).filter(|_| may_have_started(&status.recovery));
-    if let Some(index) = started {
+    if let Some(index) = world.builds.iter().position(same).filter(|_| may_have_started) {
         return Seen::Build(Some(state_of(index, &world.builds[index])));
     }
     match held_by_other(world, incident) {

@@ -143,6 +143,8 @@ pub enum Replica {
     /// Nothing.
     #[default]
     Idle,
+    /// It has decided, and decides on what follows before it writes.
+    Deciding(Task, Vec<Effect>),
     /// It has decided, and not yet written.
     Decided(Task, Vec<Effect>),
     /// It has written, and has these effects to carry out.

@@ -1,22 +1,23 @@
 //! The places of `limits.maxConcurrent`, with a second leader that does not know yet that it is none. Who has a place stands in
-//! one record for the policy, which is written by compare-and-swap: before what commits an Incident, and again before a start that comes later.
-//! Nobody gives a place back: who needs one looks at who has them. What is decided is carried out within a tick, or not at all.
+//! one Lease for the policy, written by compare-and-swap before an Incident is committed. Nobody gives a place back: who needs
+//! one looks at who has them, and what is still as it was when it was cleared is written to first.
 
 mod operator;
 mod world;
 
+use reforge_api::StepName;
 use stateright::{Model, Property};
 
 use crate::explore::Small;
 use operator::FLAWS;
-use world::{Doing, INCIDENTS, Leader, Places, Step, World};
+use world::{Doing, INCIDENTS, Incident, Leader, Page, World};
 
 pub use operator::Slots;
 
-/// The most writes of the record that are looked at, so that there is an end to it.
-const MOST_WRITES: u8 = 6;
-/// The last tick.
-const LAST: u8 = 2;
+/// The most writes of the Lease, and of an Incident, that are looked at, so that there is an end to it.
+const MOST_WRITES: u8 = 3;
+/// The most calls until somebody who waits has a place that is free.
+const MOST_CALLS: usize = 6;
 
 /// Something that happens.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,12 +30,12 @@ pub enum Happening {
     Crash(usize),
     /// A leader's watch tells.
     Watch(usize),
-    /// An Incident is taken back to the gate.
+    /// A person decides on an Incident: it is another version.
+    Edit(usize),
+    /// An Incident that has started nothing is taken back to the gate.
     Return(usize),
     /// An apply ends.
     End(usize),
-    /// Time passes.
-    Tick,
 }
 
 impl Model for Slots {
@@ -42,22 +43,15 @@ impl Model for Slots {
     type Action = Happening;
 
     fn init_states(&self) -> Vec<World> {
-        let leader = Leader { known: None, index: [Step::AtTheGate; INCIDENTS], doing: Doing::Nothing };
-        vec![World {
-            ticks: 0,
-            steps: [Step::AtTheGate; INCIDENTS],
-            places: Places::default(),
-            leaders: [leader.clone(), leader],
-            crashes: 1,
-            returns: 1,
-            too_many: false,
-        }]
+        let incidents = [Incident { step: StepName::Gate, version: 0 }; INCIDENTS];
+        let leader = Leader { page: None, index: incidents, doing: Doing::Nothing };
+        vec![World { incidents, lease: Page::default(), leaders: [leader.clone(), leader], crashes: 1, edits: 1 }]
     }
 
     fn actions(&self, world: &World, actions: &mut Vec<Happening>) {
         for (l, leader) in world.leaders.iter().enumerate() {
             if leader.doing == Doing::Nothing {
-                let waits = |i: &usize| matches!(world.steps[*i], Step::AtTheGate | Step::Cleared);
+                let waits = |i: &usize| world.incidents[*i].step == StepName::Gate;
                 actions.extend((0..INCIDENTS).filter(waits).map(|i| Happening::Decide(l, i)));
             } else {
                 actions.push(Happening::Proceed(l));
@@ -65,19 +59,22 @@ impl Model for Slots {
                     actions.push(Happening::Crash(l));
                 }
             }
-            if self.looks_in_the_index() && leader.index != world.steps {
+            if leader.index != world.incidents {
                 actions.push(Happening::Watch(l));
             }
         }
-        for (i, step) in world.steps.iter().enumerate() {
-            match step {
-                Step::Cleared if world.returns > 0 => actions.push(Happening::Return(i)),
-                Step::Applies => actions.push(Happening::End(i)),
+        for (i, incident) in world.incidents.iter().enumerate() {
+            let may_edit = world.edits > 0;
+            match incident.step {
+                StepName::Gate if may_edit => actions.push(Happening::Edit(i)),
+                StepName::Apply => {
+                    actions.push(Happening::End(i));
+                    if may_edit {
+                        actions.push(Happening::Return(i));
+                    }
+                }
                 _ => {}
             }
-        }
-        if world.ticks < LAST {
-            actions.push(Happening::Tick);
         }
     }
 
@@ -89,45 +86,49 @@ impl Model for Slots {
             Happening::Crash(leader) => {
                 world.crashes -= 1;
                 world.leaders[leader].doing = Doing::Nothing;
-                world.leaders[leader].known = None;
+                world.leaders[leader].page = None;
             }
-            Happening::Watch(leader) => world.leaders[leader].index = world.steps,
-            Happening::Return(incident) => {
-                world.returns -= 1;
-                world.steps[incident] = Step::AtTheGate;
+            Happening::Watch(leader) => world.leaders[leader].index = world.incidents,
+            Happening::Edit(incident) | Happening::Return(incident) => {
+                world.edits -= 1;
+                world.write(incident, StepName::Gate);
             }
-            Happening::End(incident) => world.steps[incident] = Step::Ended,
-            Happening::Tick => world.ticks += 1,
+            Happening::End(incident) => world.write(incident, StepName::Ended),
         }
-        // The leaders are alike.
-        world.leaders.sort_unstable();
-        (world != *before).then_some(world)
+        (world != *before).then(|| world.canonical())
     }
 
     fn within_boundary(&self, world: &World) -> bool {
-        world.places.version <= MOST_WRITES
+        world.lease.version <= MOST_WRITES && world.incidents.iter().all(|i| i.version <= MOST_WRITES)
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
         vec![
-            Property::always("no more applies of a policy than limits.maxConcurrent", |_, w: &World| !w.too_many),
+            Property::always("no more applies of a policy than limits.maxConcurrent", |model: &Self, w| {
+                !model.is_over_full(w)
+            }),
             Property::always("a place that nobody needs is had by whoever waits", is_had),
-            Property::sometimes("both apply, one after the other", |_, w: &World| w.steps == [Step::Ended; INCIDENTS]),
+            Property::sometimes("both apply, one after the other", |_, w: &World| {
+                w.incidents.iter().all(|i| i.step == StepName::Ended)
+            }),
         ]
     }
 }
 
-/// With nobody at work and a tick later: a leader that reads the record anew has a place for whoever waits at the gate.
+/// Where nobody applies, a leader that begins its term has a place for whoever waits at the gate.
 fn is_had(model: &Slots, world: &World) -> bool {
-    let mut later = World { ticks: world.ticks + 1, ..world.clone() };
-    later.leaders[0] = Leader { known: None, index: later.steps, doing: Doing::Nothing };
-    let works = |i: usize| matches!(later.steps[i], Step::Cleared | Step::Applies);
-    let Some(waits) = (0..INCIDENTS).find(|i| later.steps[*i] == Step::AtTheGate) else { return true };
-    if (0..INCIDENTS).any(works) {
-        return true;
+    let is = |step: StepName| (0..INCIDENTS).find(|i| world.incidents[*i].step == step);
+    let (Some(waits), None) = (is(StepName::Gate), is(StepName::Apply)) else { return true };
+    let mut later = world.clone();
+    later.leaders[0] = Leader { page: None, index: world.incidents, doing: Doing::Nothing };
+    for _ in 0..MOST_CALLS {
+        match later.leaders[0].doing {
+            Doing::Nothing => model.decide(&mut later, 0, waits),
+            Doing::Writing(..) => return true,
+            Doing::Storing(..) | Doing::Asking(_) => model.proceed(&mut later, 0),
+        }
     }
-    model.decide(&mut later, 0, waits);
-    later.leaders[0].doing != Doing::Nothing
+    false
 }
 
 impl Small for Slots {
@@ -147,6 +148,6 @@ impl Small for Slots {
     }
 
     fn describe(world: &World) -> String {
-        format!("{:?}, {:?}", world.steps, world.places)
+        format!("{:?}, {:?}", world.incidents, world.lease)
     }
 }

@@ -1,112 +1,136 @@
-//! The operator, as far as it keeps to `limits.maxConcurrent`.
+//! The operator, as far as it keeps to `limits.maxConcurrent`: what it knows of the others, what it stores, writes and asks, one
+//! call at a time. Who has a place, and whether there is one, is up to its own functions.
 
-use reforge_api::{Criticality, LimitsPolicy, Time};
+use reforge_api::{Criticality, LimitsPolicy, StepName, Time};
+use reforge_core::incident::around::{Place, applying, place};
+use reforge_core::index::{Ended, Glimpse, How, Index, Row};
 use reforge_core::policy::limits::{self, Lately, Ledger};
-use reforge_core::policy::reserve::Reservations;
+use reforge_core::policy::reserve::{Reservation, Reservations};
+use serde_json::json;
 
-use super::world::{Doing, INCIDENTS, Step, World};
+use super::world::{Doing, INCIDENTS, Incident, Page, World};
+
+/// What the Incidents are called.
+const NAMES: [&str; INCIDENTS] = ["n/one", "n/two"];
 
 /// A way in which the operator could be broken; the checker must see each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flaw {
-    /// Places are counted by looking at the index, and nothing is reserved.
+    /// Places are counted by looking at the index, and nothing is stored.
     CountsFromTheIndex,
-    /// The record is written whatever was written since.
-    ReservesWithoutVersion,
+    /// The Lease is written whatever was written since.
+    StoresWithoutVersion,
+    /// What the gate clears is written in the Incident first.
+    StoresAfterwards,
     /// Whoever is seen at the gate has no place, though it may just be on its way from there.
-    FreesWhoJustReserved,
-    /// Who has a place is looked at in the index.
-    FreesByTheIndex,
-    /// What was reserved once is not written again before a start.
-    TrustsItsReservation,
+    FreesWhoIsAtTheGate,
+    /// A place is freed without a write of its Incident, which whoever cleared it may be about to write.
+    FreesWithoutAWrite,
 }
 
 /// Every flaw.
 pub const FLAWS: [Flaw; 5] = [
     Flaw::CountsFromTheIndex,
-    Flaw::ReservesWithoutVersion,
-    Flaw::FreesWhoJustReserved,
-    Flaw::FreesByTheIndex,
-    Flaw::TrustsItsReservation,
+    Flaw::StoresWithoutVersion,
+    Flaw::StoresAfterwards,
+    Flaw::FreesWhoIsAtTheGate,
+    Flaw::FreesWithoutAWrite,
 ];
 
-/// The places of a policy with one of them.
+/// A policy that lets one Incident apply at once.
 #[derive(Clone, Debug)]
 pub struct Slots {
     limits: LimitsPolicy,
+    rows: [Row; INCIDENTS],
     flaw: Option<Flaw>,
 }
 
 impl Slots {
     /// With an operator that is broken in a way, or in none.
     pub fn with(flaw: Option<Flaw>) -> Self {
-        Self { limits: LimitsPolicy { max_concurrent: 1, ..LimitsPolicy::default() }, flaw }
+        let row = |id: &str| {
+            let name = id.rsplit('/').next();
+            let glimpse: Glimpse = serde_json::from_value(json!({
+                "metadata": {"name": name, "namespace": "n"}, "spec": {"policyRef": {"name": "p"}},
+            }))
+            .expect("a glimpse");
+            Row::of(&glimpse)
+        };
+        let limits = LimitsPolicy { max_concurrent: 1, ..LimitsPolicy::default() };
+        Self { limits, rows: NAMES.map(row), flaw }
     }
 
     fn is(&self, flaw: Flaw) -> bool {
         self.flaw == Some(flaw)
     }
 
-    /// Only then it matters how far behind the index is.
-    pub fn looks_in_the_index(&self) -> bool {
-        self.is(Flaw::CountsFromTheIndex) || self.is(Flaw::FreesByTheIndex)
+    /// Whether more apply than there are places.
+    pub fn is_over_full(&self, world: &World) -> bool {
+        let applying = world.incidents.iter().filter(|i| i.step == StepName::Apply).count();
+        applying > self.limits.max_concurrent as usize
+    }
+
+    fn row(&self, which: usize, incident: Incident) -> Row {
+        let ended = (incident.step == StepName::Ended).then_some(Ended { at: None, how: How::Recovered });
+        Row { version: incident.version.into(), step: Some(incident.step), ended, ..self.rows[which].clone() }
+    }
+
+    fn index(&self, incidents: &[Incident; INCIDENTS]) -> Index {
+        let mut index = Index::default();
+        for (which, incident) in incidents.iter().enumerate() {
+            index.put(self.row(which, *incident));
+        }
+        index
+    }
+
+    fn place(&self, index: &Index, reservation: &Reservation) -> Place {
+        match place(index, reservation) {
+            Place::Unknown if self.is(Flaw::FreesWhoIsAtTheGate) => Place::Free,
+            known => known,
+        }
     }
 
     /// Whether the operator's own limits let one more apply.
-    fn has_place(&self, applying: usize) -> bool {
-        let (ledger, now) = (Ledger::default(), Time(0));
+    fn has_place(&self, index: &Index, me: &Row, reserved: &Reservations) -> bool {
         let held = limits::hold(&Lately {
             limits: &self.limits,
             criticality: Criticality::Standard,
-            ledger: &ledger,
+            ledger: &Ledger::default(),
             opened: &[],
-            applying: u32::try_from(applying).unwrap_or(u32::MAX),
-            reserved: &Reservations::default(),
-            incident: "n/i",
+            applying: applying(index, me, reserved),
+            reserved,
+            incident: &me.id.to_string(),
             resource: "r",
             actor: "a",
-            now,
+            now: Time(0),
         });
         held.busy.is_none()
     }
 
-    /// Whether nobody needs the place that an Incident has had since then.
-    fn is_free(&self, world: &World, leader: usize, (holder, since): (usize, u8)) -> bool {
-        let steps = if self.is(Flaw::FreesByTheIndex) { &world.leaders[leader].index } else { &world.steps };
-        match steps[holder] {
-            Step::AtTheGate => since < world.ticks || self.is(Flaw::FreesWhoJustReserved),
-            Step::Cleared | Step::Applies => false,
-            Step::Ended => true,
-        }
-    }
-
-    /// A leader looks at an Incident in its turn.
-    pub fn decide(&self, world: &mut World, leader: usize, incident: usize) {
-        let (step, at) = (world.steps[incident], world.ticks);
+    /// A leader looks at an Incident at the gate.
+    pub fn decide(&self, world: &mut World, leader: usize, which: usize) {
+        let index = self.index(&world.leaders[leader].index);
+        let version = world.incidents[which].version;
+        let me = self.row(which, world.incidents[which]);
         if self.is(Flaw::CountsFromTheIndex) {
-            let index = world.leaders[leader].index;
-            let others = (0..INCIDENTS).filter(|i| *i != incident);
-            let applying = others.filter(|i| matches!(index[*i], Step::Cleared | Step::Applies)).count();
-            if step == Step::Cleared || self.has_place(applying) {
-                world.leaders[leader].doing = Doing::Going(incident, step, at);
+            if self.has_place(&index, &me, &Reservations::default()) {
+                world.leaders[leader].doing = Doing::Writing(which, version);
             }
             return;
         }
-        let known = world.leaders[leader].known.get_or_insert_with(|| world.places.clone()).clone();
-        // For as long as what was decided may be carried out, nobody takes away what was reserved.
-        let is_reserved = |since: &u8| *since == at || (step == Step::Cleared && self.is(Flaw::TrustsItsReservation));
-        if known.holders.get(&incident).is_some_and(is_reserved) {
-            world.leaders[leader].doing = Doing::Going(incident, step, at);
+        let page = world.leaders[leader].page.get_or_insert_with(|| world.lease.clone());
+        page.reservations.forget(Time(0), |r| self.place(&index, r) == Place::Free);
+        if self.has_place(&index, &me, &page.reservations) {
+            let incident = NAMES[which].to_owned();
+            page.reservations.add(Reservation { incident, version: me.version, at: Time(0), in_storm: false });
+            let afterwards = self.is(Flaw::StoresAfterwards);
+            world.leaders[leader].doing =
+                if afterwards { Doing::Writing(which, version) } else { Doing::Storing(which, version) };
             return;
         }
-        let mut places = known;
-        places.holders.retain(|holder, since| *holder == incident || !self.is_free(world, leader, (*holder, *since)));
-        let beside = places.holders.keys().filter(|holder| **holder != incident).count();
-        if self.has_place(beside) {
-            places.holders.insert(incident, at);
-            world.leaders[leader].doing = Doing::Reserving(incident, step, places);
-        } else if step == Step::Cleared {
-            world.write(incident, step, Step::AtTheGate);
+        let mut others = page.reservations.beside(NAMES[which]);
+        if let Some(unknown) = others.find(|r| self.place(&index, r) == Place::Unknown).cloned() {
+            world.leaders[leader].doing = Doing::Asking(unknown);
         }
     }
 
@@ -115,27 +139,52 @@ impl Slots {
         let doing = std::mem::replace(&mut world.leaders[leader].doing, Doing::Nothing);
         match doing {
             Doing::Nothing => {}
-            Doing::Reserving(incident, step, mut places) => {
-                if places.version != world.places.version && !self.is(Flaw::ReservesWithoutVersion) {
-                    // Another leader wrote: it is read and looked at again.
-                    world.leaders[leader].known = None;
+            Doing::Storing(which, version) => {
+                let is_stored = self.store(world, leader);
+                if is_stored && !self.is(Flaw::StoresAfterwards) {
+                    world.leaders[leader].doing = Doing::Writing(which, version);
+                }
+            }
+            Doing::Writing(which, version) => {
+                if world.incidents[which].version != version {
                     return;
                 }
-                let since = places.holders.get(&incident).copied().unwrap_or_default();
-                places.version = world.places.version + 1;
-                world.places = places.clone();
-                world.leaders[leader].known = Some(places);
-                world.leaders[leader].doing = Doing::Going(incident, step, since);
-            }
-            Doing::Going(incident, Step::AtTheGate, _) => {
-                world.write(incident, Step::AtTheGate, Step::Cleared);
-            }
-            Doing::Going(incident, step, at) => {
-                if at == world.ticks && world.write(incident, step, Step::Applies) {
-                    let applying = world.steps.iter().filter(|s| **s == Step::Applies).count();
-                    world.too_many |= applying > self.limits.max_concurrent as usize;
+                world.write(which, StepName::Apply);
+                world.leaders[leader].index[which] = world.incidents[which];
+                if self.is(Flaw::StoresAfterwards) {
+                    world.leaders[leader].doing = Doing::Storing(which, version);
                 }
             }
+            Doing::Asking(reservation) => self.ask(world, leader, &reservation),
         }
+    }
+
+    /// Stores what a leader knows; false: somebody else has written, and it is to be read again.
+    fn store(&self, world: &mut World, leader: usize) -> bool {
+        let Some(page) = &mut world.leaders[leader].page else { return false };
+        if page.version != world.lease.version && !self.is(Flaw::StoresWithoutVersion) {
+            world.leaders[leader].page = None;
+            return false;
+        }
+        let version = world.lease.version + 1;
+        *page = Page { version, ..page.clone() };
+        world.lease = page.clone();
+        true
+    }
+
+    /// Asks about a place. Where the clear is not written in the Incident, the Incident is written to, so that it cannot be.
+    fn ask(&self, world: &mut World, leader: usize, reservation: &Reservation) {
+        let Some(which) = NAMES.iter().position(|name| *name == reservation.incident) else { return };
+        let live = world.incidents[which];
+        if u64::from(live.version) <= reservation.version && live.step != StepName::Apply {
+            if self.is(Flaw::FreesWithoutAWrite) {
+                if let Some(page) = &mut world.leaders[leader].page {
+                    page.reservations.0.retain(|r| r != reservation);
+                }
+                return;
+            }
+            world.write(which, live.step);
+        }
+        world.leaders[leader].index[which] = world.incidents[which];
     }
 }
