@@ -162,17 +162,6 @@ impl Stage {
     }
 }
 
-<<<<<<< HEAD
-/// Whether AWS is asked before the next decision.
-fn asks_aws(world: &World, incident: usize, status: &IncidentStatus) -> bool {
-    let recovery = &status.recovery;
-    match status.step.name {
-        StepName::Plan | StepName::Apply if recovery.next_attempt_time.is_some_and(|at| at > now(world)) => false,
-        StepName::Plan | StepName::Apply if recovery.build.is_some() || may_have_started(recovery) => true,
-        StepName::Plan | StepName::Classify | StepName::Ended => false,
-        StepName::Apply => held_by_other(world, incident).is_none(),
-        StepName::Locate | StepName::Settle | StepName::Gate | StepName::Verify => true,
-=======
 /// Whether AWS is asked.
 fn asks_aws(world: &World, incident: usize, need: &Need) -> bool {
     match need {
@@ -181,7 +170,6 @@ fn asks_aws(world: &World, incident: usize, need: &Need) -> bool {
         // Only where the workspace is free the gate's plan is read.
         Need::Workspace { gate, .. } => gate.is_some() && held_by_other(world, incident).is_none(),
         Need::Location | Need::Settling | Need::Build(_) | Need::Gate(_) | Need::Verification => true,
->>>>>>> model
     }
 }
 
