@@ -37,6 +37,9 @@ pub async fn make_role(sandbox: &Sandbox) -> Result<()> {
     }});
     let rights = json!({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "ssm:*", "Resource": "*"}});
     let (trust, rights) = (trust.to_string(), rights.to_string());
+    if sandbox.aws(Caller::Terraform, &["iam", "get-role", "--role-name", ROLE]).await.is_ok() {
+        return Ok(());
+    }
     let make = ["iam", "create-role", "--role-name", ROLE, "--assume-role-policy-document", &trust];
     sandbox.aws(Caller::Terraform, &make).await?;
     let give =

@@ -162,8 +162,10 @@ fn facts(status: &mut IncidentStatus) {
 
 /// Of each text for people so many characters at most; of what others say as well, a quarter.
 fn texts(status: &mut IncidentStatus, most: usize) {
+    // The one sentence that people read keeps its end for as long as there is anything else to give up.
+    let sentence = if most < 60 { most } else { most.max(480) };
     for condition in &mut status.conditions {
-        cut(&mut condition.message, if condition.r#type == condition::READY { most } else { most / 4 });
+        cut(&mut condition.message, if condition.r#type == condition::READY { sentence } else { most / 4 });
     }
     if let Some(classification) = &mut status.classification {
         cut(&mut classification.reason, most / 2);
