@@ -166,10 +166,16 @@ impl Stage {
 fn asks_aws(world: &World, incident: usize, need: &Need) -> bool {
     match need {
         Need::Nothing | Need::Verdict => false,
-        Need::Workspace { may_have_started: true, .. } => true,
         // Only where the workspace is free the gate's plan is read.
-        Need::Workspace { gate, .. } => gate.is_some() && held_by_other(world, incident).is_none(),
-        Need::Location | Need::Settling | Need::Build(_) | Need::Gate(_) | Need::Verification => true,
+        Need::Workspace { gate, may_have_started: false, .. } => {
+            gate.is_some() && held_by_other(world, incident).is_none()
+        }
+        Need::Workspace { .. }
+        | Need::Location
+        | Need::Settling
+        | Need::Build(_)
+        | Need::Gate(_)
+        | Need::Verification => true,
     }
 }
 

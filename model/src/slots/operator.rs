@@ -75,10 +75,10 @@ impl Slots {
         Row { version: incident.version.into(), step: Some(incident.step), ended, ..self.rows[which].clone() }
     }
 
-    fn index(&self, incidents: &[Incident; INCIDENTS]) -> Index {
+    fn index(&self, incidents: [Incident; INCIDENTS]) -> Index {
         let mut index = Index::default();
-        for (which, incident) in incidents.iter().enumerate() {
-            index.put(self.row(which, *incident));
+        for (which, incident) in incidents.into_iter().enumerate() {
+            index.put(self.row(which, incident));
         }
         index
     }
@@ -109,7 +109,7 @@ impl Slots {
 
     /// A leader looks at an Incident at the gate.
     pub fn decide(&self, world: &mut World, leader: usize, which: usize) {
-        let index = self.index(&world.leaders[leader].index);
+        let index = self.index(world.leaders[leader].index);
         let version = world.incidents[which].version;
         let me = self.row(which, world.incidents[which]);
         if self.is(Flaw::CountsFromTheIndex) {
