@@ -9,6 +9,7 @@ use reforge_api::{Handling, IncidentStatus, Moment, Phase, StepName, duration, r
 use crate::intake::plumbing::CANARY_LOST;
 
 use super::fences::{is_held, works};
+use super::pace::POLL_TROUBLE;
 use super::step::{apply, classify, gate, locate, plan, settle, verify};
 use super::transition::{Ending, end, progress, stall};
 use super::view::{Effect, PolicyState, Seen, Step, View};
@@ -16,8 +17,6 @@ use super::{evidence, start, trouble, word};
 
 /// How long until it is looked again where nothing was seen.
 const POLL_AGAIN: i64 = 1_000;
-/// How long until something is tried again that is not there or does not answer.
-pub const POLL_TROUBLE: i64 = 10_000;
 
 /// Decides.
 pub fn decide(view: &View) -> Step {

@@ -3,6 +3,9 @@
 
 use reforge_api::Time;
 
+/// How long until something is tried again that is not there or does not answer.
+pub const POLL_TROUBLE: i64 = 10_000;
+
 const SHORTEST: i64 = 1_000;
 const LONGEST: i64 = 15_000;
 

@@ -2,8 +2,8 @@
 
 use reforge_api::{ConditionStatus, StepName, Time, condition, reason};
 
-use crate::incident::decide::POLL_TROUBLE;
 use crate::incident::evidence::{self, RECORD_COMES};
+use crate::incident::pace::POLL_TROUBLE;
 use crate::incident::transition::{Ending, end, progress, say, stall};
 use crate::incident::view::{Effect, Seen, Step, View};
 use crate::plan::inventory::Location;
